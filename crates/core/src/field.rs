@@ -1,0 +1,58 @@
+//! What a stage may ask of a network.
+
+use crate::{Image, Result, Shape, Smoothing, Target};
+
+/// Something that gives logits for images.
+pub trait Scored: Send + Sync {
+    /// Shape of the images it takes.
+    fn shape(&self) -> Shape;
+    /// Number of logits.
+    fn n_classes(&self) -> usize;
+    /// Logits \[`n_classes`\] of each image. Any number of images: the field batches as it likes.
+    fn logits(&self, images: &[Image]) -> Result<Vec<Vec<f32>>>;
+}
+
+/// Logits and input gradient at one image.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evaluation {
+    /// Logits \[`n_classes`\].
+    pub logits: Vec<f32>,
+    /// Gradient \[C·H·W\] of the target with respect to the image.
+    pub gradient: Vec<f32>,
+}
+
+/// A field with exact first derivatives (of the true network, unsmoothed).
+pub trait Differentiable: Scored {
+    /// Logits and gradient of `target` at each image. Any number of images.
+    fn gradients(&self, images: &[Image], target: &Target) -> Result<Vec<Evaluation>>;
+}
+
+/// A field with exact second derivatives.
+pub trait TwiceDifferentiable: Differentiable {
+    /// Linearises once at `image`; all Hessian products come from the result.
+    fn curvature_at(
+        &self,
+        image: &Image,
+        target: &Target,
+        smoothing: Smoothing,
+    ) -> Result<Box<dyn Curvature + '_>>;
+}
+
+/// A field linearised at one image: its (smoothed) gradient, and products with its Hessian.
+pub trait Curvature: Send + Sync {
+    /// Logits of the network as smoothed; [`Target::Top`] chose among these.
+    fn logits(&self) -> &[f32];
+    /// Gradient \[C·H·W\] of the target, with the smoothed derivatives.
+    fn gradient(&self) -> &[f32];
+    /// H·v for each direction v \[C·H·W\]; all share the linearisation.
+    fn products(&self, directions: &[Vec<f32>]) -> Result<Vec<Vec<f32>>>;
+    /// Rows `H[j, :]` \[C·H·W\] of the given features j, as one batch where that is faster.
+    fn rows(&self, features: &[usize]) -> Result<Vec<Vec<f32>>> {
+        let one_hot = |&feature: &usize| {
+            let mut direction = vec![0.0; self.gradient().len()];
+            direction[feature] = 1.0;
+            direction
+        };
+        self.products(&features.iter().map(one_hot).collect::<Vec<_>>())
+    }
+}

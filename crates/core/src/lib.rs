@@ -1,0 +1,40 @@
+//! Nouns and traits shared by every stage of H-Sets.
+//!
+//! A stage never sees a neural network. It sees a *field*: something that gives logits
+//! ([`Scored`]), input gradients ([`Differentiable`]) and rows of the input Hessian
+//! ([`TwiceDifferentiable`]). Anything that implements these traits gets every stage.
+//!
+//! Images are planar: a *feature* is one element (channel, y, x), numbered
+//! `(channel * height + y) * width + x`.
+//!
+//! ```
+//! use hsets_core::{Shape, FeatureSet};
+//! let shape = Shape::new(3, 224, 224);
+//! let feature = shape.index(0, 10, 20);
+//! assert_eq!(shape.position(feature), (0, 10, 20));
+//! let set = FeatureSet::new([feature, feature, 3]);
+//! assert_eq!(set.len(), 2);
+//! ```
+
+mod error;
+mod feature_set;
+mod field;
+mod image;
+mod progress;
+mod saliency_map;
+mod segment_map;
+mod smoothing;
+mod target;
+
+#[cfg(any(test, feature = "testing"))]
+pub mod analytic;
+
+pub use error::{Error, Result};
+pub use feature_set::FeatureSet;
+pub use field::{Curvature, Differentiable, Evaluation, Scored, TwiceDifferentiable};
+pub use image::{Image, Photo, Shape};
+pub use progress::{Progress, Silent};
+pub use saliency_map::{ChannelReduction, SaliencyMap};
+pub use segment_map::{SegmentMap, Segmenter};
+pub use smoothing::Smoothing;
+pub use target::{Target, softmax};

@@ -1,0 +1,149 @@
+//! The scalar of the logits that is explained.
+
+use crate::{Error, Result};
+
+/// A scalar function of the logits, with its first and second derivatives.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Target {
+    /// The logit of one class (never its softmax): what H-Sets explains.
+    Logit(usize),
+    /// The logit of whichever class is largest at the point in question.
+    Top,
+    /// Logit of `class` minus logit of `against`: why this class and not that one.
+    Difference {
+        /// The class that is explained.
+        class: usize,
+        /// The class it is compared with.
+        against: usize,
+    },
+    /// ln softmax of one class (minus the cross-entropy loss).
+    LogProbability(usize),
+    /// Any linear combination of the logits, one weight per class.
+    Weighted(Vec<f32>),
+}
+
+impl Target {
+    /// Fails if a class does not exist among `n_classes`.
+    pub fn check(&self, n_classes: usize) -> Result<()> {
+        let check_class = |class: usize| {
+            if class < n_classes {
+                return Ok(());
+            }
+            Err(Error::config("target", class, format!("a class index below {n_classes}")))
+        };
+        match self {
+            Self::Top => Ok(()),
+            Self::Logit(class) | Self::LogProbability(class) => check_class(*class),
+            Self::Difference { class, against } => {
+                check_class(*class)?;
+                check_class(*against)
+            }
+            Self::Weighted(weights) if weights.len() == n_classes => Ok(()),
+            Self::Weighted(weights) => {
+                Err(Error::shape("target weights", n_classes, weights.len()))
+            }
+        }
+    }
+
+    /// The scalar's value at these logits.
+    pub fn value(&self, logits: &[f64]) -> f64 {
+        match self {
+            Self::Logit(class) => logits[*class],
+            Self::Top => logits[argmax(logits)],
+            Self::Difference { class, against } => logits[*class] - logits[*against],
+            Self::LogProbability(class) => {
+                let top = logits[argmax(logits)];
+                logits[*class] - top - logits.iter().map(|z| (z - top).exp()).sum::<f64>().ln()
+            }
+            Self::Weighted(weights) => {
+                logits.iter().zip(weights).map(|(z, &w)| z * f64::from(w)).sum()
+            }
+        }
+    }
+
+    /// Its gradient with respect to the logits.
+    pub fn gradient(&self, logits: &[f64]) -> Vec<f64> {
+        let mut gradient = vec![0.0; logits.len()];
+        match self {
+            Self::Logit(class) => gradient[*class] = 1.0,
+            Self::Top => gradient[argmax(logits)] = 1.0,
+            Self::Difference { class, against } => {
+                gradient[*class] += 1.0;
+                gradient[*against] -= 1.0;
+            }
+            Self::LogProbability(class) => {
+                let probabilities = softmax(logits);
+                gradient.iter_mut().zip(probabilities).for_each(|(g, p)| *g = -p);
+                gradient[*class] += 1.0;
+            }
+            Self::Weighted(weights) => {
+                gradient.iter_mut().zip(weights).for_each(|(g, &w)| *g = f64::from(w));
+            }
+        }
+        gradient
+    }
+
+    /// Its Hessian with respect to the logits times `direction`; `None` where it is zero.
+    pub fn hessian_product(&self, logits: &[f64], direction: &[f64]) -> Option<Vec<f64>> {
+        let Self::LogProbability(_) = self else { return None };
+        let probabilities = softmax(logits);
+        let mean: f64 = probabilities.iter().zip(direction).map(|(p, v)| p * v).sum();
+        Some(probabilities.iter().zip(direction).map(|(p, v)| -p * (v - mean)).collect())
+    }
+}
+
+/// softmax of the logits, free of overflow.
+pub fn softmax(logits: &[f64]) -> Vec<f64> {
+    let top = logits[argmax(logits)];
+    let mut probabilities: Vec<f64> = logits.iter().map(|z| (z - top).exp()).collect();
+    let sum: f64 = probabilities.iter().sum();
+    probabilities.iter_mut().for_each(|p| *p /= sum);
+    probabilities
+}
+
+/// Index of the largest value, the first among equals.
+fn argmax(values: &[f64]) -> usize {
+    let better = |best: usize, i: usize| if values[i] > values[best] { i } else { best };
+    (1..values.len()).fold(0, better)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOGITS: [f64; 4] = [0.3, -1.2, 2.0, 0.7];
+
+    #[test]
+    fn derivatives_match_finite_differences() {
+        let targets = [
+            Target::Logit(1),
+            Target::Top,
+            Target::Difference { class: 0, against: 3 },
+            Target::LogProbability(3),
+            Target::Weighted(vec![0.5, -1.0, 2.0, 0.25]),
+        ];
+        let direction = [0.4, -0.1, 0.9, -0.6];
+        let step = 1e-5;
+        let moved = |sign: f64| -> Vec<f64> {
+            LOGITS.iter().zip(direction).map(|(z, v)| z + sign * step * v).collect()
+        };
+        for target in targets {
+            let slope = (target.value(&moved(1.0)) - target.value(&moved(-1.0))) / (2.0 * step);
+            let gradient = target.gradient(&LOGITS);
+            let exact: f64 = gradient.iter().zip(direction).map(|(g, v)| g * v).sum();
+            assert!((slope - exact).abs() < 1e-8, "{target:?}: {slope} against {exact}");
+            let (up, down) = (target.gradient(&moved(1.0)), target.gradient(&moved(-1.0)));
+            let product = target.hessian_product(&LOGITS, &direction).unwrap_or(vec![0.0; 4]);
+            for i in 0..4 {
+                let numeric = (up[i] - down[i]) / (2.0 * step);
+                assert!((numeric - product[i]).abs() < 1e-8, "{target:?}, logit {i}");
+            }
+        }
+    }
+
+    #[test]
+    fn unknown_class_is_refused() {
+        let error = Target::Logit(10).check(10).unwrap_err();
+        assert_eq!(error.to_string(), "target = 10: a class index below 10");
+    }
+}

@@ -1,0 +1,32 @@
+//! CPU kernels for networks whose weights never change: convolution, linear maps, pooling and
+//! elementwise curves, each with its adjoint, in `f32` and `f64`.
+//!
+//! **Layout.** Activations are dense, row-major `[channels, batch, height, width]`: one channel of
+//! the whole batch is contiguous, so a 1×1 convolution is one matrix product whatever the batch,
+//! and concatenation along channels is appending.
+//!
+//! **Linear kernels are used four ways.** Value and tangent are `forward` (the tangent without
+//! bias), adjoint and adjoint-tangent are `adjoint`. With `accumulate`, an adjoint adds to its
+//! output instead of overwriting it.
+//!
+//! **Same result on any number of threads**, bit for bit: work is split by output element, never
+//! inside a sum. The sum for one output element does not depend on the batch it is part of either.
+//!
+//! Shapes are the caller's duty: slices of the wrong length panic.
+
+mod conv2d;
+mod curve;
+mod elementwise;
+mod linear;
+mod pool2d;
+mod scalar;
+
+pub use conv2d::{Conv2d, Conv2dSpec, Padding};
+pub use curve::Curve;
+pub use elementwise::{
+    add_assign, channel_affine, channel_scale, curve_slopes, curve_values, multiply_add_planes,
+    multiply_planes, sum_planes,
+};
+pub use linear::Linear;
+pub use pool2d::{Pool2dSpec, adaptive_avg_pool2d, avg_pool2d, gather, max_pool2d, scatter_add};
+pub use scalar::Scalar;
