@@ -1,1 +1,20 @@
-//! Placeholder.
+//! Numbers about saliency maps: how sparse they are, how faithful, how complete.
+//!
+//! A metric takes a map, and where it needs one, a scoring function ([`hsets_core::Scored`]); it
+//! does not know how the map was made. Metrics of pixels first reduce the channels of the map, and
+//! name the [`ChannelReduction`](hsets_core::ChannelReduction) in their results.
+//!
+//! ```
+//! use hsets_core::{ChannelReduction, SaliencyMap, Shape};
+//! let mut map = SaliencyMap::zeros(Shape::new(1, 10, 10));
+//! map.data_mut()[..5].fill(2.0);
+//! let gini = hsets_metrics::gini(&map, ChannelReduction::AbsSum)?;
+//! assert!((gini - hsets_metrics::gini_of_equal(5, 100)).abs() < 1e-3);
+//! # Ok::<(), hsets_core::Error>(())
+//! ```
+
+mod completeness;
+mod complexity;
+
+pub use completeness::CompletenessGap;
+pub use complexity::{entropy, gini, gini_of_equal};
