@@ -1,1 +1,18 @@
-//! Placeholder.
+//! Exact first and second input derivatives of frozen networks.
+//!
+//! A [`Graph`] is made of a small closed set of [`Op`]s and knows no weights; [`Weights`] are bound
+//! to it in a [`Network`], which gives logits, input gradients of any scalar of the logits, and
+//! rows of the input Hessian, many at once from one linearisation.
+
+mod builder;
+mod error;
+mod graph;
+mod op;
+mod weights;
+
+pub use builder::GraphBuilder;
+pub use error::{Error, Result, WeightsError};
+pub use graph::{Graph, Node, NodeId, ParameterSpec};
+pub use hsets_kernels::{Curve, Padding, Pool2dSpec};
+pub use op::{Activation, Conv2d, Op, Pad, ParameterId, Pool2d};
+pub use weights::Weights;

@@ -144,7 +144,7 @@ struct PolynomialCurvature<'a> {
 }
 
 impl PolynomialCurvature<'_> {
-    /// Σ_c g_c H_c v + J' (∇²target) J v.
+    /// `Σ_c g_c H_c v + J' (∇²target) J v`.
     fn product(&self, direction: &[f32]) -> Result<Vec<f32>> {
         if direction.len() != self.x.len() {
             return Err(Error::shape("direction", self.x.len(), direction.len()));

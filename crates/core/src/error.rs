@@ -52,14 +52,18 @@ impl Error {
     /// A setting outside its range.
     pub fn config(
         setting: &'static str,
-        value: impl ToString,
+        value: impl std::fmt::Display,
         expected: impl Into<String>,
     ) -> Self {
         Self::Config { setting, value: value.to_string(), expected: expected.into() }
     }
 
     /// A shape mismatch.
-    pub fn shape(what: impl Into<String>, expected: impl ToString, found: impl ToString) -> Self {
+    pub fn shape(
+        what: impl Into<String>,
+        expected: impl std::fmt::Display,
+        found: impl std::fmt::Display,
+    ) -> Self {
         Self::Shape { what: what.into(), expected: expected.to_string(), found: found.to_string() }
     }
 

@@ -1,0 +1,254 @@
+//! Builds graphs, with shape inference: a network that does not fit is refused where it is written.
+
+use hsets_core::Shape;
+use hsets_kernels::{Conv2dSpec, Pool2dSpec};
+
+use crate::error::{Error, Result};
+use crate::{Activation, Conv2d, Graph, Node, NodeId, Op, ParameterId, ParameterSpec, Pool2d};
+
+/// Adds ops one after another and gives a [`Graph`] in the end.
+///
+/// ```
+/// use hsets_autodiff::{Activation, Conv2d, GraphBuilder};
+/// use hsets_core::Shape;
+/// let mut g = GraphBuilder::new(Shape::new(3, 32, 32));
+/// let x = g.input();
+/// let x = g.conv2d(x, "conv1", Conv2d::new(8, 3).with_padding(1).with_bias())?;
+/// let x = g.activation(x, Activation::Relu);
+/// let x = g.global_avg_pool2d(x)?;
+/// let x = g.flatten(x);
+/// let logits = g.linear(x, "fc", 10)?;
+/// let graph = g.finish(logits);
+/// assert_eq!(graph.n_classes(), 10);
+/// assert_eq!(graph.parameters()[0].name, "conv1.weight");
+/// # Ok::<(), hsets_autodiff::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct GraphBuilder {
+    nodes: Vec<Node>,
+    parameters: Vec<ParameterSpec>,
+}
+
+impl GraphBuilder {
+    /// A graph for images of this shape.
+    pub fn new(input: Shape) -> Self {
+        let input = Node { name: "input".into(), op: Op::Input, inputs: vec![], shape: input };
+        Self { nodes: vec![input], parameters: vec![] }
+    }
+
+    /// The image.
+    pub fn input(&self) -> NodeId {
+        NodeId(0)
+    }
+
+    /// Shape of a node's output.
+    pub fn shape(&self, node: NodeId) -> Shape {
+        self.nodes[node.0].shape
+    }
+
+    /// Convolution with parameters `{name}.weight` and, if asked for, `{name}.bias`.
+    pub fn conv2d(&mut self, x: NodeId, name: &str, conv: Conv2d) -> Result<NodeId> {
+        let input = self.shape(x);
+        let in_size = [input.height, input.width];
+        let refuse = |reason: String| refusal("conv2d", name, reason);
+        let Conv2d { out_channels, kernel, stride, dilation, groups, .. } = conv;
+        if [kernel, stride, dilation].concat().contains(&0) || groups == 0 || out_channels == 0 {
+            return Err(refuse(
+                "kernel, stride, dilation, groups and channels must be 1 or more".into(),
+            ));
+        }
+        if !input.channels.is_multiple_of(groups) || !out_channels.is_multiple_of(groups) {
+            return Err(refuse(format!(
+                "{groups} groups do not divide {} channels in and {out_channels} out",
+                input.channels
+            )));
+        }
+        let padding = conv.padding.resolve(in_size, kernel, stride, dilation);
+        let in_channels = input.channels;
+        let spec =
+            Conv2dSpec { in_channels, out_channels, groups, kernel, stride, dilation, padding };
+        let [height, width] = spec.output_size(in_size).ok_or_else(|| {
+            refuse(format!("the kernel {kernel:?} does not fit into {input}: use a larger image"))
+        })?;
+        let weight = self.parameter(name, "weight", &spec.weight_shape());
+        let bias = conv.bias.then(|| self.parameter(name, "bias", &[out_channels]));
+        let shape = Shape::new(out_channels, height, width);
+        Ok(self.push(name, Op::Conv2d { spec, weight, bias }, vec![x], shape))
+    }
+
+    /// Fully connected layer with `{name}.weight` \[O, I\] and `{name}.bias` \[O\].
+    pub fn linear(&mut self, x: NodeId, name: &str, out_features: usize) -> Result<NodeId> {
+        let input = self.shape(x);
+        if input.n_pixels() != 1 {
+            return Err(refusal("linear", name, format!("flatten the input {input} first")));
+        }
+        let weight = self.parameter(name, "weight", &[out_features, input.channels]);
+        let bias = Some(self.parameter(name, "bias", &[out_features]));
+        let shape = Shape::new(out_features, 1, 1);
+        Ok(self.push(name, Op::Linear { weight, bias }, vec![x], shape))
+    }
+
+    /// Batch norm with `{name}.weight`, `.bias`, `.running_mean` and `.running_var`.
+    pub fn batch_norm(&mut self, x: NodeId, name: &str, eps: f64) -> NodeId {
+        let shape = self.shape(x);
+        let parameters = ["weight", "bias", "running_mean", "running_var"]
+            .map(|suffix| self.parameter(name, suffix, &[shape.channels]));
+        self.push(name, Op::BatchNorm { parameters, eps }, vec![x], shape)
+    }
+
+    /// Elementwise activation.
+    pub fn activation(&mut self, x: NodeId, activation: Activation) -> NodeId {
+        let shape = self.shape(x);
+        self.push("activation", Op::Activation(activation), vec![x], shape)
+    }
+
+    /// Max pooling.
+    pub fn max_pool2d(&mut self, x: NodeId, pool: Pool2d) -> Result<NodeId> {
+        let (spec, shape) = self.pool_spec("max_pool2d", x, pool)?;
+        Ok(self.push("max_pool2d", Op::MaxPool2d(spec), vec![x], shape))
+    }
+
+    /// Average pooling.
+    pub fn avg_pool2d(&mut self, x: NodeId, pool: Pool2d) -> Result<NodeId> {
+        let (spec, shape) = self.pool_spec("avg_pool2d", x, pool)?;
+        Ok(self.push("avg_pool2d", Op::AvgPool2d(spec), vec![x], shape))
+    }
+
+    /// Average pooling to height and width `size`.
+    pub fn adaptive_avg_pool2d(&mut self, x: NodeId, size: [usize; 2]) -> Result<NodeId> {
+        let name = "adaptive_avg_pool2d";
+        if size.contains(&0) {
+            return Err(refusal(name, name, "the output size must be 1 or more".into()));
+        }
+        let shape = Shape::new(self.shape(x).channels, size[0], size[1]);
+        Ok(self.push(name, Op::AdaptiveAvgPool2d(size), vec![x], shape))
+    }
+
+    /// Average over all pixels, to \[C, 1, 1\].
+    pub fn global_avg_pool2d(&mut self, x: NodeId) -> Result<NodeId> {
+        self.adaptive_avg_pool2d(x, [1, 1])
+    }
+
+    /// Sum of two nodes of the same shape.
+    pub fn add(&mut self, a: NodeId, b: NodeId) -> Result<NodeId> {
+        let (left, right) = (self.shape(a), self.shape(b));
+        if left != right {
+            return Err(refusal("add", "add", format!("{left} and {right} differ")));
+        }
+        Ok(self.push("add", Op::Add, vec![a, b], left))
+    }
+
+    /// Product of two nodes of the same shape, or of `x` and a gate \[C, 1, 1\].
+    pub fn multiply(&mut self, x: NodeId, gate: NodeId) -> Result<NodeId> {
+        let (shape, gate_shape) = (self.shape(x), self.shape(gate));
+        if gate_shape != shape && gate_shape != Shape::new(shape.channels, 1, 1) {
+            let reason = format!("{gate_shape} is neither {shape} nor one value per channel");
+            return Err(refusal("multiply", "multiply", reason));
+        }
+        Ok(self.push("multiply", Op::Multiply, vec![x, gate], shape))
+    }
+
+    /// Concatenation along channels.
+    pub fn concat(&mut self, inputs: &[NodeId]) -> Result<NodeId> {
+        let shapes: Vec<Shape> = inputs.iter().map(|&x| self.shape(x)).collect();
+        let Some(&first) = shapes.first() else {
+            return Err(refusal("concat", "concat", "there is nothing to join".into()));
+        };
+        if let Some(other) =
+            shapes.iter().find(|s| (s.height, s.width) != (first.height, first.width))
+        {
+            return Err(refusal("concat", "concat", format!("{first} and {other} differ in size")));
+        }
+        let channels = shapes.iter().map(|shape| shape.channels).sum();
+        let shape = Shape::new(channels, first.height, first.width);
+        Ok(self.push("concat", Op::Concat, inputs.to_vec(), shape))
+    }
+
+    /// \[C, H, W\] to a vector.
+    pub fn flatten(&mut self, x: NodeId) -> NodeId {
+        let shape = Shape::new(self.shape(x).len(), 1, 1);
+        self.push("flatten", Op::Flatten, vec![x], shape)
+    }
+
+    /// Zero channels before and after.
+    pub fn pad_channels(&mut self, x: NodeId, before: usize, after: usize) -> NodeId {
+        let input = self.shape(x);
+        let shape = Shape::new(before + input.channels + after, input.height, input.width);
+        self.push("pad_channels", Op::PadChannels { before, after }, vec![x], shape)
+    }
+
+    /// The finished graph; `logits` is its output.
+    ///
+    /// # Panics
+    /// If `logits` is not a node of this builder.
+    pub fn finish(self, logits: NodeId) -> Graph {
+        assert!(logits.0 < self.nodes.len(), "the output is not a node of this graph");
+        Graph { nodes: self.nodes, parameters: self.parameters, output: logits }
+    }
+
+    fn pool_spec(&self, op: &'static str, x: NodeId, pool: Pool2d) -> Result<(Pool2dSpec, Shape)> {
+        let input = self.shape(x);
+        let in_size = [input.height, input.width];
+        let Pool2d { kernel, stride, count_include_pad, .. } = pool;
+        if [kernel, stride].concat().contains(&0) {
+            return Err(refusal(op, op, "kernel and stride must be 1 or more".into()));
+        }
+        let padding = pool.padding.resolve(in_size, kernel, stride, [1; 2]);
+        let widest = [padding.top, padding.bottom].map(|p| 2 * p > kernel[0]);
+        let highest = [padding.left, padding.right].map(|p| 2 * p > kernel[1]);
+        if widest.contains(&true) || highest.contains(&true) {
+            return Err(refusal(op, op, format!("padding is over half of the window {kernel:?}")));
+        }
+        let spec = Pool2dSpec { kernel, stride, padding, count_include_pad };
+        let [height, width] = spec.output_size(in_size).ok_or_else(|| {
+            let reason = format!("the window {kernel:?} does not fit into {input}");
+            refusal(op, op, format!("{reason}: use a larger image"))
+        })?;
+        Ok((spec, Shape::new(input.channels, height, width)))
+    }
+
+    fn parameter(&mut self, name: &str, suffix: &str, shape: &[usize]) -> ParameterId {
+        let name = format!("{name}.{suffix}");
+        self.parameters.push(ParameterSpec { name, shape: shape.to_vec() });
+        ParameterId(self.parameters.len() - 1)
+    }
+
+    fn push(&mut self, name: &str, op: Op, inputs: Vec<NodeId>, shape: Shape) -> NodeId {
+        self.nodes.push(Node { name: name.into(), op, inputs, shape });
+        NodeId(self.nodes.len() - 1)
+    }
+}
+
+fn refusal(op: &'static str, name: &str, reason: String) -> Error {
+    Error::Graph { op, name: name.into(), reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shapes_are_inferred() {
+        let mut g = GraphBuilder::new(Shape::new(3, 224, 224));
+        let x = g.input();
+        let x = g.conv2d(x, "conv1", Conv2d::new(64, 7).with_stride(2).with_padding(3)).unwrap();
+        assert_eq!(g.shape(x), Shape::new(64, 112, 112));
+        let x = g.max_pool2d(x, Pool2d::new(3, 2).with_padding(1)).unwrap();
+        assert_eq!(g.shape(x), Shape::new(64, 56, 56));
+        let x = g.flatten(x);
+        assert_eq!(g.shape(x).channels, 64 * 56 * 56);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let mut g = GraphBuilder::new(Shape::new(3, 4, 4));
+        let x = g.input();
+        let error = g.conv2d(x, "stem", Conv2d::new(8, 7)).unwrap_err().to_string();
+        assert!(error.contains("stem") && error.contains("larger image"), "{error}");
+        assert!(g.conv2d(x, "c", Conv2d::new(8, 3).with_groups(2)).is_err());
+        let y = g.conv2d(x, "c", Conv2d::new(8, 3)).unwrap();
+        assert!(g.add(x, y).is_err());
+        assert!(g.linear(x, "fc", 2).is_err());
+        assert!(g.multiply(x, y).is_err());
+    }
+}

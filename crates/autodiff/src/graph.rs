@@ -1,0 +1,97 @@
+//! Networks as graphs: ops in the order they run, without weights.
+
+use hsets_core::Shape;
+
+use crate::{Op, ParameterId};
+
+/// Index of a node in [`Graph::nodes`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub(crate) usize);
+
+impl NodeId {
+    /// Position in [`Graph::nodes`].
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
+/// One op with its inputs.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// Name, as in the checkpoint where the op has parameters.
+    pub name: String,
+    /// What it computes.
+    pub op: Op,
+    /// The nodes it reads, all before it.
+    pub inputs: Vec<NodeId>,
+    /// Shape of its output for one image; \[n, 1, 1\] for vectors.
+    pub shape: Shape,
+}
+
+/// A parameter that the weights must hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParameterSpec {
+    /// Name in the checkpoint, such as `layer1.0.conv1.weight`.
+    pub name: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+}
+
+/// A network without weights, made by [`crate::GraphBuilder`].
+#[derive(Debug, Clone)]
+pub struct Graph {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) parameters: Vec<ParameterSpec>,
+    pub(crate) output: NodeId,
+}
+
+impl Graph {
+    /// Shape of the images it takes.
+    pub fn input_shape(&self) -> Shape {
+        self.nodes[0].shape
+    }
+
+    /// Number of logits.
+    pub fn n_classes(&self) -> usize {
+        self.nodes[self.output.0].shape.channels
+    }
+
+    /// The ops, inputs before what reads them.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// The node that holds the logits.
+    pub fn output(&self) -> NodeId {
+        self.output
+    }
+
+    /// The parameters the weights must hold.
+    pub fn parameters(&self) -> &[ParameterSpec] {
+        &self.parameters
+    }
+
+    /// The spec of one parameter.
+    pub fn parameter(&self, id: ParameterId) -> &ParameterSpec {
+        &self.parameters[id.0]
+    }
+
+    /// Multiply-adds of one forward pass of convolutions and linear layers.
+    pub fn multiply_adds(&self) -> u64 {
+        let of_node = |node: &Node| match &node.op {
+            Op::Conv2d { weight, .. } => self.n_elements(*weight) * node.shape.n_pixels() as u64,
+            Op::Linear { weight, .. } => self.n_elements(*weight),
+            _ => 0,
+        };
+        self.nodes.iter().map(of_node).sum()
+    }
+
+    /// Activations of one image, summed over all nodes.
+    pub fn n_activations(&self) -> usize {
+        self.nodes.iter().map(|node| node.shape.len()).sum()
+    }
+
+    fn n_elements(&self, id: ParameterId) -> u64 {
+        self.parameters[id.0].shape.iter().product::<usize>() as u64
+    }
+}

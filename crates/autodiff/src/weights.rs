@@ -1,0 +1,120 @@
+//! Named weights of a graph.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use candle_core::{DType, Device, Tensor};
+
+use crate::error::{Result, WeightsError};
+use crate::{Graph, ParameterId};
+
+/// Tensors by checkpoint name.
+#[derive(Debug, Clone, Default)]
+pub struct Weights {
+    tensors: BTreeMap<String, Tensor>,
+}
+
+impl Weights {
+    /// Takes tensors under the names the graph uses.
+    pub fn new(tensors: impl IntoIterator<Item = (String, Tensor)>) -> Self {
+        Self { tensors: tensors.into_iter().collect() }
+    }
+
+    /// One tensor.
+    pub fn get(&self, name: &str) -> Option<&Tensor> {
+        self.tensors.get(name)
+    }
+
+    /// All tensors in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Tensor)> {
+        self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))
+    }
+
+    /// Fails with everything that is wrong at once: tensors that are missing, unexpected,
+    /// misshapen or not finite.
+    pub fn check(&self, graph: &Graph) -> Result<(), WeightsError> {
+        let mut error = WeightsError::default();
+        for parameter in graph.parameters() {
+            match self.tensors.get(&parameter.name) {
+                None => error.missing.push(parameter.name.clone()),
+                Some(tensor) if tensor.dims() != parameter.shape => error.misshapen.push((
+                    parameter.name.clone(),
+                    parameter.shape.clone(),
+                    tensor.dims().to_vec(),
+                )),
+                Some(tensor) if !is_finite(tensor) => {
+                    error.not_finite.push(parameter.name.clone());
+                }
+                Some(_) => {}
+            }
+        }
+        let known: BTreeSet<&str> =
+            graph.parameters().iter().map(|parameter| parameter.name.as_str()).collect();
+        let unexpected = self.tensors.keys().filter(|name| !known.contains(name.as_str()));
+        error.unexpected = unexpected.cloned().collect();
+        if error.is_empty() { Ok(()) } else { Err(error) }
+    }
+
+    /// The elements of one parameter of a checked graph, widened to `f64`.
+    pub(crate) fn elements(&self, graph: &Graph, id: ParameterId) -> Result<Vec<f64>> {
+        let name = &graph.parameter(id).name;
+        let tensor = self.tensors.get(name).ok_or_else(|| WeightsError {
+            missing: vec![name.clone()],
+            ..WeightsError::default()
+        })?;
+        Ok(tensor.flatten_all()?.to_dtype(DType::F64)?.to_vec1()?)
+    }
+
+    /// Pseudo-random weights for tests and timings: He-scaled kernels, batch norm near the
+    /// identity. The same name gives the same numbers, whatever the graph around it.
+    pub fn random(graph: &Graph, seed: u64) -> Result<Self> {
+        let tensor = |name: &str, shape: &[usize]| -> Result<Tensor> {
+            let mut random = Hashed::new(name, seed);
+            let n: usize = shape.iter().product();
+            let fan_in = shape.iter().skip(1).product::<usize>().max(1);
+            let (centre, spread) = if name.ends_with("running_var") {
+                (1.0, 0.5)
+            } else if shape.len() == 1 && name.ends_with("weight") {
+                (1.0, 0.25)
+            } else if shape.len() == 1 {
+                (0.0, 0.1)
+            } else {
+                (0.0, (6.0 / fan_in as f64).sqrt())
+            };
+            let values: Vec<f64> = (0..n).map(|_| centre + spread * random.next()).collect();
+            // Rounded to f32, so that an f32 and an f64 network hold the same numbers.
+            let tensor = Tensor::from_vec(values, shape, &Device::Cpu)?;
+            Ok(tensor.to_dtype(DType::F32)?)
+        };
+        let tensors = graph
+            .parameters()
+            .iter()
+            .map(|p| Ok((p.name.clone(), tensor(&p.name, &p.shape)?)))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Self::new(tensors))
+    }
+}
+
+fn is_finite(tensor: &Tensor) -> bool {
+    // A sum is finite only if every element is; f64 cannot overflow on f32 data.
+    let sum = tensor.to_dtype(DType::F64).and_then(|t| t.sum_all()).and_then(|t| t.to_scalar());
+    sum.is_ok_and(|sum: f64| sum.is_finite())
+}
+
+/// Uniform numbers in [-1, 1) by splitmix64, started from the FNV-1a hash of a name.
+struct Hashed(u64);
+
+impl Hashed {
+    fn new(name: &str, seed: u64) -> Self {
+        let fnv = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        Self(name.bytes().fold(0xcbf2_9ce4_8422_2325 ^ seed, fnv))
+    }
+
+    fn next(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^= z >> 31;
+        (z >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+    }
+}
