@@ -1,1 +1,5 @@
-//! Placeholder.
+//! One image through all stages of H-Sets.
+
+mod explanation;
+
+pub use explanation::{Cost, Explanation, Measures, ScoredSet};

@@ -1,0 +1,61 @@
+//! What an explanation consists of, with all intermediates.
+
+use std::time::Duration;
+
+use hsets_core::{FeatureSet, Image, SaliencyMap, SegmentMap, Target};
+
+/// One image explained.
+#[derive(Debug, Clone)]
+pub struct Explanation {
+    /// The image as the field saw it.
+    pub image: Image,
+    /// The scalar of the logits that was explained; never [`Target::Top`].
+    pub target: Target,
+    /// Logits \[`n_classes`\] of the image.
+    pub logits: Vec<f32>,
+    /// Logits \[`n_classes`\] of the baseline.
+    pub baseline_logits: Vec<f32>,
+    /// The segments, at the size of the image.
+    pub segments: SegmentMap,
+    /// The interaction sets, the highest score first. Empty for methods without sets.
+    pub sets: Vec<ScoredSet>,
+    /// One score per feature.
+    pub map: SaliencyMap,
+    /// Numbers about the map.
+    pub measures: Measures,
+    /// What it took.
+    pub cost: Cost,
+}
+
+/// A set of features that act together, and how much they matter.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScoredSet {
+    /// The members.
+    pub features: FeatureSet,
+    /// The feature from which the set was grown.
+    pub seed: usize,
+    /// v(I), the score of IDG-Vis.
+    pub score: f64,
+    /// Standard error of the score over the sampled subsets.
+    pub standard_error: f64,
+}
+
+/// Numbers about an explanation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Measures {
+    /// Gini sparsity of the map in 0..=1, its channels reduced by `abs-sum`.
+    pub gini: f64,
+    /// Σ IG - (f(x) - f(x')): what the path integral of the gradients leaves unexplained.
+    pub completeness_gap: f64,
+}
+
+/// What an explanation took.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Wall time by stage, in the order of the stages.
+    pub timings: Vec<(&'static str, Duration)>,
+    /// Input gradients of the true network.
+    pub n_gradients: usize,
+    /// Rows of the Hessian.
+    pub n_rows: usize,
+}
