@@ -1,1 +1,40 @@
-//! Placeholder.
+//! Photo → segments: the spatial prior of H-Sets.
+//!
+//! Every segmenter implements [`Segmenter`] and returns a [`SegmentMap`]; the stages behind it see
+//! the labels only. What there is:
+//!
+//! | segmenter | name | segments |
+//! |---|---|---|
+//! | [`QuickShift`] | `quickshift` | modes of colour and place, as scikit-image finds them |
+//! | [`Grid`] | `grid`, `grid:7`, `grid:4x6` | equal rectangles |
+//! | [`Whole`] | `none` | one, the whole photo |
+//! | [`LabelMap`] | `FILE.png` | what the user drew |
+//! | SAM, `MobileSAM` | `sam`, `mobile-sam` | masks of a network (feature `sam`) |
+//!
+//! ```
+//! use hsets_segmentation::{Photo, SegmenterChoice};
+//!
+//! let photo = Photo::new(4, 2, vec![0; 3 * 4 * 2])?;
+//! let choice: SegmenterChoice = "grid:1x2".parse()?;
+//! let segments = choice.build()?.segment(&photo)?;
+//! assert_eq!(segments.labels(), [0, 0, 1, 1, 0, 0, 1, 1]);
+//! # Ok::<(), hsets_segmentation::Error>(())
+//! ```
+//!
+//! [`SegmenterChoice`] always parses every name; what this build lacks is a named error of
+//! [`SegmenterChoice::build`]. [`adjusted_rand_index`] says how far two segmentations agree.
+
+mod choice;
+mod grid;
+mod label_map;
+mod partition;
+pub mod quickshift;
+mod whole;
+
+pub use choice::{SamOptions, SegmenterChoice};
+pub use grid::Grid;
+pub use hsets_core::{Error, Photo, Result, SegmentMap, Segmenter};
+pub use label_map::LabelMap;
+pub use partition::adjusted_rand_index;
+pub use quickshift::QuickShift;
+pub use whole::Whole;

@@ -1,0 +1,161 @@
+//! Segmenters by name.
+
+use std::{fmt, path::PathBuf, str::FromStr};
+
+use hsets_core::{Error, Result, Segmenter};
+
+use crate::{Grid, LabelMap, QuickShift, Whole};
+
+/// Which segmenter to use, with its settings. Exists in full in every build.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum SegmenterChoice {
+    /// `quickshift`: [`QuickShift::photo`].
+    QuickShift(QuickShift),
+    /// `grid` ([`Grid::moxi`]), `grid:N` or `grid:ROWSxCOLUMNS`.
+    Grid(Grid),
+    /// `none`: one segment.
+    Whole,
+    /// `FILE.png`: a label map.
+    LabelMap(PathBuf),
+    /// `sam`: Segment Anything (Kirillov et al. 2023).
+    Sam(SamOptions),
+    /// `mobile-sam`: `MobileSAM` (Zhang et al. 2023).
+    MobileSam(SamOptions),
+}
+
+/// What a user chooses about SAM.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SamOptions {
+    /// File of the weights; without one, the published weights.
+    pub weights: Option<PathBuf>,
+}
+
+impl SegmenterChoice {
+    /// What [`FromStr`] accepts, for help texts and errors.
+    pub const NAMES: &str = "quickshift, grid, grid:N, grid:ROWSxCOLUMNS, none, sam, mobile-sam or a label map FILE.png";
+
+    /// The segmenter, ready to use. Fails if it is not compiled in, a setting is out of range or a
+    /// file cannot be read.
+    pub fn build(&self) -> Result<Box<dyn Segmenter>> {
+        match self {
+            #[cfg(feature = "quickshift")]
+            Self::QuickShift(settings) => {
+                settings.check()?;
+                Ok(Box::new(*settings))
+            }
+            #[cfg(not(feature = "quickshift"))]
+            Self::QuickShift(_) => Err(not_in_this_build("quickshift", "quickshift")),
+            Self::Grid(grid) => {
+                grid.check()?;
+                Ok(Box::new(*grid))
+            }
+            Self::Whole => Ok(Box::new(Whole)),
+            Self::LabelMap(path) => Ok(Box::new(LabelMap::open(path)?)),
+            Self::Sam(_) => Err(not_in_this_build("sam", "sam")),
+            Self::MobileSam(_) => Err(not_in_this_build("mobile-sam", "sam")),
+        }
+    }
+}
+
+/// The error for a segmenter that is not compiled in.
+fn not_in_this_build(segmenter: &str, feature: &str) -> Error {
+    Error::Unsupported(format!(
+        "segmenter '{segmenter}' is not in this build; rebuild with --features {feature}"
+    ))
+}
+
+impl FromStr for SegmenterChoice {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        let unknown = || Error::config("segmenter", name, format!("expected {}", Self::NAMES));
+        match name {
+            "quickshift" => Ok(Self::QuickShift(QuickShift::photo())),
+            "grid" => Ok(Self::Grid(Grid::moxi())),
+            "none" => Ok(Self::Whole),
+            "sam" => Ok(Self::Sam(SamOptions::default())),
+            "mobile-sam" => Ok(Self::MobileSam(SamOptions::default())),
+            _ if name.to_ascii_lowercase().ends_with(".png") => Ok(Self::LabelMap(name.into())),
+            _ => {
+                let cells = name.strip_prefix("grid:").ok_or_else(unknown)?;
+                let (rows, columns) = cells.split_once('x').unwrap_or((cells, cells));
+                let number = |text: &str| text.parse().map_err(|_| unknown());
+                let grid = Grid { rows: number(rows)?, columns: number(columns)? };
+                grid.check()?;
+                Ok(Self::Grid(grid))
+            }
+        }
+    }
+}
+
+impl fmt::Display for SegmenterChoice {
+    /// The name, as [`FromStr`] takes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::QuickShift(_) => f.write_str("quickshift"),
+            Self::Grid(Grid { rows, columns }) => write!(f, "grid:{rows}x{columns}"),
+            Self::Whole => f.write_str("none"),
+            Self::LabelMap(path) => write!(f, "{}", path.display()),
+            Self::Sam(_) => f.write_str("sam"),
+            Self::MobileSam(_) => f.write_str("mobile-sam"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hsets_core::Photo;
+
+    fn parse(name: &str) -> Result<SegmenterChoice> {
+        name.parse()
+    }
+
+    #[test]
+    fn every_name_parses_in_every_build() {
+        assert_eq!(parse("quickshift").unwrap(), SegmenterChoice::QuickShift(QuickShift::photo()));
+        assert_eq!(parse("grid").unwrap(), SegmenterChoice::Grid(Grid::moxi()));
+        let grid = SegmenterChoice::Grid(Grid { rows: 4, columns: 6 });
+        assert_eq!(parse("grid:4x6").unwrap(), grid);
+        assert_eq!(parse("none").unwrap(), SegmenterChoice::Whole);
+        assert_eq!(parse("a/b.PNG").unwrap(), SegmenterChoice::LabelMap("a/b.PNG".into()));
+        assert_eq!(parse("sam").unwrap(), SegmenterChoice::Sam(SamOptions::default()));
+        assert_eq!(parse("mobile-sam").unwrap(), SegmenterChoice::MobileSam(SamOptions::default()));
+    }
+
+    #[test]
+    fn names_are_written_as_they_are_read() {
+        for name in ["quickshift", "grid:4x6", "none", "labels.png", "sam", "mobile-sam"] {
+            assert_eq!(parse(name).unwrap().to_string(), name);
+        }
+    }
+
+    #[test]
+    fn unknown_names_list_what_there_is() {
+        for name in ["slic", "grid:", "grid:2x", "photo.jpg", ""] {
+            let error = parse(name).unwrap_err().to_string();
+            assert!(
+                error.starts_with(&format!("segmenter = {name}: expected quickshift")),
+                "{error}"
+            );
+        }
+        assert_eq!(parse("grid:0").unwrap_err().to_string(), "grid rows = 0: at least 1 cell");
+    }
+
+    #[test]
+    fn builds_what_is_compiled_in_and_names_what_is_not() {
+        let photo = Photo::new(6, 4, vec![0; 72]).unwrap();
+        let segments = parse("grid:2x3").unwrap().build().unwrap().segment(&photo).unwrap();
+        assert_eq!(segments.n_segments(), 6);
+        assert!(matches!(parse("no.png").unwrap().build(), Err(Error::Config { .. })));
+        let quickshift = parse("quickshift").unwrap().build();
+        assert_eq!(quickshift.is_ok(), cfg!(feature = "quickshift"));
+        #[cfg(not(feature = "sam"))]
+        {
+            let error = parse("sam").unwrap().build().err().unwrap().to_string();
+            let message = "segmenter 'sam' is not in this build; rebuild with --features sam";
+            assert_eq!(error, message);
+        }
+    }
+}
