@@ -4,15 +4,22 @@
 //! to it in a [`Network`], which gives logits, input gradients of any scalar of the logits, and
 //! rows of the input Hessian, many at once from one linearisation.
 
+mod backend;
 mod builder;
 mod error;
 mod graph;
+mod network;
 mod op;
+mod ops;
+mod plan;
+mod sweep;
 mod weights;
 
+pub use backend::{Backend, Cpu, CpuTensor};
 pub use builder::GraphBuilder;
 pub use error::{Error, Result, WeightsError};
 pub use graph::{Graph, Node, NodeId, ParameterSpec};
 pub use hsets_kernels::{Curve, Padding, Pool2dSpec};
+pub use network::{Gradient, Linearized, Network};
 pub use op::{Activation, Conv2d, Op, Pad, ParameterId, Pool2d};
 pub use weights::Weights;

@@ -1,0 +1,307 @@
+//! A network: a graph bound to weights on a device.
+
+use std::borrow::Cow;
+
+use hsets_core::{
+    Curvature, Differentiable, Evaluation, Image, Scored, Shape, Smoothing, Target,
+    TwiceDifferentiable,
+};
+use hsets_kernels::Scalar;
+
+use crate::backend::{Backend, Cpu};
+use crate::plan::Plan;
+use crate::sweep::{Linearization, Order};
+use crate::{Error, Graph, Result, Weights};
+
+/// A graph with weights on a device: on the CPU in `f32` or `f64` by [`Network::new`].
+///
+/// As a field ([`Scored`], [`Differentiable`], [`TwiceDifferentiable`]) it takes and gives `f32`;
+/// the methods named here take and give the width of the network.
+pub struct Network<B: Backend = Cpu<f32>> {
+    backend: B,
+    plan: Plan<B>,
+    memory: usize,
+    activations: usize,
+}
+
+/// Logits \[K\] and gradient \[C·H·W\] of one image, in the width of the network.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gradient<T> {
+    /// Logits.
+    pub logits: Vec<T>,
+    /// Gradient of the target with respect to the image.
+    pub gradient: Vec<T>,
+}
+
+/// Images of a batch that are worth running together: enough for deep layers to fill the kernels,
+/// few enough for early ones to stay in the caches.
+const LARGEST_BATCH: usize = 8;
+
+impl<T: Scalar> Network<Cpu<T>> {
+    /// Binds weights to a graph on the CPU. Fails with everything wrong with the weights at once.
+    pub fn new(graph: &Graph, weights: &Weights) -> Result<Self> {
+        Self::with_backend(Cpu::new(), graph, weights)
+    }
+}
+
+impl<B: Backend> Network<B> {
+    /// Memory for activations unless set otherwise: 2 GiB.
+    pub const DEFAULT_MEMORY: usize = 2 << 30;
+
+    /// Binds weights to a graph on any backend.
+    pub fn with_backend(backend: B, graph: &Graph, weights: &Weights) -> Result<Self> {
+        let plan = Plan::new(&backend, graph, weights)?;
+        let activations = plan.nodes.iter().map(|node| node.shape.len()).sum();
+        Ok(Self { backend, plan, memory: Self::DEFAULT_MEMORY, activations })
+    }
+
+    /// With this budget in bytes for activations; batches are chosen to stay below it. A single
+    /// image is run whatever it takes.
+    #[must_use]
+    pub fn with_memory(mut self, bytes: usize) -> Self {
+        self.memory = bytes;
+        self
+    }
+
+    /// Images (or Hessian rows) that go through together.
+    fn largest_batch(&self) -> usize {
+        // Values or derivatives of every node stay, and about as much is on its way.
+        let each = 2 * self.activations * size_of::<B::Scalar>();
+        (self.memory / each.max(1)).clamp(1, LARGEST_BATCH)
+    }
+
+    /// Logits \[K\] of each image \[C·H·W\].
+    pub fn logits_of(&self, images: &[&[B::Scalar]]) -> Result<Vec<Vec<B::Scalar>>> {
+        let mut logits = Vec::with_capacity(images.len());
+        for batch in images.chunks(self.largest_batch()) {
+            logits.extend(self.linearize(batch, Smoothing::Exact, Order::Zero)?.logits()?);
+        }
+        Ok(logits)
+    }
+
+    /// Logits and input gradient of `target` at each image \[C·H·W\]. With a `smoothing` other
+    /// than exact this is the gradient as detection sees it.
+    pub fn gradients_of(
+        &self,
+        images: &[&[B::Scalar]],
+        target: &Target,
+        smoothing: Smoothing,
+    ) -> Result<Vec<Gradient<B::Scalar>>> {
+        target.check(self.plan.n_classes())?;
+        let mut gradients = Vec::with_capacity(images.len());
+        for batch in images.chunks(self.largest_batch()) {
+            let mut linearization = self.linearize(batch, smoothing, Order::First)?;
+            let logits = linearization.logits()?;
+            let seeds = self.upload_logits(logits.iter().map(|z| target.gradient(&widen(z))))?;
+            let batch = self.backend.download(linearization.gradient(seeds)?.as_ref())?;
+            let both = logits.into_iter().zip(batch);
+            gradients.extend(both.map(|(logits, gradient)| Gradient { logits, gradient }));
+        }
+        Ok(gradients)
+    }
+
+    /// Linearises at one image \[C·H·W\], for any number of Hessian products.
+    pub fn linearized_at(
+        &self,
+        image: &[B::Scalar],
+        target: &Target,
+        smoothing: Smoothing,
+    ) -> Result<Linearized<'_, B>> {
+        target.check(self.plan.n_classes())?;
+        let mut linearization = self.linearize(&[image], smoothing, Order::Second)?;
+        let logits = linearization.logits()?.remove(0);
+        let seeds = self.upload_logits(std::iter::once(target.gradient(&widen(&logits))))?;
+        let gradient = self.backend.download(linearization.gradient(seeds)?.as_ref())?.remove(0);
+        Ok(Linearized { network: self, linearization, target: target.clone(), logits, gradient })
+    }
+
+    fn linearize(
+        &self,
+        batch: &[&[B::Scalar]],
+        smoothing: Smoothing,
+        order: Order,
+    ) -> Result<Linearization<'_, B>> {
+        let shape = self.plan.input_shape();
+        if let Some(wrong) = batch.iter().find(|image| image.len() != shape.len()) {
+            let found = format!("{} elements", wrong.len());
+            return Err(Error::Input { expected: shape.to_string(), found });
+        }
+        let x = self.backend.upload(shape, batch)?;
+        Linearization::new(&self.backend, &self.plan, x, smoothing, order)
+    }
+
+    fn upload_logits(&self, vectors: impl Iterator<Item = Vec<f64>>) -> Result<B::Tensor> {
+        let vectors: Vec<Vec<B::Scalar>> = vectors.map(|vector| narrow(&vector)).collect();
+        let slices: Vec<&[B::Scalar]> = vectors.iter().map(Vec::as_slice).collect();
+        self.backend.upload(Shape::new(self.plan.n_classes(), 1, 1), &slices)
+    }
+}
+
+/// A network linearised at one image: logits, gradient, and any number of Hessian products.
+pub struct Linearized<'a, B: Backend> {
+    network: &'a Network<B>,
+    linearization: Linearization<'a, B>,
+    target: Target,
+    logits: Vec<B::Scalar>,
+    gradient: Vec<B::Scalar>,
+}
+
+impl<B: Backend> Linearized<'_, B> {
+    /// Logits \[K\] of the network as smoothed.
+    pub fn logits(&self) -> &[B::Scalar] {
+        &self.logits
+    }
+
+    /// Gradient \[C·H·W\] with the smoothed derivatives.
+    pub fn gradient(&self) -> &[B::Scalar] {
+        &self.gradient
+    }
+
+    /// H·v for each direction \[C·H·W\].
+    pub fn products(&self, directions: &[&[B::Scalar]]) -> Result<Vec<Vec<B::Scalar>>> {
+        let shape = self.network.plan.input_shape();
+        let mut products = Vec::with_capacity(directions.len());
+        for batch in directions.chunks(self.network.largest_batch()) {
+            let directions = self.network.backend.upload(shape, batch)?;
+            products.extend(self.products_of(directions, batch.len())?);
+        }
+        Ok(products)
+    }
+
+    /// Rows `H[j, :]` \[C·H·W\] of the given features.
+    pub fn rows(&self, features: &[usize]) -> Result<Vec<Vec<B::Scalar>>> {
+        let shape = self.network.plan.input_shape();
+        if let Some(outside) = features.iter().find(|&&feature| feature >= shape.len()) {
+            let expected = format!("a feature below {}", shape.len());
+            return Err(hsets_core::Error::config("feature", outside, expected).into());
+        }
+        let mut rows = Vec::with_capacity(features.len());
+        for batch in features.chunks(self.network.largest_batch()) {
+            let directions = self.network.backend.one_hot(shape, batch)?;
+            rows.extend(self.products_of(directions, batch.len())?);
+        }
+        Ok(rows)
+    }
+
+    fn products_of(&self, directions: B::Tensor, n: usize) -> Result<Vec<Vec<B::Scalar>>> {
+        let backend = &self.network.backend;
+        let tangent = self.linearization.tangent(directions)?;
+        let logits = widen(&self.logits);
+        let bends = backend.download(&tangent.logits)?.into_iter();
+        let bends: Option<Vec<Vec<f64>>> =
+            bends.map(|dot| self.target.hessian_product(&logits, &widen(&dot))).collect();
+        let seeds = bends.map(|bends| self.network.upload_logits(bends.into_iter())).transpose()?;
+        match self.linearization.products(tangent, seeds)? {
+            Some(products) => backend.download(products.as_ref()),
+            None => Ok(vec![vec![B::Scalar::ZERO; self.gradient.len()]; n]),
+        }
+    }
+}
+
+impl<B: Backend> Scored for Network<B> {
+    fn shape(&self) -> Shape {
+        self.plan.input_shape()
+    }
+
+    fn n_classes(&self) -> usize {
+        self.plan.n_classes()
+    }
+
+    fn logits(&self, images: &[Image]) -> hsets_core::Result<Vec<Vec<f32>>> {
+        let data = self.own_width(images)?;
+        let slices: Vec<&[B::Scalar]> = data.iter().map(AsRef::as_ref).collect();
+        Ok(self.logits_of(&slices)?.iter().map(|logits| single(logits)).collect())
+    }
+}
+
+impl<B: Backend> Network<B> {
+    fn own_width<'i>(&self, images: &'i [Image]) -> hsets_core::Result<Vec<Cow<'i, [B::Scalar]>>> {
+        let shape = self.plan.input_shape();
+        images
+            .iter()
+            .map(|image| {
+                image.expect_shape("image", shape)?;
+                Ok(Cow::Owned(
+                    image.data().iter().map(|&v| B::Scalar::from_f64(v.into())).collect(),
+                ))
+            })
+            .collect()
+    }
+}
+
+impl<B: Backend> Differentiable for Network<B> {
+    fn gradients(&self, images: &[Image], target: &Target) -> hsets_core::Result<Vec<Evaluation>> {
+        let data = self.own_width(images)?;
+        let slices: Vec<&[B::Scalar]> = data.iter().map(AsRef::as_ref).collect();
+        let gradients = self.gradients_of(&slices, target, Smoothing::Exact)?;
+        gradients
+            .into_iter()
+            .map(|g| {
+                check_finite(&g.logits)?;
+                Ok(Evaluation { logits: single(&g.logits), gradient: single(&g.gradient) })
+            })
+            .collect()
+    }
+}
+
+impl<B: Backend> TwiceDifferentiable for Network<B> {
+    fn curvature_at(
+        &self,
+        image: &Image,
+        target: &Target,
+        smoothing: Smoothing,
+    ) -> hsets_core::Result<Box<dyn Curvature + '_>> {
+        let data = self.own_width(std::slice::from_ref(image))?;
+        let linearized = self.linearized_at(&data[0], target, smoothing)?;
+        check_finite(&linearized.logits)?;
+        let (logits, gradient) = (single(&linearized.logits), single(&linearized.gradient));
+        Ok(Box::new(NetworkCurvature { linearized, logits, gradient }))
+    }
+}
+
+/// [`Linearized`] in `f32`.
+struct NetworkCurvature<'a, B: Backend> {
+    linearized: Linearized<'a, B>,
+    logits: Vec<f32>,
+    gradient: Vec<f32>,
+}
+
+impl<B: Backend> Curvature for NetworkCurvature<'_, B> {
+    fn logits(&self) -> &[f32] {
+        &self.logits
+    }
+
+    fn gradient(&self) -> &[f32] {
+        &self.gradient
+    }
+
+    fn products(&self, directions: &[Vec<f32>]) -> hsets_core::Result<Vec<Vec<f32>>> {
+        let own = |v: &Vec<f32>| v.iter().map(|&v| B::Scalar::from_f64(v.into())).collect();
+        let directions: Vec<Vec<B::Scalar>> = directions.iter().map(own).collect();
+        let slices: Vec<&[B::Scalar]> = directions.iter().map(Vec::as_slice).collect();
+        Ok(self.linearized.products(&slices)?.iter().map(|row| single(row)).collect())
+    }
+
+    fn rows(&self, features: &[usize]) -> hsets_core::Result<Vec<Vec<f32>>> {
+        Ok(self.linearized.rows(features)?.iter().map(|row| single(row)).collect())
+    }
+}
+
+fn check_finite<T: Scalar>(logits: &[T]) -> Result<()> {
+    match logits.iter().position(|z| !z.to_f64().is_finite()) {
+        Some(class) => Err(Error::NotFinite { class, value: logits[class].to_f64() }),
+        None => Ok(()),
+    }
+}
+
+fn widen<T: Scalar>(values: &[T]) -> Vec<f64> {
+    values.iter().map(|v| v.to_f64()).collect()
+}
+
+fn narrow<T: Scalar>(values: &[f64]) -> Vec<T> {
+    values.iter().map(|&v| T::from_f64(v)).collect()
+}
+
+fn single<T: Scalar>(values: &[T]) -> Vec<f32> {
+    values.iter().map(|v| v.to_f64() as f32).collect()
+}

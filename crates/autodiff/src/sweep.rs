@@ -1,0 +1,336 @@
+//! The four sweeps over a plan: value, tangent, adjoint, adjoint-tangent.
+//!
+//! With scalar s(logits) and its adjoints λ, the product of the Hessian with a direction v is the
+//! derivative of the gradient along v: a tangent sweep carries ẋ = v forward, an adjoint-tangent
+//! sweep brings λ̇ back, and λ̇ at the input is H·v (forward over reverse).
+
+use std::sync::Arc;
+
+use hsets_core::Smoothing;
+
+use crate::backend::Backend;
+use crate::ops::{Moved, Saved, activation, linear, max_pool2d, multiply};
+use crate::plan::{Plan, PlanNode, Step};
+use crate::{Error, Result};
+
+/// What the value sweep keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Values only.
+    Zero,
+    /// Enough for gradients.
+    First,
+    /// Enough for Hessian products.
+    Second,
+}
+
+type Slots<B> = Vec<Option<Arc<<B as Backend>::Tensor>>>;
+
+/// A network linearised at a batch of images.
+pub(crate) struct Linearization<'a, B: Backend> {
+    backend: &'a B,
+    plan: &'a Plan<B>,
+    order: Order,
+    saved: Vec<Saved<B>>,
+    logits: Arc<B::Tensor>,
+}
+
+impl<'a, B: Backend> Linearization<'a, B> {
+    /// The value sweep at `x`.
+    pub(crate) fn new(
+        backend: &'a B,
+        plan: &'a Plan<B>,
+        x: B::Tensor,
+        smoothing: Smoothing,
+        order: Order,
+    ) -> Result<Self> {
+        let mut values = Forward::new(plan);
+        let mut saved = Vec::with_capacity(plan.nodes.len());
+        let mut input = Some(x);
+        for (at, node) in plan.nodes.iter().enumerate() {
+            let mut inputs = values.read(node)?;
+            let (value, keep) = match &node.step {
+                Step::Input => (input.take().ok_or_else(no_value)?, Saved::Nothing),
+                Step::Activation(kind) if order == Order::Zero => {
+                    (backend.curve(kind.curve(smoothing), inputs.remove(0))?, Saved::Nothing)
+                }
+                Step::Activation(kind) => {
+                    let second = order == Order::Second;
+                    let curve = kind.curve(smoothing);
+                    let (y, keep) = activation::value(backend, curve, inputs.remove(0), second)?;
+                    (y, Saved::Activation(keep))
+                }
+                Step::MaxPool2d(spec) => {
+                    let (y, indices) = backend.max_pool2d(spec, &inputs[0])?;
+                    (y, Saved::MaxPool2d(indices))
+                }
+                Step::Multiply => {
+                    let (b, a) = (inputs.remove(1), inputs.remove(0));
+                    let (y, keep) = multiply::value(backend, a, b)?;
+                    (y, if order == Order::Zero { Saved::Nothing } else { Saved::Multiply(keep) })
+                }
+                step => (linear::forward(backend, step, node.shape, inputs, true)?, Saved::Nothing),
+            };
+            saved.push(keep);
+            values.write(at, value);
+        }
+        Ok(Self { backend, plan, order, saved, logits: values.output()? })
+    }
+
+    /// Logits \[K\] of each batch element.
+    pub(crate) fn logits(&self) -> Result<Vec<Vec<B::Scalar>>> {
+        self.backend.download(&self.logits)
+    }
+
+    /// The adjoint sweep: gradient with respect to the input, from that with respect to the logits.
+    /// Must run before [`Self::products`].
+    pub(crate) fn gradient(&mut self, logits_grad: B::Tensor) -> Result<Arc<B::Tensor>> {
+        let (backend, plan, second) = (self.backend, self.plan, self.order == Order::Second);
+        let mut grads = Backward::new(backend, plan, Some(logits_grad));
+        for (at, node) in plan.nodes.iter().enumerate().skip(1).rev() {
+            let Some(grad) = grads.take(at) else { continue };
+            match &mut self.saved[at] {
+                Saved::Nothing => grads.push_linear(node, &grad)?,
+                Saved::Activation(saved) => {
+                    let z_grad = activation::adjoint(backend, saved, &grad)?;
+                    drop(grad);
+                    grads.add(node.inputs[0], z_grad)?;
+                }
+                Saved::MaxPool2d(indices) => grads.push_max_pool2d(node, indices, &grad)?,
+                Saved::Multiply(saved) => {
+                    let into = grads.take_two(node);
+                    let both = multiply::adjoint(backend, saved, &grad, second, into)?;
+                    grads.put_two(node, both)?;
+                }
+            }
+        }
+        grads.input()
+    }
+
+    /// The tangent sweep along `directions`: tangents of the logits, and what comes back needs.
+    pub(crate) fn tangent(&self, directions: B::Tensor) -> Result<Tangent<B>> {
+        let backend = self.backend;
+        let mut tangents = Forward::new(self.plan);
+        let mut moved = Vec::with_capacity(self.plan.nodes.len());
+        let mut input = Some(directions);
+        for (at, node) in self.plan.nodes.iter().enumerate() {
+            let mut inputs = tangents.read(node)?;
+            let (tangent, keep) = match (&node.step, &self.saved[at]) {
+                (Step::Input, _) => (input.take().ok_or_else(no_value)?, Moved::Nothing),
+                (_, Saved::Activation(saved)) => {
+                    let z_dot = inputs.remove(0);
+                    (activation::tangent(backend, saved, &z_dot)?, Moved::Activation(z_dot))
+                }
+                (_, Saved::MaxPool2d(indices)) => {
+                    (max_pool2d::tangent(backend, indices, &inputs[0])?, Moved::Nothing)
+                }
+                (_, Saved::Multiply(saved)) => {
+                    let (b, a) = (inputs.remove(1), inputs.remove(0));
+                    (multiply::tangent(backend, saved, &a, &b)?, Moved::Multiply(a, b))
+                }
+                (step, Saved::Nothing) => {
+                    (linear::forward(backend, step, node.shape, inputs, false)?, Moved::Nothing)
+                }
+            };
+            moved.push(keep);
+            tangents.write(at, tangent);
+        }
+        Ok(Tangent { moved, logits: tangents.output()? })
+    }
+
+    /// The adjoint-tangent sweep: H·v for the directions of `tangent`. `logits_grad_dot` is the
+    /// change of the scalar's gradient at the logits, `None` for a scalar linear in them.
+    pub(crate) fn products(
+        &self,
+        mut tangent: Tangent<B>,
+        logits_grad_dot: Option<B::Tensor>,
+    ) -> Result<Option<Arc<B::Tensor>>> {
+        let (backend, plan) = (self.backend, self.plan);
+        let mut grads = Backward::new(backend, plan, logits_grad_dot);
+        for (at, node) in plan.nodes.iter().enumerate().skip(1).rev() {
+            let grad = grads.take(at);
+            let moved = std::mem::replace(&mut tangent.moved[at], Moved::Nothing);
+            match (&self.saved[at], moved) {
+                (Saved::Activation(saved), Moved::Activation(z_dot)) => {
+                    let grad = grad.as_deref();
+                    if let Some(z_grad) = activation::adjoint_tangent(backend, saved, &z_dot, grad)?
+                    {
+                        grads.add(node.inputs[0], z_grad)?;
+                    }
+                }
+                (Saved::Multiply(saved), Moved::Multiply(a, b)) => {
+                    let into = grads.take_two(node);
+                    let (dots, grad) = ([a.as_ref(), b.as_ref()], grad.as_deref());
+                    let both = multiply::adjoint_tangent(backend, saved, dots, grad, into)?;
+                    grads.put_two(node, both)?;
+                }
+                (Saved::MaxPool2d(indices), _) => {
+                    if let Some(grad) = grad {
+                        grads.push_max_pool2d(node, indices, &grad)?;
+                    }
+                }
+                _ => {
+                    if let Some(grad) = grad {
+                        grads.push_linear(node, &grad)?;
+                    }
+                }
+            }
+        }
+        Ok(grads.take(0))
+    }
+}
+
+/// What a tangent sweep leaves behind.
+pub(crate) struct Tangent<B: Backend> {
+    moved: Vec<Moved<B>>,
+    /// Tangents of the logits.
+    pub(crate) logits: Arc<B::Tensor>,
+}
+
+/// Values or tangents on their way forward; each is dropped after its last reader.
+struct Forward<B: Backend> {
+    slots: Slots<B>,
+    uses: Vec<usize>,
+}
+
+impl<B: Backend> Forward<B> {
+    fn new(plan: &Plan<B>) -> Self {
+        Self { slots: plan.nodes.iter().map(|_| None).collect(), uses: plan.uses() }
+    }
+
+    fn read(&mut self, node: &PlanNode<B>) -> Result<Vec<Arc<B::Tensor>>> {
+        node.inputs.iter().map(|&input| self.read_one(input)).collect()
+    }
+
+    fn read_one(&mut self, at: usize) -> Result<Arc<B::Tensor>> {
+        self.uses[at] -= 1;
+        let slot = &mut self.slots[at];
+        let value = if self.uses[at] == 0 { slot.take() } else { slot.clone() };
+        value.ok_or_else(no_value)
+    }
+
+    fn write(&mut self, at: usize, value: B::Tensor) {
+        self.slots[at] = Some(Arc::new(value));
+    }
+
+    fn output(mut self) -> Result<Arc<B::Tensor>> {
+        self.slots.pop().flatten().ok_or_else(no_value)
+    }
+}
+
+/// Adjoints on their way back; `None` is zero.
+struct Backward<'a, B: Backend> {
+    backend: &'a B,
+    plan: &'a Plan<B>,
+    slots: Slots<B>,
+}
+
+impl<'a, B: Backend> Backward<'a, B> {
+    fn new(backend: &'a B, plan: &'a Plan<B>, logits_grad: Option<B::Tensor>) -> Self {
+        let mut slots: Slots<B> = plan.nodes.iter().map(|_| None).collect();
+        if let Some(last) = slots.last_mut() {
+            *last = logits_grad.map(Arc::new);
+        }
+        Self { backend, plan, slots }
+    }
+
+    fn take(&mut self, at: usize) -> Option<Arc<B::Tensor>> {
+        self.slots[at].take()
+    }
+
+    fn input(mut self) -> Result<Arc<B::Tensor>> {
+        self.take(0).ok_or_else(no_value)
+    }
+
+    /// Adds a gradient that nobody else holds.
+    fn add(&mut self, at: usize, grad: B::Tensor) -> Result<()> {
+        let sum = match self.slots[at].take() {
+            Some(there) => self.backend.add(there, &grad)?,
+            None => grad,
+        };
+        self.slots[at] = Some(Arc::new(sum));
+        Ok(())
+    }
+
+    /// Adds what `make` gives; `make` adds to the gradient it gets.
+    fn accumulate(
+        &mut self,
+        at: usize,
+        make: impl FnOnce(Option<B::Tensor>) -> Result<B::Tensor>,
+    ) -> Result<()> {
+        match self.slots[at].take().map(Arc::try_unwrap) {
+            None => self.slots[at] = Some(Arc::new(make(None)?)),
+            Some(Ok(own)) => self.slots[at] = Some(Arc::new(make(Some(own))?)),
+            Some(Err(shared)) => {
+                let own = make(None)?;
+                self.slots[at] = Some(Arc::new(self.backend.add(shared, &own)?));
+            }
+        }
+        Ok(())
+    }
+
+    fn push_linear(&mut self, node: &PlanNode<B>, grad: &Arc<B::Tensor>) -> Result<()> {
+        let (backend, plan) = (self.backend, self.plan);
+        let mut first_channel = 0;
+        for &input in &node.inputs {
+            let in_shape = plan.nodes[input].shape;
+            match &node.step {
+                Step::Add => {
+                    let sum = match self.slots[input].take() {
+                        Some(there) => Arc::new(backend.add(there, grad)?),
+                        None => Arc::clone(grad),
+                    };
+                    self.slots[input] = Some(sum);
+                }
+                Step::Flatten => {
+                    let flat = backend.reshape(Arc::clone(grad), in_shape)?;
+                    self.add(input, flat)?;
+                }
+                step => self.accumulate(input, |into| {
+                    linear::adjoint(backend, step, grad, in_shape, first_channel, into)
+                })?,
+            }
+            first_channel += in_shape.channels;
+        }
+        Ok(())
+    }
+
+    fn push_max_pool2d(
+        &mut self,
+        node: &PlanNode<B>,
+        indices: &B::Indices,
+        grad: &Arc<B::Tensor>,
+    ) -> Result<()> {
+        let (backend, in_shape) = (self.backend, self.plan.nodes[node.inputs[0]].shape);
+        self.accumulate(node.inputs[0], |into| {
+            max_pool2d::adjoint(backend, indices, grad, in_shape, into)
+        })
+    }
+
+    /// The two gradients of a product that nobody else holds, to be added to.
+    fn take_two(&mut self, node: &PlanNode<B>) -> [Option<B::Tensor>; 2] {
+        let same = node.inputs[0] == node.inputs[1];
+        let mut take = |at: usize| match self.slots[at].take().map(Arc::try_unwrap) {
+            Some(Ok(own)) => Some(own),
+            Some(Err(shared)) => {
+                self.slots[at] = Some(shared);
+                None
+            }
+            None => None,
+        };
+        [take(node.inputs[0]), if same { None } else { take(node.inputs[1]) }]
+    }
+
+    fn put_two(&mut self, node: &PlanNode<B>, grads: [Option<B::Tensor>; 2]) -> Result<()> {
+        for (&input, grad) in node.inputs.iter().zip(grads) {
+            if let Some(grad) = grad {
+                self.add(input, grad)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn no_value() -> Error {
+    Error::Unsupported("the graph reads a node before it is computed".into())
+}

@@ -1,0 +1,233 @@
+//! Every op: gradient and Hessian products against finite differences in f64, symmetry of the
+//! Hessian, and agreement between batches and single images, on random shapes.
+
+#![allow(clippy::unwrap_used)] // helpers of tests
+
+use hsets_autodiff::{
+    Activation, Conv2d, Cpu, Graph, GraphBuilder, Network, NodeId, Padding, Pool2d, Result, Weights,
+};
+use hsets_core::{Shape, Smoothing, Target};
+use proptest::prelude::*;
+
+type Make = fn(&mut GraphBuilder, NodeId) -> Result<NodeId>;
+
+/// Each op between two convolutions and a softplus, so that second derivatives flow through it.
+const OPS: &[(&str, Make)] = &[
+    ("conv strided, dilated, grouped", |g, x| {
+        let mut conv = Conv2d::new(4, 3).with_stride(2).with_dilation(2).with_groups(2).with_bias();
+        conv.padding =
+            hsets_autodiff::Pad::Explicit(Padding { top: 2, bottom: 1, left: 0, right: 3 });
+        g.conv2d(x, "op", conv)
+    }),
+    ("conv same", |g, x| g.conv2d(x, "op", Conv2d::new(6, 3).with_stride(2).with_same_padding())),
+    ("depthwise", |g, x| g.conv2d(x, "op", Conv2d::new(4, 5).with_padding(2).with_groups(4))),
+    ("batch norm folded", |g, x| {
+        let x = g.conv2d(x, "op", Conv2d::new(5, 1))?;
+        Ok(g.batch_norm(x, "bn", 1e-5))
+    }),
+    ("batch norm alone", |g, x| {
+        let y = g.activation(x, Activation::Silu);
+        Ok(g.batch_norm(y, "bn", 1e-3))
+    }),
+    ("hard-swish", |g, x| Ok(g.activation(x, Activation::HardSwish))),
+    ("hard-sigmoid", |g, x| Ok(g.activation(x, Activation::HardSigmoid))),
+    ("sigmoid", |g, x| Ok(g.activation(x, Activation::Sigmoid))),
+    ("silu", |g, x| Ok(g.activation(x, Activation::Silu))),
+    ("gelu", |g, x| Ok(g.activation(x, Activation::Gelu))),
+    ("relu", |g, x| Ok(g.activation(x, Activation::Relu))),
+    ("relu6", |g, x| Ok(g.activation(x, Activation::Relu6))),
+    ("softplus", |g, x| Ok(g.activation(x, Activation::Softplus { beta: 2.0 }))),
+    ("max pool overlapping", |g, x| g.max_pool2d(x, Pool2d::new(3, 2).with_padding(1))),
+    ("average pool", |g, x| g.avg_pool2d(x, Pool2d::new(2, 2))),
+    ("average pool padded", |g, x| {
+        let mut pool = Pool2d::new(3, 2).with_padding(1);
+        pool.count_include_pad = false;
+        g.avg_pool2d(x, pool)
+    }),
+    ("adaptive pool", |g, x| g.adaptive_avg_pool2d(x, [3, 7])),
+    ("residual", |g, x| {
+        let y = g.conv2d(x, "op", Conv2d::new(4, 3).with_padding(1))?;
+        let y = g.activation(y, Activation::Silu);
+        g.add(x, y)
+    }),
+    ("dense block", |g, x| {
+        let a = g.conv2d(x, "op", Conv2d::new(3, 3).with_padding(1))?;
+        let b = g.concat(&[x, a])?;
+        let c = g.activation(b, Activation::Silu);
+        let d = g.conv2d(c, "op2", Conv2d::new(2, 1))?;
+        g.concat(&[b, d])
+    }),
+    ("squeeze and excite", |g, x| {
+        let s = g.global_avg_pool2d(x)?;
+        let s = g.conv2d(s, "op", Conv2d::new(4, 1).with_bias())?;
+        let s = g.activation(s, Activation::Sigmoid);
+        g.multiply(x, s)
+    }),
+    ("product", |g, x| {
+        let y = g.conv2d(x, "op", Conv2d::new(4, 1))?;
+        g.multiply(x, y)
+    }),
+    ("square", |g, x| g.multiply(x, x)),
+    ("channel padding", |g, x| Ok(g.pad_channels(x, 2, 1))),
+    ("doubled", |g, x| g.add(x, x)),
+];
+
+fn graph(make: Make, height: usize, width: usize) -> Graph {
+    let mut g = GraphBuilder::new(Shape::new(2, height, width));
+    let x = g.input();
+    let x = g.conv2d(x, "first", Conv2d::new(4, 3).with_padding(1).with_bias()).unwrap();
+    let x = g.activation(x, Activation::Relu);
+    let x = make(&mut g, x).unwrap();
+    let x = g.conv2d(x, "last", Conv2d::new(3, 1).with_bias()).unwrap();
+    let x = g.activation(x, Activation::Relu);
+    let x = g.flatten(x);
+    let logits = g.linear(x, "fc", 3).unwrap();
+    g.finish(logits)
+}
+
+fn network(graph: &Graph, seed: u64) -> Network<Cpu<f64>> {
+    Network::new(graph, &Weights::random(graph, seed).unwrap()).unwrap()
+}
+
+/// Deterministic numbers in (-1, 1).
+fn numbers(n: usize, seed: u64) -> Vec<f64> {
+    (0..n).map(|i| ((i as f64 + 1.0) * 12.9898 + seed as f64 * 78.233).sin()).collect()
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// Consistent smooth activations: finite differences are legitimate.
+const SOFT: Smoothing = Smoothing::Softplus { beta: 3.0 };
+
+fn check(name: &str, make: Make, height: usize, width: usize, seed: u64, target: &Target) {
+    let graph = graph(make, height, width);
+    let network = network(&graph, seed);
+    let n = graph.input_shape().len();
+    let (x, v, u) = (numbers(n, seed), numbers(n, seed + 1), numbers(n, seed + 2));
+    let moved = |step: f64| -> Vec<f64> { x.iter().zip(&v).map(|(x, v)| x + step * v).collect() };
+
+    let here = network.linearized_at(&x, target, SOFT).unwrap();
+    let products = here.products(&[&v, &u]).unwrap();
+    let (hv, hu) = (&products[0], &products[1]);
+
+    // Kinks of max pooling and the hard curves lie off this path for almost every seed; the
+    // smaller of two steps is taken where one crosses a kink.
+    let error = |step: f64| {
+        let at = |s: f64| network.linearized_at(&moved(s), target, SOFT).unwrap();
+        let (up, down) = (at(step), at(-step));
+        let value = |l: &hsets_autodiff::Linearized<'_, Cpu<f64>>| target.value(l.logits());
+        let slope = (value(&up) - value(&down)) / (2.0 * step);
+        let exact = dot(here.gradient(), &v);
+        let slope_error = (slope - exact).abs() / (1.0 + exact.abs());
+        let bend: Vec<f64> = up
+            .gradient()
+            .iter()
+            .zip(down.gradient())
+            .map(|(up, down)| (up - down) / (2.0 * step))
+            .collect();
+        let difference: f64 = bend.iter().zip(hv).map(|(a, b)| (a - b).powi(2)).sum();
+        slope_error.max(difference.sqrt() / (1.0 + dot(hv, hv).sqrt()))
+    };
+    let error = error(1e-4).min(error(1e-6));
+    assert!(error < 2e-6, "{name} {height}x{width} seed {seed} {target:?}: error {error:e}");
+
+    // H is symmetric, whatever the smoothing.
+    for smoothing in [SOFT, Smoothing::PAPER, Smoothing::REFERENCE] {
+        let here = network.linearized_at(&x, target, smoothing).unwrap();
+        let products = here.products(&[&v, &u]).unwrap();
+        let (left, right) = (dot(&u, &products[0]), dot(&v, &products[1]));
+        let scale = dot(&products[0], &products[0]).sqrt() * dot(&u, &u).sqrt();
+        assert!((left - right).abs() <= 1e-11 * (1.0 + scale), "{name}: {left} against {right}");
+    }
+
+    // A row is the product with a unit vector; <H u, v> = <u, H v> ties rows and products.
+    let features = [0, n / 2, n - 1];
+    let rows = here.rows(&features).unwrap();
+    for (row, feature) in rows.iter().zip(features) {
+        let scale = 1.0 + dot(row, row).sqrt() * dot(&v, &v).sqrt();
+        assert!((dot(row, &v) - hv[feature]).abs() < 1e-11 * scale, "{name}: row {feature}");
+    }
+    assert!((dot(hu, &v) - dot(hv, &u)).abs() < 1e-10 * (1.0 + dot(hv, hv)), "{name}");
+
+    // A batch gives the bits of single images.
+    let batch = network.gradients_of(&[&x, &v, &u], target, Smoothing::Exact).unwrap();
+    for (image, of_batch) in [&x, &v, &u].into_iter().zip(&batch) {
+        let alone = network.gradients_of(&[image], target, Smoothing::Exact).unwrap();
+        assert_eq!(&alone[0], of_batch, "{name}: batch against single image");
+    }
+}
+
+#[test]
+fn every_op_at_a_fixed_shape() {
+    for (name, make) in OPS {
+        check(name, *make, 9, 8, 5, &Target::Logit(1));
+        check(name, *make, 9, 8, 6, &Target::LogProbability(2));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn every_op_at_random_shapes(
+        op in 0..OPS.len(), height in 4usize..12, width in 4usize..12, seed in 0u64..1000,
+    ) {
+        let (name, make) = OPS[op];
+        check(name, make, height, width, seed, &Target::Difference { class: 0, against: 2 });
+    }
+}
+
+#[test]
+fn exact_relu_has_no_curvature() {
+    let graph = graph(|_, x| Ok(x), 6, 6);
+    let network = network(&graph, 1);
+    let x = numbers(graph.input_shape().len(), 3);
+    let here = network.linearized_at(&x, &Target::Logit(0), Smoothing::Exact).unwrap();
+    assert!(here.rows(&[7]).unwrap()[0].iter().all(|&h| h == 0.0));
+}
+
+#[test]
+fn smoothed_values_stay_exact() {
+    let graph = graph(|g, x| Ok(g.activation(x, Activation::Relu6)), 6, 6);
+    let network = network(&graph, 1);
+    let x = numbers(graph.input_shape().len(), 3);
+    let exact = network.logits_of(&[&x]).unwrap().remove(0);
+    let smooth = network.linearized_at(&x, &Target::Top, Smoothing::PAPER).unwrap();
+    assert_eq!(smooth.logits(), exact);
+}
+
+#[test]
+fn wrong_weights_are_listed_in_one_error() {
+    let graph = graph(|_, x| Ok(x), 6, 6);
+    let good = Weights::random(&graph, 1).unwrap();
+    let tensors = good.iter().filter(|(name, _)| *name != "fc.bias").map(|(name, tensor)| {
+        let name = if name == "last.bias" { "lost.bias" } else { name };
+        (name.to_owned(), tensor.clone())
+    });
+    let Err(error) = Network::<Cpu<f32>>::new(&graph, &Weights::new(tensors)) else {
+        panic!("accepted wrong weights");
+    };
+    let text = error.to_string();
+    assert!(text.contains("2 missing: last.bias, fc.bias"), "{text}");
+    assert!(text.contains("1 unexpected: lost.bias"), "{text}");
+}
+
+#[test]
+fn f32_follows_f64() {
+    let graph = graph(OPS[18].1, 8, 8);
+    let weights = Weights::random(&graph, 9).unwrap();
+    let (wide, narrow) = (
+        Network::<Cpu<f64>>::new(&graph, &weights).unwrap(),
+        Network::<Cpu<f32>>::new(&graph, &weights).unwrap(),
+    );
+    let x = numbers(graph.input_shape().len(), 4);
+    let x32: Vec<f32> = x.iter().map(|&x| x as f32).collect();
+    let x: Vec<f64> = x32.iter().map(|&x| f64::from(x)).collect();
+    let wide = wide.linearized_at(&x, &Target::Logit(0), Smoothing::PAPER).unwrap();
+    let narrow = narrow.linearized_at(&x32, &Target::Logit(0), Smoothing::PAPER).unwrap();
+    for (wide, narrow) in wide.rows(&[5]).unwrap()[0].iter().zip(&narrow.rows(&[5]).unwrap()[0]) {
+        assert!((wide - f64::from(*narrow)).abs() < 1e-3 * (1.0 + wide.abs()), "{wide} {narrow}");
+    }
+}
