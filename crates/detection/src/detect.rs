@@ -1,0 +1,89 @@
+//! The stage: image, segments and ranking in, interaction sets out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hsets_core::{Image, Progress, Result, SaliencyMap, SegmentMap, Target, TwiceDifferentiable};
+
+use crate::lockstep::Rows;
+use crate::{
+    HessianSets, InteractionSet, RowStatistics, Seed, SegmentChoice, given_seeds, ranked_seeds,
+};
+
+/// The interaction sets of one image.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Detection {
+    /// The sets, that of the highest-ranked seed first; given seeds keep their order.
+    pub sets: Vec<InteractionSet>,
+    /// What they cost.
+    pub statistics: RowStatistics,
+    /// Logits of the network as smoothed.
+    pub logits: Vec<f32>,
+}
+
+/// Finds the interaction sets of `image`.
+///
+/// `ranking` is the map that [`HessianSets::seed_ranking`] names, `target` what is explained.
+/// Linearises the field once; all Hessian rows come from that.
+pub fn detect(
+    field: &dyn TwiceDifferentiable,
+    image: &Image,
+    segments: &SegmentMap,
+    ranking: &SaliencyMap,
+    target: &Target,
+    settings: &HessianSets,
+    progress: &dyn Progress,
+) -> Result<Detection> {
+    settings.check()?;
+    target.check(field.n_classes())?;
+    image.expect_shape("image", field.shape())?;
+    if ranking.shape() != image.shape() {
+        let (expected, found) = (image.shape(), ranking.shape());
+        return Err(hsets_core::Error::shape("map that ranks seeds", expected, found));
+    }
+    let given = given_seeds(&settings.given_seeds, ranking, segments)?;
+    let ranked = ranked_seeds(ranking, segments, settings.segments)?;
+    let curvature = field.curvature_at(image, &settings.target(target), settings.smoothing)?;
+    let mut rows = Rows::new(curvature.as_ref(), settings);
+    let mut grow = |seeds: &[Seed]| rows.grow(seeds, image.shape(), segments, progress);
+    let sets = if given.is_empty() { walk(&ranked, settings, grow)? } else { grow(&given)? };
+    Ok(Detection { sets, statistics: rows.statistics(), logits: curvature.logits().to_vec() })
+}
+
+/// Goes through the seeds in order and keeps one set a segment, until there are |S|.
+///
+/// Seeds that are tried one after the other until a set is not empty are here tried together, in
+/// the hope that none is: if one is, the walk is repeated with what is known by then.
+fn walk(
+    seeds: &[Seed],
+    settings: &HessianSets,
+    mut grow: impl FnMut(&[Seed]) -> Result<Vec<InteractionSet>>,
+) -> Result<Vec<InteractionSet>> {
+    let mut grown: BTreeMap<usize, InteractionSet> = BTreeMap::new();
+    loop {
+        let chosen = choose(seeds, settings, &grown);
+        let new = chosen.iter().filter(|seed| !grown.contains_key(&seed.feature));
+        let new: Vec<Seed> = new.copied().collect();
+        if new.is_empty() {
+            return Ok(chosen.iter().filter_map(|seed| grown.remove(&seed.feature)).collect());
+        }
+        let sets = grow(&new)?;
+        grown.extend(sets.into_iter().map(|set| (set.seed.feature, set)));
+    }
+}
+
+/// The first |S| seeds of different segments, without those known to lead to nothing.
+fn choose(
+    seeds: &[Seed],
+    settings: &HessianSets,
+    grown: &BTreeMap<usize, InteractionSet>,
+) -> Vec<Seed> {
+    let leads_to_nothing = |seed: &Seed| {
+        settings.segments != SegmentChoice::HighestSeeds
+            && grown
+                .get(&seed.feature)
+                .is_some_and(|set| set.members.len() <= usize::from(settings.include_seed))
+    };
+    let mut covered = BTreeSet::new();
+    let chosen = seeds.iter().filter(|seed| !leads_to_nothing(seed));
+    chosen.filter(|seed| covered.insert(seed.segment)).take(settings.n_sets).copied().collect()
+}
