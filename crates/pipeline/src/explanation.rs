@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hsets_core::{FeatureSet, Image, SaliencyMap, SegmentMap, Target};
+use hsets_detection::Stop;
 
 /// One image explained.
 #[derive(Debug, Clone)]
@@ -34,6 +35,12 @@ pub struct ScoredSet {
     pub features: FeatureSet,
     /// The feature from which the set was grown.
     pub seed: usize,
+    /// The segment of the seed.
+    pub segment: u32,
+    /// Hessian rows the set used.
+    pub n_rows: usize,
+    /// Why the set stopped growing.
+    pub stop: Stop,
     /// v(I), the score of IDG-Vis.
     pub score: f64,
     /// Standard error of the score over the sampled subsets.
@@ -45,7 +52,7 @@ pub struct ScoredSet {
 pub struct Measures {
     /// Gini sparsity of the map in 0..=1, its channels reduced by `abs-sum`.
     pub gini: f64,
-    /// Σ IG - (f(x) - f(x')): what the path integral of the gradients leaves unexplained.
+    /// Σ IG - (f(x) - f(x')) along the path that was used, in units of f: 0 with enough steps.
     pub completeness_gap: f64,
 }
 

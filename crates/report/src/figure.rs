@@ -152,6 +152,7 @@ fn color_bar(canvas: &mut Canvas, font: &Font, x: usize, y: usize, width: usize)
 mod tests {
     use super::*;
     use hsets_core::FeatureSet;
+    use hsets_pipeline::detection::Stop;
 
     #[test]
     fn figures_of_any_content_can_be_drawn() {
@@ -161,6 +162,9 @@ mod tests {
         let set = |score| ScoredSet {
             features: FeatureSet::new([5, 6, 7]),
             seed: 5,
+            segment: 0,
+            n_rows: 1,
+            stop: Stop::Full,
             score,
             standard_error: 0.1,
         };

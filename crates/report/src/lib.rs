@@ -5,8 +5,10 @@ mod error;
 mod figure;
 pub mod output;
 pub mod panel;
+pub mod record;
 mod tensors;
 
 pub use error::{Error, Result};
 pub use figure::Figure;
+pub use record::{ModelRecord, Provenance, Record};
 pub use tensors::{Tensors, maps};

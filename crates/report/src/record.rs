@@ -1,0 +1,251 @@
+//! `explanation.json`: everything about an explanation that is not a picture or a tensor.
+
+mod settings;
+
+use hsets_core::{ChannelReduction, Shape, Target, softmax};
+use hsets_pipeline::{Explanation, ScoredSet, Settings, detection::Stop};
+use serde::Serialize;
+
+use crate::{Error, Result};
+use settings::SettingsRecord;
+
+/// Version of the format of [`Record`]. It grows when a field changes its meaning or goes away;
+/// new fields may come without.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// Where an explanation comes from.
+#[derive(Clone, Copy)]
+pub struct Provenance<'a> {
+    /// The input as the user named it.
+    pub input: &'a str,
+    /// The network.
+    pub model: &'a ModelRecord,
+    /// Name of a class; empty where there is none.
+    pub label: &'a dyn Fn(usize) -> String,
+    /// The segmenter as the user named it.
+    pub segmenter: &'a str,
+    /// The baseline as the user named it.
+    pub baseline: &'a str,
+    /// The preset the settings started from.
+    pub preset: &'a str,
+    /// Program and version.
+    pub software: &'a str,
+}
+
+/// The network and how its input was prepared.
+#[derive(Debug, Clone, Serialize)]
+pub struct ModelRecord {
+    /// Architecture.
+    pub name: String,
+    /// File or hub address of the weights.
+    pub weights: String,
+    /// SHA-256 of the weights, hexadecimal.
+    pub weights_sha256: String,
+    /// Mean of each channel.
+    pub mean: [f32; 3],
+    /// Standard deviation of each channel.
+    pub std: [f32; 3],
+    /// Padding of strided convolutions.
+    pub padding: String,
+}
+
+/// An explanation as it is written to `explanation.json`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Record {
+    format_version: u32,
+    software: String,
+    input: String,
+    input_shape: [usize; 3],
+    model: ModelRecord,
+    target: TargetRecord,
+    class: Option<ClassRecord>,
+    top: Vec<ClassRecord>,
+    seed: u64,
+    settings: SettingsRecord,
+    n_segments: usize,
+    sets: Vec<SetRecord>,
+    measures: MeasuresRecord,
+    cost: CostRecord,
+    logits: Vec<f32>,
+    baseline_logits: Vec<f32>,
+}
+
+/// The scalar that was explained.
+#[derive(Debug, Clone, Serialize)]
+struct TargetRecord {
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    against: Option<ClassRecord>,
+    /// Its value at the image.
+    value: f64,
+    /// Its value at the baseline.
+    baseline_value: f64,
+}
+
+/// A class and what the network says about it.
+#[derive(Debug, Clone, Serialize)]
+pub struct ClassRecord {
+    /// Index among the logits.
+    pub index: usize,
+    /// Name.
+    pub label: String,
+    /// Softmax of the logits.
+    pub probability: f64,
+    /// Logit.
+    pub logit: f32,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct SetRecord {
+    rank: usize,
+    score: f64,
+    standard_error: f64,
+    n_features: usize,
+    seed: FeatureRecord,
+    segment: u32,
+    n_rows: usize,
+    stop: &'static str,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct FeatureRecord {
+    feature: usize,
+    channel: usize,
+    y: usize,
+    x: usize,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct MeasuresRecord {
+    gini: f64,
+    gini_channels: &'static str,
+    completeness_gap: f64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct CostRecord {
+    /// In the order of the stages.
+    timings: Vec<StageRecord>,
+    n_gradients: usize,
+    n_rows: usize,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct StageRecord {
+    stage: &'static str,
+    seconds: f64,
+}
+
+impl Record {
+    /// Everything about `explanation`, which `settings` led to.
+    pub fn new(explanation: &Explanation, settings: &Settings, from: &Provenance<'_>) -> Self {
+        let shape = explanation.image.shape();
+        let logits = &explanation.logits;
+        let sets = explanation.sets.iter().enumerate();
+        let stages = explanation.cost.timings.iter();
+        Self {
+            format_version: FORMAT_VERSION,
+            software: from.software.to_owned(),
+            input: from.input.to_owned(),
+            input_shape: [shape.channels, shape.height, shape.width],
+            model: from.model.clone(),
+            target: target(explanation, from.label),
+            class: class(&explanation.target).map(|c| class_record(c, logits, from.label)),
+            top: top_classes(logits, 5, from.label),
+            seed: settings.attribution.seed,
+            settings: SettingsRecord::new(settings, from),
+            n_segments: explanation.segments.n_segments(),
+            sets: sets.map(|(rank, set)| set_record(rank, set, shape)).collect(),
+            measures: MeasuresRecord {
+                gini: explanation.measures.gini,
+                gini_channels: ChannelReduction::AbsSum.name(),
+                completeness_gap: explanation.measures.completeness_gap,
+            },
+            cost: CostRecord {
+                timings: stages
+                    .map(|(stage, took)| StageRecord { stage, seconds: took.as_secs_f64() })
+                    .collect(),
+                n_gradients: explanation.cost.n_gradients,
+                n_rows: explanation.cost.n_rows,
+            },
+            logits: logits.clone(),
+            baseline_logits: explanation.baseline_logits.clone(),
+        }
+    }
+
+    /// For people: indented.
+    pub fn to_pretty_json(&self) -> Result<String> {
+        let json = serde_json::to_string_pretty(self);
+        json.map(|json| json + "\n").map_err(|error| Error::encode("record", error))
+    }
+
+    /// For programs: one line.
+    pub fn to_json_line(&self) -> Result<String> {
+        serde_json::to_string(self).map_err(|error| Error::encode("record", error))
+    }
+}
+
+/// The `n` most probable classes, the most probable first.
+pub fn top_classes(logits: &[f32], n: usize, label: &dyn Fn(usize) -> String) -> Vec<ClassRecord> {
+    let mut order: Vec<usize> = (0..logits.len()).collect();
+    order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(a.cmp(&b)));
+    order.into_iter().take(n).map(|class| class_record(class, logits, label)).collect()
+}
+
+/// The class that a target is about, if it is about one.
+pub fn class(target: &Target) -> Option<usize> {
+    match target {
+        Target::Logit(class) | Target::LogProbability(class) | Target::Difference { class, .. } => {
+            Some(*class)
+        }
+        Target::Top | Target::Weighted(_) => None,
+    }
+}
+
+fn class_record(class: usize, logits: &[f32], label: &dyn Fn(usize) -> String) -> ClassRecord {
+    let wide: Vec<f64> = logits.iter().map(|&logit| f64::from(logit)).collect();
+    ClassRecord {
+        index: class,
+        label: label(class),
+        probability: softmax(&wide)[class],
+        logit: logits[class],
+    }
+}
+
+fn target(explanation: &Explanation, label: &dyn Fn(usize) -> String) -> TargetRecord {
+    let value = |logits: &[f32]| {
+        let wide: Vec<f64> = logits.iter().map(|&logit| f64::from(logit)).collect();
+        explanation.target.value(&wide)
+    };
+    let (kind, against) = match explanation.target {
+        Target::Logit(_) => ("logit", None),
+        Target::Top => ("top", None),
+        Target::Difference { against, .. } => ("difference", Some(against)),
+        Target::LogProbability(_) => ("log-probability", None),
+        Target::Weighted(_) => ("weighted", None),
+    };
+    TargetRecord {
+        kind,
+        against: against.map(|class| class_record(class, &explanation.logits, label)),
+        value: value(&explanation.logits),
+        baseline_value: value(&explanation.baseline_logits),
+    }
+}
+
+fn set_record(rank: usize, set: &ScoredSet, shape: Shape) -> SetRecord {
+    let (channel, y, x) = shape.position(set.seed);
+    SetRecord {
+        rank: rank + 1,
+        score: set.score,
+        standard_error: set.standard_error,
+        n_features: set.features.len(),
+        seed: FeatureRecord { feature: set.seed, channel, y, x },
+        segment: set.segment,
+        n_rows: set.n_rows,
+        stop: match set.stop {
+            Stop::Full => "full",
+            Stop::Exhausted => "exhausted",
+            Stop::RowCap => "row-cap",
+        },
+    }
+}

@@ -1,0 +1,150 @@
+//! The settings in full, under the names of their fields.
+
+use hsets_core::Smoothing;
+use hsets_pipeline::{
+    Settings,
+    attribution::{Directional, IdgVis, PathClass, PathMean, SampleSum},
+    detection::{
+        DetectionClass, GivenSeed, Growth, HessianSets, RowScaling, SeedRanking, SegmentChoice,
+        SpatialPrior,
+    },
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::Provenance;
+
+/// What was asked for, in full.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct SettingsRecord {
+    method: &'static str,
+    preset: String,
+    segmenter: String,
+    baseline: String,
+    detection: Value,
+    attribution: Value,
+}
+
+impl SettingsRecord {
+    pub(super) fn new(settings: &Settings, from: &Provenance<'_>) -> Self {
+        Self {
+            method: settings.method.name(),
+            preset: from.preset.to_owned(),
+            segmenter: from.segmenter.to_owned(),
+            baseline: from.baseline.to_owned(),
+            detection: detection(&settings.detection),
+            attribution: attribution(&settings.attribution),
+        }
+    }
+}
+
+// Both functions name every field, so that a new setting cannot be forgotten here.
+
+fn detection(settings: &HessianSets) -> Value {
+    let HessianSets {
+        n_sets,
+        max_features,
+        overshoot,
+        threshold,
+        scaling,
+        growth,
+        prior,
+        include_seed,
+        max_rows,
+        lookahead,
+        class,
+        smoothing,
+        seed_ranking,
+        segments,
+        given_seeds,
+    } = settings;
+    json!({
+        "n_sets": n_sets,
+        "nu": max_features,
+        "overshoot": overshoot,
+        "mu": threshold,
+        "scaling": match scaling {
+            RowScaling::MaxAbs => "max-abs",
+            RowScaling::MinMax => "min-max",
+            RowScaling::OwnValue => "own-value",
+        },
+        "growth": match growth {
+            Growth::BestFirst => "best-first",
+            Growth::DepthFirst => "depth-first",
+        },
+        "prior": match prior {
+            SpatialPrior::None => "none",
+            SpatialPrior::InsideFirst => "inside-first",
+            SpatialPrior::ExhaustInside => "exhaust-inside",
+        },
+        "include_seed": include_seed,
+        "max_rows": max_rows,
+        "lookahead": lookahead,
+        "class": match class {
+            DetectionClass::Fixed => "fixed",
+            DetectionClass::SmoothedTop => "smoothed-top",
+        },
+        "smoothing": smoothing_record(*smoothing),
+        "seed_ranking": match seed_ranking {
+            SeedRanking::IntegratedGradients => "integrated-gradients",
+            SeedRanking::Gradient => "gradient",
+        },
+        "segments": match segments {
+            SegmentChoice::HighestSeeds => json!({ "choice": "highest-seeds" }),
+            SegmentChoice::UntilNonEmpty { attempts } =>
+                json!({ "choice": "until-non-empty", "attempts": attempts }),
+        },
+        "given_seeds": given_seeds.iter().map(given_seed).collect::<Vec<_>>(),
+    })
+}
+
+fn given_seed(seed: &GivenSeed) -> Value {
+    match seed {
+        GivenSeed::Pixel { x, y } => json!({ "x": x, "y": y }),
+        GivenSeed::Feature(feature) => json!({ "feature": feature }),
+    }
+}
+
+fn smoothing_record(smoothing: Smoothing) -> Value {
+    match smoothing {
+        Smoothing::Exact => json!({ "kind": "exact" }),
+        Smoothing::Sqrt { tau } => json!({ "kind": "sqrt", "tau": tau }),
+        Smoothing::SqrtUnclipped { tau } => json!({ "kind": "sqrt-unclipped", "tau": tau }),
+        Smoothing::Softplus { beta } => json!({ "kind": "softplus", "beta": beta }),
+    }
+}
+
+fn attribution(settings: &IdgVis) -> Value {
+    let IdgVis {
+        steps,
+        samples,
+        keep_probability,
+        class,
+        directional,
+        path_mean,
+        sample_sum,
+        seed,
+    } = settings;
+    json!({
+        "steps": steps,
+        "samples": samples,
+        "keep_probability": keep_probability,
+        "class": match class {
+            PathClass::Fixed => "fixed",
+            PathClass::TopAtEachPoint => "top-at-each-point",
+        },
+        "directional": match directional {
+            Directional::Projection => "projection",
+            Directional::Elementwise => "elementwise",
+        },
+        "path_mean": match path_mean {
+            PathMean::OfNorms => "of-norms",
+            PathMean::NormOfMean => "norm-of-mean",
+        },
+        "sample_sum": match sample_sum {
+            SampleSum::Mean => "mean",
+            SampleSum::Sum => "sum",
+        },
+        "seed": seed,
+    })
+}
