@@ -8,12 +8,13 @@ use hsets_core::{
 };
 use hsets_kernels::Scalar;
 
-use crate::backend::{Backend, Cpu};
+use crate::backend::{Backend, Cpu, Device};
 use crate::plan::Plan;
 use crate::sweep::{Linearization, Order};
 use crate::{Error, Graph, Result, Weights};
 
-/// A graph with weights on a device: on the CPU in `f32` or `f64` by [`Network::new`].
+/// A graph with weights, on the CPU in `f32` or `f64` ([`Network::new`]) or on a candle device
+/// ([`Network::on_device`]).
 ///
 /// As a field ([`Scored`], [`Differentiable`], [`TwiceDifferentiable`]) it takes and gives `f32`;
 /// the methods named here take and give the width of the network.
@@ -41,6 +42,17 @@ impl<T: Scalar> Network<Cpu<T>> {
     /// Binds weights to a graph on the CPU. Fails with everything wrong with the weights at once.
     pub fn new(graph: &Graph, weights: &Weights) -> Result<Self> {
         Self::with_backend(Cpu::new(), graph, weights)
+    }
+}
+
+impl Network<Device> {
+    /// Binds weights to a graph on a candle device (CUDA, Metal, or candle's own CPU).
+    pub fn on_device(
+        graph: &Graph,
+        weights: &Weights,
+        device: &candle_core::Device,
+    ) -> Result<Self> {
+        Self::with_backend(Device::new(device.clone()), graph, weights)
     }
 }
 

@@ -231,3 +231,36 @@ fn f32_follows_f64() {
         assert!((wide - f64::from(*narrow)).abs() < 1e-3 * (1.0 + wide.abs()), "{wide} {narrow}");
     }
 }
+
+/// The device backend in candle's CPU against the f64 engine: the same sweeps in other kernels.
+#[test]
+fn candle_devices_agree() {
+    let relative = |a: &[f32], b: &[f64]| {
+        let difference: f64 = a.iter().zip(b).map(|(a, b)| (f64::from(*a) - b).powi(2)).sum();
+        (difference / dot(b, b).max(1e-12)).sqrt()
+    };
+    for (name, make) in OPS {
+        let graph = graph(*make, 9, 8);
+        let weights = Weights::random(&graph, 3).unwrap();
+        let exact = network(&graph, 3);
+        let device = Network::on_device(&graph, &weights, &candle_core::Device::Cpu).unwrap();
+        let x32: Vec<f32> =
+            numbers(graph.input_shape().len(), 8).iter().map(|&x| x as f32).collect();
+        let x: Vec<f64> = x32.iter().map(|&x| f64::from(x)).collect();
+        for smoothing in [SOFT, Smoothing::PAPER, Smoothing::Exact] {
+            let target = Target::LogProbability(1);
+            let exact = exact.linearized_at(&x, &target, smoothing).unwrap();
+            let device = device.linearized_at(&x32, &target, smoothing).unwrap();
+            let gap = relative(device.gradient(), exact.gradient());
+            assert!(gap < 1e-4, "{name} {smoothing:?}: gradient {gap:e}");
+            let features = [1, 40];
+            let rows = device.rows(&features).unwrap();
+            for (row, exact) in rows.iter().zip(exact.rows(&features).unwrap()) {
+                let gap = relative(row, &exact);
+                assert!(gap < 1e-3, "{name} {smoothing:?}: row {gap:e}");
+            }
+        }
+        let batch = device.gradients_of(&[&x32, &x32], &Target::Top, Smoothing::Exact).unwrap();
+        assert_eq!(batch.len(), 2);
+    }
+}

@@ -12,8 +12,10 @@ use hsets_kernels::{Conv2dSpec, Curve, Pool2dSpec, Scalar};
 use crate::Result;
 
 mod cpu;
+mod device;
 
-pub use cpu::{Cpu, CpuTensor};
+pub use cpu::{Cpu, CpuIndices, CpuTensor};
+pub use device::{Device, DeviceConv2d, DeviceIndices};
 
 /// A device with its tensors and prepared weights.
 ///
