@@ -120,6 +120,13 @@ mod tests {
     }
 
     #[test]
+    fn palette_entries_are_labels() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/segmentation/palette.png");
+        let map = LabelMap::open(path).unwrap();
+        assert_eq!(map.map().labels(), [0, 0, 2, 2, 0, 1, 1, 2]);
+    }
+
+    #[test]
     fn is_resized_to_a_photo_of_its_aspect_ratio_only() {
         let map = LabelMap::new(SegmentMap::new(2, 1, &[0, 1]).unwrap());
         let photo = |width, height| Photo::new(width, height, vec![0; 3 * width * height]).unwrap();

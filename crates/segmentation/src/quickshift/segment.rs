@@ -28,3 +28,32 @@ impl Segmenter for QuickShift {
         SegmentMap::new(width, height, &tree::roots(parents))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn photos_smaller_than_the_window_are_segmented() {
+        for (width, height) in [(1, 1), (1, 9), (9, 1), (5, 4)] {
+            let photo = Photo::new(width, height, vec![77; 3 * width * height]).unwrap();
+            let map = QuickShift { sigma: 3.0, ..QuickShift::photo() }.segment(&photo).unwrap();
+            assert_eq!((map.width(), map.height()), (width, height));
+            assert_eq!(map.n_segments(), 1, "one colour, and every pixel sees every other");
+        }
+    }
+
+    #[test]
+    fn no_link_may_be_long_when_max_dist_is_zero() {
+        let photo = Photo::new(4, 3, vec![77; 36]).unwrap();
+        let map = QuickShift { max_dist: 0.0, ..QuickShift::photo() }.segment(&photo).unwrap();
+        assert_eq!(map.n_segments(), 12);
+    }
+
+    #[test]
+    fn bad_settings_are_refused_before_the_work() {
+        let photo = Photo::new(1, 1, vec![0; 3]).unwrap();
+        let error = QuickShift { sigma: -1.0, ..QuickShift::photo() }.segment(&photo).unwrap_err();
+        assert_eq!(error.to_string(), "sigma = -1: a finite number, at least 0");
+    }
+}
