@@ -2,7 +2,12 @@
 //!
 //! out[o, n, y, x] = bias[o] + Σ_{i, u, v} w[o, i, u, v] · in[i, n, s·y + d·u - p, s·x + d·v - p]
 
-use crate::Scalar;
+use std::sync::OnceLock;
+
+use crate::emit::{Emit, Place};
+use crate::gather::Gather;
+use crate::source::View;
+use crate::{Isa, Scalar};
 
 /// Zero padding at the four sides, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -67,7 +72,17 @@ impl Conv2dSpec {
 #[derive(Debug)]
 pub struct Conv2d<T> {
     spec: Conv2dSpec,
-    weights: Vec<T>,
+    isa: Isa,
+    forward: Gather<T>,
+    /// Made when first needed.
+    adjoint: OnceLock<Vec<Phase<T>>>,
+}
+
+/// Input pixels (y, x) ≡ `origin` (mod stride): their gradient is a gather of stride 1.
+#[derive(Debug)]
+struct Phase<T> {
+    origin: [usize; 2],
+    gather: Gather<T>,
 }
 
 impl<T: Scalar> Conv2d<T> {
@@ -76,8 +91,29 @@ impl<T: Scalar> Conv2d<T> {
     /// # Panics
     /// If the number of weights does not fit the spec.
     pub fn new(spec: Conv2dSpec, weights: Vec<T>) -> Self {
+        Self::with_isa(spec, weights, Isa::detect())
+    }
+
+    /// As [`Conv2d::new`], for given vector instructions.
+    ///
+    /// # Panics
+    /// If the number of weights does not fit the spec or this machine lacks the instructions.
+    #[allow(clippy::needless_pass_by_value)] // they are dropped once packed
+    pub fn with_isa(spec: Conv2dSpec, weights: Vec<T>, isa: Isa) -> Self {
+        let [_, channels, kh, kw] = spec.weight_shape();
         assert_eq!(weights.len(), spec.weight_shape().iter().product::<usize>());
-        Self { spec, weights }
+        let rows = spec.out_channels / spec.groups;
+        let at = |axis: usize, k: usize, before: usize| {
+            (k * spec.dilation[axis]) as isize - before as isize
+        };
+        let taps = (0..kh * kw)
+            .map(|t| [at(0, t / kw, spec.padding.top), at(1, t % kw, spec.padding.left)])
+            .collect();
+        let weight = |group: usize, row: usize, channel: usize, tap: usize| {
+            weights[((group * rows + row) * channels + channel) * kh * kw + tap]
+        };
+        let forward = Gather::new(isa, [spec.groups, rows, channels], spec.stride, taps, weight);
+        Self { spec, isa, forward, adjoint: OnceLock::new() }
     }
 
     /// The spec it was made from.
@@ -85,7 +121,7 @@ impl<T: Scalar> Conv2d<T> {
         &self.spec
     }
 
-    /// `out` [O, N, oh, ow] becomes the convolution of `x` [I, N, h, w], plus `bias` [O].
+    /// `out` [O, N, oh, ow] becomes the convolution of `x` [I, N, h, w], plus `bias` \[O\].
     pub fn forward(
         &self,
         batch: usize,
@@ -94,14 +130,10 @@ impl<T: Scalar> Conv2d<T> {
         bias: Option<&[T]>,
         out: &mut [T],
     ) {
-        let Some([oh, ow]) = self.spec.output_size(in_size) else { return };
-        let plane = oh * ow;
-        for (o, rows) in out.chunks_exact_mut(batch * plane).enumerate() {
-            rows.fill(bias.map_or(T::ZERO, |bias| bias[o]));
-        }
-        self.for_each_tap(batch, in_size, |weight, at_in, at_out| {
-            out[at_out] += self.weights[weight] * x[at_in];
-        });
+        let Some(out_size) = self.spec.output_size(in_size) else { return };
+        let emit = Emit { bias, accumulate: false };
+        let view = View { values: x, batch, size: in_size };
+        self.forward.run(view, [0, 0], Place::whole(out_size), out, &emit);
     }
 
     /// `grad_in` [I, N, h, w] becomes (or, if `accumulate`, grows by) the adjoint applied to
@@ -114,47 +146,48 @@ impl<T: Scalar> Conv2d<T> {
         grad_in: &mut [T],
         accumulate: bool,
     ) {
-        if !accumulate {
+        let Some(out_size) = self.spec.output_size(in_size) else { return };
+        let phases = self.adjoint.get_or_init(|| self.phases());
+        if !accumulate && phases.iter().any(|phase| phase.gather.is_empty()) {
             grad_in.fill(T::ZERO);
         }
-        self.for_each_tap(batch, in_size, |weight, at_in, at_out| {
-            grad_in[at_in] += self.weights[weight] * grad_out[at_out];
-        });
+        let view = View { values: grad_out, batch, size: out_size };
+        let emit = Emit { bias: None, accumulate };
+        for Phase { origin, gather } in phases {
+            let step = self.spec.stride;
+            let grid =
+                [0, 1].map(|axis| in_size[axis].saturating_sub(origin[axis]).div_ceil(step[axis]));
+            let place = Place { grid, plane: in_size, origin: *origin, step };
+            gather.run(view, [0, 0], place, grad_in, &emit);
+        }
     }
 
-    /// Calls `tap(weight index, input index, output index)` for every product of the sum.
-    fn for_each_tap(
-        &self,
-        batch: usize,
-        [h, w]: [usize; 2],
-        mut tap: impl FnMut(usize, usize, usize),
-    ) {
-        let spec = &self.spec;
-        let Some([oh, ow]) = spec.output_size([h, w]) else { return };
-        let [_, group_in, kh, kw] = spec.weight_shape();
-        let group_out = spec.out_channels / spec.groups;
-        for o in 0..spec.out_channels {
-            let first_in = o / group_out * group_in;
-            for i in 0..group_in {
-                for n in 0..batch {
-                    for (y, x) in (0..oh).flat_map(|y| (0..ow).map(move |x| (y, x))) {
-                        for (u, v) in (0..kh).flat_map(|u| (0..kw).map(move |v| (u, v))) {
-                            let sy = (y * spec.stride[0] + u * spec.dilation[0])
-                                .checked_sub(spec.padding.top);
-                            let sx = (x * spec.stride[1] + v * spec.dilation[1])
-                                .checked_sub(spec.padding.left);
-                            let (Some(sy), Some(sx)) = (sy, sx) else { continue };
-                            if sy < h && sx < w {
-                                tap(
-                                    ((o * group_in + i) * kh + u) * kw + v,
-                                    (((first_in + i) * batch + n) * h + sy) * w + sx,
-                                    ((o * batch + n) * oh + y) * ow + x,
-                                );
-                            }
-                        }
-                    }
-                }
-            }
-        }
+    /// The adjoint as one gather for each phase: input pixel a = φ + s·a' gets w[.., u] times
+    /// output pixel a' + (φ + p - d·u)/s for every u that makes this an integer.
+    fn phases(&self) -> Vec<Phase<T>> {
+        let Conv2dSpec { in_channels, out_channels, groups, stride, .. } = self.spec;
+        let [_, _, kh, kw] = self.spec.weight_shape();
+        let source = |axis: usize, phase: usize, before: usize, u: usize| {
+            let at = (phase + before) as isize - (self.spec.dilation[axis] * u) as isize;
+            let stride = stride[axis] as isize;
+            (at % stride == 0).then_some(at / stride)
+        };
+        let phase = |origin: [usize; 2]| {
+            let at = |t: usize| {
+                Some([
+                    source(0, origin[0], self.spec.padding.top, t / kw)?,
+                    source(1, origin[1], self.spec.padding.left, t % kw)?,
+                ])
+            };
+            let (used, taps): (Vec<_>, Vec<_>) =
+                (0..kh * kw).filter_map(|t| Some((t, at(t)?))).unzip();
+            let shape = [groups, in_channels / groups, out_channels / groups];
+            let gather = Gather::new(self.isa, shape, [1, 1], taps, |group, row, channel, tap| {
+                self.forward.weight(group, channel, row, used[tap])
+            });
+            Phase { origin, gather }
+        };
+        let origins = (0..stride[0]).flat_map(|y| (0..stride[1]).map(move |x| [y, x]));
+        origins.map(phase).collect()
     }
 }

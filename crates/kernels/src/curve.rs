@@ -9,13 +9,13 @@ pub enum Curve {
     Relu,
     /// min(max(0, z), 6); φ'' = 0.
     Relu6,
-    /// Values of ReLU; φ' = r(z) = z/√(z²+τ) + \[z < 0\], φ'' = τ/(z²+τ)^(3/2)
+    /// Values of `ReLU`; φ' = r(z) = z/√(z²+τ) + \[z < 0\], φ'' = τ/(z²+τ)^(3/2)
     /// (Zhang et al. 2020, "adv2").
     SqrtRelu {
         /// τ.
         tau: f64,
     },
-    /// Values of ReLU6; φ' = r(z) - r(z - 6).
+    /// Values of `ReLU6`; φ' = r(z) - r(z - 6).
     SqrtRelu6 {
         /// τ.
         tau: f64,
@@ -45,33 +45,49 @@ pub enum Curve {
 impl Curve {
     /// φ, φ' and φ'' at z.
     pub fn evaluate<T: Scalar>(self, z: T) -> [T; 3] {
-        self.evaluate_f64(z.to_f64()).map(T::from_f64)
+        let number = T::from_f64;
+        match self {
+            Self::Relu => relu(z),
+            Self::Relu6 => relu6(z),
+            Self::SqrtRelu { tau } => sqrt_relu(z, number(tau)),
+            Self::SqrtRelu6 { tau } => sqrt_relu6(z, number(tau)),
+            Self::HardSwish => hard_swish(z),
+            Self::HardSigmoid => hard_sigmoid(z),
+            _ => self.transcendental(z.to_f64()).map(number),
+        }
     }
 
-    fn evaluate_f64(self, z: f64) -> [f64; 3] {
-        let step = |condition: bool| f64::from(u8::from(condition));
+    /// `out` becomes the derivative of the given order at every z, one loop for each curve.
+    #[inline(always)]
+    pub(crate) fn derivative<T: Scalar, const ORDER: usize>(self, z: &[T], out: &mut [T]) {
+        #[inline(always)]
+        fn map<T: Scalar>(z: &[T], out: &mut [T], f: impl Fn(T) -> T) {
+            z.iter().zip(out).for_each(|(&z, out)| *out = f(z));
+        }
         match self {
-            Self::Relu => [z.max(0.0), step(z > 0.0), 0.0],
-            Self::Relu6 => [z.clamp(0.0, 6.0), step(z > 0.0 && z < 6.0), 0.0],
+            Self::Relu => map(z, out, |z| relu(z)[ORDER]),
+            Self::Relu6 => map(z, out, |z| relu6(z)[ORDER]),
             Self::SqrtRelu { tau } => {
-                let [slope, bend] = smooth_step(z, tau);
-                [z.max(0.0), slope, bend]
+                let tau = T::from_f64(tau);
+                map(z, out, |z| sqrt_relu(z, tau)[ORDER]);
             }
             Self::SqrtRelu6 { tau } => {
-                let ([up, up_bend], [down, down_bend]) =
-                    (smooth_step(z, tau), smooth_step(z - 6.0, tau));
-                [z.clamp(0.0, 6.0), up - down, up_bend - down_bend]
+                let tau = T::from_f64(tau);
+                map(z, out, |z| sqrt_relu6(z, tau)[ORDER]);
             }
+            Self::HardSwish => map(z, out, |z| hard_swish(z)[ORDER]),
+            Self::HardSigmoid => map(z, out, |z| hard_sigmoid(z)[ORDER]),
+            _ => map(z, out, |z| T::from_f64(self.transcendental(z.to_f64())[ORDER])),
+        }
+    }
+
+    /// Curves made of exponentials, computed in f64.
+    fn transcendental(self, z: f64) -> [f64; 3] {
+        match self {
             Self::Softplus { beta } => softplus(z, beta),
             Self::Softplus6 { beta } => {
                 let (low, high) = (softplus(z, beta), softplus(z - 6.0, beta));
                 std::array::from_fn(|i| low[i] - high[i])
-            }
-            Self::HardSwish if z <= -3.0 => [0.0, 0.0, 0.0],
-            Self::HardSwish if z >= 3.0 => [z, 1.0, 0.0],
-            Self::HardSwish => [z * (z + 3.0) / 6.0, z / 3.0 + 0.5, 1.0 / 3.0],
-            Self::HardSigmoid => {
-                [(z / 6.0 + 0.5).clamp(0.0, 1.0), step(z > -3.0 && z < 3.0) / 6.0, 0.0]
             }
             Self::Sigmoid => sigmoid(z),
             Self::Silu => {
@@ -83,15 +99,85 @@ impl Curve {
                 let distribution = 0.5 * libm::erfc(-z / std::f64::consts::SQRT_2);
                 [z * distribution, distribution + z * density, (2.0 - z * z) * density]
             }
+            _ => self.evaluate(z),
         }
     }
 }
 
-/// r(z) and r'(z) of the smoothed ReLU derivative.
-fn smooth_step(z: f64, tau: f64) -> [f64; 2] {
+/// 1 where the condition holds, else 0.
+#[inline(always)]
+fn step<T: Scalar>(condition: bool) -> T {
+    if condition { T::ONE } else { T::ZERO }
+}
+
+/// z between the bounds.
+#[inline(always)]
+fn clamp<T: Scalar>(z: T, low: T, high: T) -> T {
+    let z = if z > low { z } else { low };
+    if z < high { z } else { high }
+}
+
+#[inline(always)]
+fn relu<T: Scalar>(z: T) -> [T; 3] {
+    [if z > T::ZERO { z } else { T::ZERO }, step(z > T::ZERO), T::ZERO]
+}
+
+#[inline(always)]
+fn relu6<T: Scalar>(z: T) -> [T; 3] {
+    let six = T::from_f64(6.0);
+    [clamp(z, T::ZERO, six), step::<T>(z > T::ZERO) * step(z < six), T::ZERO]
+}
+
+#[inline(always)]
+fn sqrt_relu<T: Scalar>(z: T, tau: T) -> [T; 3] {
+    let [slope, bend] = smooth_step(z, tau);
+    [relu(z)[0], slope, bend]
+}
+
+#[inline(always)]
+fn sqrt_relu6<T: Scalar>(z: T, tau: T) -> [T; 3] {
+    let [up, up_bend] = smooth_step(z, tau);
+    let [down, down_bend] = smooth_step(z - T::from_f64(6.0), tau);
+    [relu6(z)[0], up - down, up_bend - down_bend]
+}
+
+/// r(z) and r'(z) of the smoothed `ReLU` derivative. For z < 0, r = 1 + z/√(z²+τ) is computed as
+/// τ/(√(z²+τ)·(√(z²+τ) - z)), which does not cancel.
+#[inline(always)]
+fn smooth_step<T: Scalar>(z: T, tau: T) -> [T; 2] {
     let root = (z * z + tau).sqrt();
-    let slope = z / root + if z < 0.0 { 1.0 } else { 0.0 };
+    let slope = if z < T::ZERO { tau / (root * (root - z)) } else { z / root };
     [slope, tau / (root * root * root)]
+}
+
+#[inline(always)]
+fn hard_swish<T: Scalar>(z: T) -> [T; 3] {
+    let number = T::from_f64;
+    let (low, high) = (z <= number(-3.0), z >= number(3.0));
+    let select = |inside: T, above: T| {
+        if low {
+            T::ZERO
+        } else if high {
+            above
+        } else {
+            inside
+        }
+    };
+    let sixth = number(1.0 / 6.0);
+    let third = number(1.0 / 3.0);
+    [
+        select(z * (z + number(3.0)) * sixth, z),
+        select(z * third + number(0.5), T::ONE),
+        select(third, T::ZERO),
+    ]
+}
+
+#[inline(always)]
+fn hard_sigmoid<T: Scalar>(z: T) -> [T; 3] {
+    let number = T::from_f64;
+    let sixth = number(1.0 / 6.0);
+    let inside = step::<T>(z > number(-3.0)) * step(z < number(3.0));
+    [clamp(z * sixth + number(0.5), T::ZERO, T::ONE), inside * sixth, T::ZERO]
 }
 
 fn sigmoid(z: f64) -> [f64; 3] {
@@ -136,6 +222,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::float_cmp)] // exact by definition
     fn smoothed_relu_is_the_published_saw() {
         let tau = 1e-3f64;
         let curve = Curve::SqrtRelu { tau };

@@ -3,46 +3,113 @@
 //! Factors that belong to the linearisation point may have batch 1 while the tangents have more:
 //! such a factor [C, 1, plane] is shared by every tangent of the batch.
 
-use crate::{Curve, Scalar};
+use crate::linear::dot;
+use crate::parallel::for_planes;
+use crate::{Curve, Isa, Scalar};
 
 /// `out = φ(z)`.
+///
+/// # Panics
+/// If the lengths differ.
 pub fn curve_values<T: Scalar>(curve: Curve, z: &[T], out: &mut [T]) {
-    out.iter_mut().zip(z).for_each(|(out, &z)| *out = curve.evaluate(z)[0]);
+    derivative::<T, 0>(curve, z, out);
 }
 
 /// `slopes = φ'(z)` and, where asked, `bends = φ''(z)`.
+///
+/// # Panics
+/// If the lengths differ.
 pub fn curve_slopes<T: Scalar>(curve: Curve, z: &[T], slopes: &mut [T], bends: Option<&mut [T]>) {
-    slopes.iter_mut().zip(z).for_each(|(slope, &z)| *slope = curve.evaluate(z)[1]);
+    derivative::<T, 1>(curve, z, slopes);
     if let Some(bends) = bends {
-        bends.iter_mut().zip(z).for_each(|(bend, &z)| *bend = curve.evaluate(z)[2]);
+        derivative::<T, 2>(curve, z, bends);
     }
+}
+
+fn derivative<T: Scalar, const ORDER: usize>(curve: Curve, z: &[T], out: &mut [T]) {
+    assert_eq!(z.len(), out.len());
+    for_planes(out, 1, |first, out| {
+        let z = &z[first..first + out.len()];
+        Isa::detect().vectorise(
+            #[inline(always)]
+            || curve.derivative::<T, ORDER>(z, out),
+        );
+    });
 }
 
 /// `x += y`.
+///
+/// # Panics
+/// If the lengths differ.
 pub fn add_assign<T: Scalar>(x: &mut [T], y: &[T]) {
-    x.iter_mut().zip(y).for_each(|(x, &y)| *x += y);
+    assert_eq!(x.len(), y.len());
+    for_planes(x, 1, |first, x| {
+        Isa::detect().vectorise(
+            #[inline(always)]
+            || x.iter_mut().zip(&y[first..]).for_each(|(x, &y)| *x += y),
+        );
+    });
 }
 
 /// `out[c, n, i] = scale[c] · x[c, n, i] + shift[c]`, `len` = batch · plane.
+///
+/// # Panics
+/// If the lengths do not fit.
 pub fn channel_affine<T: Scalar>(len: usize, x: &[T], scale: &[T], shift: &[T], out: &mut [T]) {
-    for (c, (x, out)) in x.chunks_exact(len).zip(out.chunks_exact_mut(len)).enumerate() {
-        x.iter().zip(out).for_each(|(&x, out)| *out = scale[c] * x + shift[c]);
-    }
+    assert_eq!(x.len(), out.len());
+    assert!(scale.len() * len == x.len() && shift.len() == scale.len());
+    for_channels(len, x, out, |channel, x, out| {
+        let (scale, shift) = (scale[channel], shift[channel]);
+        x.iter().zip(out).for_each(|(&x, out)| *out = scale * x + shift);
+    });
 }
 
 /// `out[c, n, i] (+)= scale[c] · x[c, n, i]`: tangent and adjoint of [`channel_affine`].
+///
+/// # Panics
+/// If the lengths do not fit.
 pub fn channel_scale<T: Scalar>(len: usize, x: &[T], scale: &[T], out: &mut [T], accumulate: bool) {
-    for (c, (x, out)) in x.chunks_exact(len).zip(out.chunks_exact_mut(len)).enumerate() {
-        for (&x, out) in x.iter().zip(out) {
-            *out = scale[c] * x + if accumulate { *out } else { T::ZERO };
+    assert_eq!(x.len(), out.len());
+    assert_eq!(scale.len() * len, x.len());
+    for_channels(len, x, out, |channel, x, out| {
+        let scale = scale[channel];
+        if accumulate {
+            x.iter().zip(out).for_each(|(&x, out)| *out += scale * x);
+        } else {
+            x.iter().zip(out).for_each(|(&x, out)| *out = scale * x);
         }
+    });
+}
+
+/// Calls `f(channel, x, out)` for every run of `len`, vectorised and in parallel.
+#[inline(always)]
+fn for_channels<T: Scalar>(
+    len: usize,
+    x: &[T],
+    out: &mut [T],
+    f: impl Fn(usize, &[T], &mut [T]) + Sync,
+) {
+    if len == 0 {
+        return;
     }
+    for_planes(out, len, |first, out| {
+        Isa::detect().vectorise(
+            #[inline(always)]
+            || {
+                let runs = x[first * len..].chunks_exact(len).zip(out.chunks_exact_mut(len));
+                runs.enumerate().for_each(|(i, (x, out))| f(first + i, x, out));
+            },
+        );
+    });
 }
 
 /// `out[c, n, i] (+)= factor[c, n', i'] · x[c, n, i]`.
 ///
 /// `factor` is [C, `factor_batch`, `factor_plane`] with `factor_batch` 1 or `batch` and
 /// `factor_plane` 1 (a gate per channel) or `plane`.
+///
+/// # Panics
+/// If the lengths do not fit.
 #[allow(clippy::too_many_arguments)]
 pub fn multiply_planes<T: Scalar>(
     (batch, plane): (usize, usize),
@@ -52,13 +119,22 @@ pub fn multiply_planes<T: Scalar>(
     out: &mut [T],
     accumulate: bool,
 ) {
-    if !accumulate {
-        out.fill(T::ZERO);
+    if accumulate {
+        return multiply_add_planes((batch, plane), (factor_batch, factor_plane), x, factor, out);
     }
-    multiply_add_planes((batch, plane), (factor_batch, factor_plane), x, factor, out);
+    for_factors((batch, plane), (factor_batch, factor_plane), x, factor, out, |x, factor, out| {
+        if let [factor] = *factor {
+            x.iter().zip(out).for_each(|(&x, out)| *out = factor * x);
+        } else {
+            x.iter().zip(factor).zip(out).for_each(|((&x, &f), out)| *out = f * x);
+        }
+    });
 }
 
 /// `out[c, n, i] += factor[c, n', i'] · x[c, n, i]`, shapes as in [`multiply_planes`].
+///
+/// # Panics
+/// If the lengths do not fit.
 pub fn multiply_add_planes<T: Scalar>(
     (batch, plane): (usize, usize),
     (factor_batch, factor_plane): (usize, usize),
@@ -66,19 +142,40 @@ pub fn multiply_add_planes<T: Scalar>(
     factor: &[T],
     out: &mut [T],
 ) {
-    for (p, (x, out)) in x.chunks_exact(plane).zip(out.chunks_exact_mut(plane)).enumerate() {
-        let own = if factor_batch == batch { p } else { p / batch };
-        let factor = &factor[own * factor_plane..][..factor_plane];
-        if factor_plane == 1 {
-            x.iter().zip(out).for_each(|(&x, out)| *out += factor[0] * x);
+    for_factors((batch, plane), (factor_batch, factor_plane), x, factor, out, |x, factor, out| {
+        if let [factor] = *factor {
+            x.iter().zip(out).for_each(|(&x, out)| *out += factor * x);
         } else {
             x.iter().zip(factor).zip(out).for_each(|((&x, &f), out)| *out += f * x);
         }
-    }
+    });
+}
+
+/// Calls `f(x, factor, out)` for every plane with its factors.
+#[inline(always)]
+fn for_factors<T: Scalar>(
+    (batch, plane): (usize, usize),
+    (factor_batch, factor_plane): (usize, usize),
+    x: &[T],
+    factor: &[T],
+    out: &mut [T],
+    f: impl Fn(&[T], &[T], &mut [T]) + Sync,
+) {
+    assert_eq!(x.len(), out.len());
+    assert!(factor_batch == batch || factor_batch == 1);
+    assert!(factor_plane == plane || factor_plane == 1);
+    assert_eq!(factor.len() * batch * plane, x.len() * factor_batch * factor_plane);
+    for_channels(plane, x, out, |p, x, out| {
+        let own = if factor_batch == batch { p } else { p / batch };
+        f(x, &factor[own * factor_plane..][..factor_plane], out);
+    });
 }
 
 /// `out[c, n] (+)= Σ_i x[c, n, i] · y[c, n', i]`: adjoint of a gate per channel. `y` is
 /// [C, `y_batch`, plane] with `y_batch` 1 or `batch`.
+///
+/// # Panics
+/// If the lengths do not fit.
 pub fn sum_planes<T: Scalar>(
     (batch, plane): (usize, usize),
     y_batch: usize,
@@ -87,9 +184,20 @@ pub fn sum_planes<T: Scalar>(
     out: &mut [T],
     accumulate: bool,
 ) {
-    for (p, (x, out)) in x.chunks_exact(plane).zip(out).enumerate() {
-        let own = if y_batch == batch { p } else { p / batch };
-        let sum: T = x.iter().zip(&y[own * plane..]).map(|(&x, &y)| x * y).sum();
-        *out = sum + if accumulate { *out } else { T::ZERO };
-    }
+    assert_eq!(x.len(), out.len() * plane);
+    assert!(y_batch == batch || y_batch == 1);
+    assert_eq!(y.len() * batch, x.len() * y_batch);
+    let tasks = crate::parallel::planes_per_task(plane);
+    crate::parallel::for_chunks(out, tasks, |first, out| {
+        Isa::detect().vectorise(
+            #[inline(always)]
+            || {
+                for (p, out) in (first..).zip(out) {
+                    let own = if y_batch == batch { p } else { p / batch };
+                    let sum = dot(&x[p * plane..][..plane], &y[own * plane..][..plane]);
+                    *out = if accumulate { *out + sum } else { sum };
+                }
+            },
+        );
+    });
 }

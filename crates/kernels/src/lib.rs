@@ -14,12 +14,25 @@
 //!
 //! Shapes are the caller's duty: slices of the wrong length panic.
 
+// What is not inlined is not compiled for the vector instructions chosen at run time.
+#![allow(clippy::inline_always)]
+// Loops over several small arrays at once read better, and compile better, with indices.
+#![allow(clippy::needless_range_loop)]
+
 mod conv2d;
 mod curve;
 mod elementwise;
+mod emit;
+mod gather;
+mod isa;
 mod linear;
+mod micro;
+mod parallel;
 mod pool2d;
 mod scalar;
+mod shared;
+mod simd;
+mod source;
 
 pub use conv2d::{Conv2d, Conv2dSpec, Padding};
 pub use curve::Curve;
@@ -27,6 +40,7 @@ pub use elementwise::{
     add_assign, channel_affine, channel_scale, curve_slopes, curve_values, multiply_add_planes,
     multiply_planes, sum_planes,
 };
+pub use isa::Isa;
 pub use linear::Linear;
 pub use pool2d::{Pool2dSpec, adaptive_avg_pool2d, avg_pool2d, gather, max_pool2d, scatter_add};
 pub use scalar::Scalar;

@@ -1,7 +1,12 @@
 //! Pooling. Max pooling gives the index it took, so that its tangent is a gather and its adjoint a
 //! scatter; average pooling is linear.
 
-use crate::{Padding, Scalar};
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use crate::parallel::{for_chunks, for_planes, planes_per_task};
+use crate::{Isa, Padding, Scalar};
 
 /// Window of a pooling layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +33,7 @@ impl Pool2dSpec {
     }
 
     /// Rows and columns of the input that the window at (y, x) covers, without padding.
-    fn window(&self, [h, w]: [usize; 2], y: usize, x: usize) -> [std::ops::Range<usize>; 2] {
+    fn window(&self, [h, w]: [usize; 2], y: usize, x: usize) -> [Range<usize>; 2] {
         let range = |at: usize, before: usize, kernel: usize, size: usize| {
             at.saturating_sub(before)..(at + kernel).saturating_sub(before).min(size)
         };
@@ -41,6 +46,9 @@ impl Pool2dSpec {
 
 /// Max pooling of each plane of `x` [planes, h, w]. `indices` gets, for every output, the index of
 /// its maximum within the plane (the first among equals, as PyTorch).
+///
+/// # Panics
+/// If the lengths do not fit.
 pub fn max_pool2d<T: Scalar>(
     spec: &Pool2dSpec,
     in_size: [usize; 2],
@@ -49,29 +57,89 @@ pub fn max_pool2d<T: Scalar>(
     indices: &mut [u32],
 ) {
     let Some([oh, ow]) = spec.output_size(in_size) else { return };
-    let planes = x.chunks_exact(in_size[0] * in_size[1]);
-    let outs = out.chunks_exact_mut(oh * ow).zip(indices.chunks_exact_mut(oh * ow));
-    for (plane, (out, indices)) in planes.zip(outs) {
-        for at in 0..oh * ow {
-            let [rows, columns] = spec.window(in_size, at / ow, at % ow);
-            let first = rows.start * in_size[1] + columns.start;
-            let mut best = first;
-            for y in rows {
-                for x in columns.clone() {
-                    let index = y * in_size[1] + x;
-                    if plane[index] > plane[best] {
-                        best = index;
-                    }
+    let (in_plane, out_plane) = (in_size[0] * in_size[1], oh * ow);
+    assert_eq!(x.len() * out_plane, out.len() * in_plane);
+    assert_eq!(out.len(), indices.len());
+    let n = planes_per_task(in_plane);
+    let outs = out.par_chunks_mut(n * out_plane).zip(indices.par_chunks_mut(n * out_plane));
+    x.par_chunks(n * in_plane).zip(outs).for_each(|(x, (out, indices))| {
+        Isa::detect().vectorise(
+            #[inline(always)]
+            || {
+                let rows = out.chunks_exact_mut(ow).zip(indices.chunks_exact_mut(ow));
+                for (at, (out, indices)) in rows.enumerate() {
+                    let plane = &x[at / oh * in_plane..][..in_plane];
+                    max_row(spec, in_size, at % oh, plane, out, indices);
                 }
+            },
+        );
+    });
+}
+
+/// One row of outputs of one plane, tap by tap.
+#[inline(always)]
+fn max_row<T: Scalar>(
+    spec: &Pool2dSpec,
+    in_size: [usize; 2],
+    y: usize,
+    plane: &[T],
+    out: &mut [T],
+    indices: &mut [u32],
+) {
+    let width = in_size[1];
+    let (stride, left) = (spec.stride[1], spec.padding.left);
+    let [rows, _] = spec.window(in_size, y, 0);
+    for (x, (out, index)) in out.iter_mut().zip(&mut *indices).enumerate() {
+        let first = rows.start * width + (x * stride).saturating_sub(left);
+        (*out, *index) = (plane[first], first as u32);
+    }
+    for row in rows {
+        for tap in 0..spec.kernel[1] {
+            // Outputs whose column stride·x + tap - left is inside.
+            let from = left.saturating_sub(tap).div_ceil(stride);
+            let end = ((width + left).saturating_sub(tap)).div_ceil(stride).min(out.len());
+            if from >= end {
+                continue;
             }
-            out[at] = plane[best];
-            indices[at] = best as u32;
+            let first = row * width + from * stride + tap - left;
+            let outs = out[from..end].iter_mut().zip(&mut indices[from..end]);
+            let line = &plane[first..=first + (end - from - 1) * stride];
+            if stride == 2 {
+                keep_larger::<T, 2>(line, first, outs);
+            } else {
+                let values = line.iter().step_by(stride).enumerate();
+                outs.zip(values).for_each(|((out, index), (x, &value))| {
+                    if value > *out {
+                        (*out, *index) = (value, (first + x * stride) as u32);
+                    }
+                });
+            }
         }
     }
 }
 
+/// Takes over every `STRIDE`-th value of `line` that is larger than what is there.
+#[inline(always)]
+fn keep_larger<'a, T: Scalar, const STRIDE: usize>(
+    line: &[T],
+    first: usize,
+    outs: impl Iterator<Item = (&'a mut T, &'a mut u32)>,
+) {
+    let last = [*line.last().unwrap_or(&T::ZERO); STRIDE];
+    let (pairs, _) = line.as_chunks::<STRIDE>();
+    let values = pairs.iter().chain(std::iter::once(&last)).enumerate();
+    outs.zip(values).for_each(|((out, index), (x, value))| {
+        let larger = value[0] > *out;
+        *out = if larger { value[0] } else { *out };
+        *index = if larger { (first + x * STRIDE) as u32 } else { *index };
+    });
+}
+
 /// Tangent of max pooling: `out[p, i] = x[p, indices[p', i]]`, planes [C, N] of `x` taking the
 /// indices of [C, `index_batch`] (`index_batch` 1 or `batch`).
+///
+/// # Panics
+/// If the lengths do not fit or an index is not in the plane.
 pub fn gather<T: Scalar>(
     batch: usize,
     index_batch: usize,
@@ -80,14 +148,20 @@ pub fn gather<T: Scalar>(
     indices: &[u32],
     out: &mut [T],
 ) {
-    let planes = x.chunks_exact(in_plane).zip(out.chunks_exact_mut(out_plane));
-    for (p, (plane, out)) in planes.enumerate() {
-        let indices = plane_of(indices, out_plane, p, batch, index_batch);
-        out.iter_mut().zip(indices).for_each(|(out, &index)| *out = plane[index as usize]);
-    }
+    assert_eq!(x.len() * out_plane, out.len() * in_plane);
+    for_planes(out, out_plane, |first, out| {
+        for (p, out) in (first..).zip(out.chunks_exact_mut(out_plane)) {
+            let plane = &x[p * in_plane..][..in_plane];
+            let indices = plane_of(indices, out_plane, p, batch, index_batch);
+            out.iter_mut().zip(indices).for_each(|(out, &index)| *out = plane[index as usize]);
+        }
+    });
 }
 
 /// Adjoint of max pooling: adds every element of `grad_out` to `grad_in` where it came from.
+///
+/// # Panics
+/// If the lengths do not fit or an index is not in the plane.
 pub fn scatter_add<T: Scalar>(
     batch: usize,
     index_batch: usize,
@@ -96,11 +170,14 @@ pub fn scatter_add<T: Scalar>(
     indices: &[u32],
     grad_in: &mut [T],
 ) {
-    let planes = grad_in.chunks_exact_mut(in_plane).zip(grad_out.chunks_exact(out_plane));
-    for (p, (plane, grad_out)) in planes.enumerate() {
-        let indices = plane_of(indices, out_plane, p, batch, index_batch);
-        grad_out.iter().zip(indices).for_each(|(&g, &index)| plane[index as usize] += g);
-    }
+    assert_eq!(grad_in.len() * out_plane, grad_out.len() * in_plane);
+    for_planes(grad_in, in_plane, |first, grad_in| {
+        for (p, plane) in (first..).zip(grad_in.chunks_exact_mut(in_plane)) {
+            let grad_out = &grad_out[p * out_plane..][..out_plane];
+            let indices = plane_of(indices, out_plane, p, batch, index_batch);
+            grad_out.iter().zip(indices).for_each(|(&g, &index)| plane[index as usize] += g);
+        }
+    });
 }
 
 /// The plane of [C, `own_batch`] that belongs to plane `p` of [C, `batch`].
@@ -111,6 +188,9 @@ fn plane_of<T>(values: &[T], len: usize, p: usize, batch: usize, own_batch: usiz
 
 /// Average pooling of each plane of `x` [planes, h, w]; with `adjoint` the roles are swapped and
 /// `out` [planes, h, w] grows by the adjoint applied to `x` [planes, oh, ow].
+///
+/// # Panics
+/// If the lengths do not fit.
 pub fn avg_pool2d<T: Scalar>(
     spec: &Pool2dSpec,
     in_size: [usize; 2],
@@ -119,7 +199,7 @@ pub fn avg_pool2d<T: Scalar>(
     adjoint: bool,
 ) {
     let Some(out_size) = spec.output_size(in_size) else { return };
-    let divisor = |rows: &std::ops::Range<usize>, columns: &std::ops::Range<usize>| {
+    let divisor = |rows: &Range<usize>, columns: &Range<usize>| {
         if spec.count_include_pad {
             spec.kernel[0] * spec.kernel[1]
         } else {
@@ -132,6 +212,9 @@ pub fn avg_pool2d<T: Scalar>(
 
 /// Adaptive average pooling to `out_size` (PyTorch's bins: from ⌊i·h/oh⌋ to ⌈(i+1)·h/oh⌉), with
 /// the same `adjoint` convention as [`avg_pool2d`].
+///
+/// # Panics
+/// If the lengths do not fit.
 pub fn adaptive_avg_pool2d<T: Scalar>(
     in_size: [usize; 2],
     out_size: [usize; 2],
@@ -147,30 +230,30 @@ pub fn adaptive_avg_pool2d<T: Scalar>(
 fn average<T: Scalar>(
     [h, w]: [usize; 2],
     [oh, ow]: [usize; 2],
-    window: impl Fn(usize, usize) -> [std::ops::Range<usize>; 2],
-    divisor: impl Fn(&std::ops::Range<usize>, &std::ops::Range<usize>) -> usize,
+    window: impl Fn(usize, usize) -> [Range<usize>; 2] + Sync,
+    divisor: impl Fn(&Range<usize>, &Range<usize>) -> usize + Sync,
     x: &[T],
     out: &mut [T],
     adjoint: bool,
 ) {
-    let n_planes = if adjoint { out.len() } else { x.len() } / (h * w);
-    for p in 0..n_planes {
-        for at in 0..oh * ow {
-            let [rows, columns] = window(at / ow, at % ow);
-            let scale = T::ONE / T::from_f64(divisor(&rows, &columns) as f64);
-            let mut sum = T::ZERO;
-            for y in rows {
-                for index in columns.clone().map(|x| p * h * w + y * w + x) {
-                    if adjoint {
-                        out[index] += scale * x[p * oh * ow + at];
-                    } else {
-                        sum += x[index];
-                    }
+    let (own, other) = if adjoint { (h * w, oh * ow) } else { (oh * ow, h * w) };
+    assert_eq!(x.len() * own, out.len() * other);
+    let n = planes_per_task(h * w);
+    for_chunks(out, n * own, |first, out| {
+        let planes = x[first / own * other..].chunks_exact(other);
+        for (x, out) in planes.zip(out.chunks_exact_mut(own)) {
+            for at in 0..oh * ow {
+                let [rows, columns] = window(at / ow, at % ow);
+                let scale = T::ONE / T::from_f64(divisor(&rows, &columns) as f64);
+                let lines = rows.map(|y| y * w + columns.start..y * w + columns.end);
+                if adjoint {
+                    let share = scale * x[at];
+                    lines.for_each(|line| out[line].iter_mut().for_each(|out| *out += share));
+                } else {
+                    let sum: T = lines.map(|line| x[line].iter().copied().sum()).sum();
+                    out[at] = scale * sum;
                 }
             }
-            if !adjoint {
-                out[p * oh * ow + at] = scale * sum;
-            }
         }
-    }
+    });
 }

@@ -1,12 +1,26 @@
 //! The two widths of number the kernels work in.
 
+use std::cell::RefCell;
 use std::fmt::Debug;
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub};
 
+use crate::isa::Isa;
+use crate::micro::{self, Micro};
+
+/// What kernels need to know about a width of number; sealed.
+pub trait Width: Sized + 'static {
+    /// Inner loops for an instruction set.
+    #[allow(private_interfaces)]
+    fn micro(isa: Isa) -> Micro<Self>;
+    /// Lends the buffer of this thread, emptied of nothing: old values stay in it.
+    fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [Self]) -> R) -> R;
+}
+
 /// `f32` or `f64`.
 pub trait Scalar:
-    Copy
+    Width
+    + Copy
     + Default
     + Debug
     + PartialOrd
@@ -39,19 +53,39 @@ pub trait Scalar:
 }
 
 macro_rules! scalar {
-    ($t:ty) => {
+    ($t:ty, $micro:path) => {
+        impl Width for $t {
+            #[allow(private_interfaces)]
+            fn micro(isa: Isa) -> Micro<Self> {
+                $micro(isa)
+            }
+            fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [Self]) -> R) -> R {
+                thread_local!(static SCRATCH: RefCell<Vec<$t>> = const { RefCell::new(Vec::new()) });
+                SCRATCH.with_borrow_mut(|scratch| {
+                    if scratch.len() < len {
+                        scratch.resize(len, 0.0);
+                    }
+                    f(&mut scratch[..len])
+                })
+            }
+        }
+
         impl Scalar for $t {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
+            #[inline(always)]
             fn from_f64(value: f64) -> Self {
                 value as $t
             }
+            #[inline(always)]
             fn to_f64(self) -> f64 {
                 f64::from(self)
             }
+            #[inline(always)]
             fn sqrt(self) -> Self {
                 self.sqrt()
             }
+            #[inline(always)]
             fn exp(self) -> Self {
                 self.exp()
             }
@@ -59,5 +93,5 @@ macro_rules! scalar {
     };
 }
 
-scalar!(f32);
-scalar!(f64);
+scalar!(f32, micro::for_f32);
+scalar!(f64, micro::for_f64);

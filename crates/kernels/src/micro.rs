@@ -1,0 +1,210 @@
+//! The innermost loops: a tile of a matrix product, and a strip of a depthwise convolution, both
+//! reading their right-hand side through a table of offsets.
+
+#![allow(unsafe_code)] // Register tiles over raw pointers: bounds checks here would halve the speed.
+
+use crate::isa::Isa;
+use crate::simd::Simd;
+
+/// `c[m, j] (+)= Σ_k a[k·M + m] · b[offsets[k] + j]` for one tile; rows of `c` are
+/// [`Micro::columns`] apart. Arguments: number of k, a, b, offsets, c, whether to add to `c`.
+pub(crate) type Tile<T> = unsafe fn(usize, *const T, *const T, *const usize, *mut T, bool);
+
+/// `out[j] = Σ_k weights[k] · b[offsets[k] + j]` for `len` columns, rounded up to whole vectors.
+/// Arguments: number of k, weights, b, offsets, out, len.
+pub(crate) type Strip<T> = unsafe fn(usize, *const T, *const T, *const usize, *mut T, usize);
+
+/// Inner loops for one instruction set.
+pub(crate) struct Micro<T: 'static> {
+    /// Numbers in a vector.
+    pub(crate) lanes: usize,
+    /// `tiles[M - 1][V - 1]` makes a tile of M rows and V vectors of columns, V ≤ 2.
+    pub(crate) tiles: &'static [[Tile<T>; 2]],
+    /// The strip kernel.
+    pub(crate) strip: Strip<T>,
+}
+
+impl<T> Clone for Micro<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T> Copy for Micro<T> {}
+
+impl<T> Micro<T> {
+    /// Columns of a full tile, and the distance between the rows of a tile in memory.
+    pub(crate) fn columns(&self) -> usize {
+        2 * self.lanes
+    }
+}
+
+#[inline(always)]
+unsafe fn tile<S: Simd, const M: usize, const V: usize>(
+    n_terms: usize,
+    a: *const S::Element,
+    b: *const S::Element,
+    offsets: *const usize,
+    c: *mut S::Element,
+    add: bool,
+    zero: S::Element,
+) {
+    // SAFETY: the caller gives `n_terms` offsets, M numbers of `a` for each, V vectors of `b` at
+    // each offset, and M rows of a tile at `c`.
+    unsafe {
+        let mut sums = [[S::splat(zero); V]; M];
+        for k in 0..n_terms {
+            let from = b.add(*offsets.add(k));
+            let mut right = [S::splat(zero); V];
+            for v in 0..V {
+                right[v] = S::load(from.add(v * S::LANES));
+            }
+            for m in 0..M {
+                let left = S::splat(*a.add(k * M + m));
+                for v in 0..V {
+                    sums[m][v] = left.multiply_add(right[v], sums[m][v]);
+                }
+            }
+        }
+        for m in 0..M {
+            for v in 0..V {
+                let to = c.add((2 * m + v) * S::LANES);
+                let sum = if add { S::load(to).add(sums[m][v]) } else { sums[m][v] };
+                sum.store(to);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn strip<S: Simd>(
+    n_terms: usize,
+    weights: *const S::Element,
+    b: *const S::Element,
+    offsets: *const usize,
+    out: *mut S::Element,
+    len: usize,
+    zero: S::Element,
+) {
+    #[inline(always)]
+    unsafe fn vectors<S: Simd, const V: usize>(
+        n_terms: usize,
+        weights: *const S::Element,
+        b: *const S::Element,
+        offsets: *const usize,
+        out: *mut S::Element,
+        zero: S::Element,
+    ) {
+        // SAFETY: as for `strip`.
+        unsafe {
+            let mut sums = [S::splat(zero); V];
+            for k in 0..n_terms {
+                let from = b.add(*offsets.add(k));
+                let weight = S::splat(*weights.add(k));
+                for v in 0..V {
+                    sums[v] = weight.multiply_add(S::load(from.add(v * S::LANES)), sums[v]);
+                }
+            }
+            for v in 0..V {
+                sums[v].store(out.add(v * S::LANES));
+            }
+        }
+    }
+    let mut at = 0;
+    // SAFETY: the caller gives `n_terms` weights and offsets; `b` at each offset and `out` are
+    // valid for `len` numbers rounded up to a whole vector.
+    unsafe {
+        while at + 7 * S::LANES < len {
+            vectors::<S, 8>(n_terms, weights, b.add(at), offsets, out.add(at), zero);
+            at += 8 * S::LANES;
+        }
+        while at + 3 * S::LANES < len {
+            vectors::<S, 4>(n_terms, weights, b.add(at), offsets, out.add(at), zero);
+            at += 4 * S::LANES;
+        }
+        while at < len {
+            vectors::<S, 1>(n_terms, weights, b.add(at), offsets, out.add(at), zero);
+            at += S::LANES;
+        }
+    }
+}
+
+/// Compiles the loops for one vector type and set of instructions.
+macro_rules! compile {
+    ($name:ident, $import:ident, $simd:ty, $element:ty, [$($rows:literal)*] $(, $features:literal)?) => {
+        mod $name {
+            use super::{Micro, Simd};
+            use crate::simd::$import;
+
+            $(#[target_feature(enable = $features)])?
+            unsafe fn tile<const M: usize, const V: usize>(
+                n_terms: usize,
+                a: *const $element,
+                b: *const $element,
+                offsets: *const usize,
+                c: *mut $element,
+                add: bool,
+            ) {
+                // SAFETY: passed on to the caller, who also makes sure of the instructions.
+                unsafe { super::tile::<$simd, M, V>(n_terms, a, b, offsets, c, add, 0.0) }
+            }
+
+            $(#[target_feature(enable = $features)])?
+            unsafe fn strip(
+                n_terms: usize,
+                weights: *const $element,
+                b: *const $element,
+                offsets: *const usize,
+                out: *mut $element,
+                len: usize,
+            ) {
+                // SAFETY: passed on to the caller, who also makes sure of the instructions.
+                unsafe { super::strip::<$simd>(n_terms, weights, b, offsets, out, len, 0.0) }
+            }
+
+            pub(super) const MICRO: Micro<$element> = Micro {
+                lanes: <$simd>::LANES,
+                tiles: &[$([tile::<$rows, 1>, tile::<$rows, 2>]),*],
+                strip,
+            };
+        }
+    };
+}
+
+#[cfg(not(target_arch = "aarch64"))]
+compile!(plain_f32, Plain, Plain<f32, 4>, f32, [1 2 3 4]);
+#[cfg(not(target_arch = "aarch64"))]
+compile!(plain_f64, Plain, Plain<f64, 2>, f64, [1 2 3 4]);
+#[cfg(target_arch = "aarch64")]
+compile!(plain_f32, F32x4, F32x4, f32, [1 2 3 4 5 6 7 8 9 10 11 12]);
+#[cfg(target_arch = "aarch64")]
+compile!(plain_f64, F64x2, F64x2, f64, [1 2 3 4 5 6 7 8 9 10 11 12]);
+#[cfg(target_arch = "x86_64")]
+compile!(avx2_f32, F32x8, F32x8, f32, [1 2 3 4 5 6], "avx2,fma");
+#[cfg(target_arch = "x86_64")]
+compile!(avx2_f64, F64x4, F64x4, f64, [1 2 3 4 5 6], "avx2,fma");
+#[cfg(target_arch = "x86_64")]
+compile!(avx512_f32, F32x16, F32x16, f32, [1 2 3 4 5 6 7 8 9 10 11 12 13 14], "avx512f");
+#[cfg(target_arch = "x86_64")]
+compile!(avx512_f64, F64x8, F64x8, f64, [1 2 3 4 5 6 7 8 9 10 11 12 13 14], "avx512f");
+
+/// Inner loops for `f32`.
+pub(crate) fn for_f32(isa: Isa) -> Micro<f32> {
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => avx512_f32::MICRO,
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => avx2_f32::MICRO,
+        _ => plain_f32::MICRO,
+    }
+}
+
+/// Inner loops for `f64`.
+pub(crate) fn for_f64(isa: Isa) -> Micro<f64> {
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => avx512_f64::MICRO,
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => avx2_f64::MICRO,
+        _ => plain_f64::MICRO,
+    }
+}

@@ -1,0 +1,169 @@
+//! Convolutions: random shapes, strides, paddings, dilations, groups, batches, on every path.
+
+use hsets_kernels::{Conv2d, Conv2dSpec, Isa, Padding, Scalar};
+use proptest::prelude::*;
+
+use crate::reference;
+use crate::support::{assert_close, dot, narrow, numbers, tolerance, with_threads};
+
+#[derive(Debug, Clone, Copy)]
+struct Problem {
+    spec: Conv2dSpec,
+    batch: usize,
+    in_size: [usize; 2],
+}
+
+impl Problem {
+    fn in_len(&self) -> usize {
+        self.spec.in_channels * self.batch * self.in_size[0] * self.in_size[1]
+    }
+
+    fn out_len(&self) -> usize {
+        let [h, w] = self.spec.output_size(self.in_size).expect("fits");
+        self.spec.out_channels * self.batch * h * w
+    }
+
+    fn weights(&self) -> Vec<f64> {
+        numbers(1, self.spec.weight_shape().iter().product())
+    }
+
+    fn n_terms(&self) -> usize {
+        self.spec.weight_shape()[1..].iter().product()
+    }
+}
+
+/// Groups with input and output channels of each: dense, grouped, depthwise, with multiplier.
+fn channels() -> impl Strategy<Value = (usize, usize, usize)> {
+    prop_oneof![
+        4 => (Just(1usize), 1..40usize, 1..40usize),
+        1 => (Just(1usize), 30..160usize, 1..6usize),
+        1 => (Just(1usize), 1..6usize, 120..160usize),
+        2 => (2..5usize, 1..9usize, 1..9usize),
+        2 => (1..20usize, Just(1usize), Just(1usize)),
+        1 => (1..8usize, Just(1usize), 2..4usize),
+    ]
+}
+
+fn problem() -> impl Strategy<Value = Problem> {
+    let pair = |range: std::ops::Range<usize>| [range.clone(), range];
+    let kernel = prop_oneof![2 => Just([1, 1]), 3 => Just([3, 3]), 3 => pair(1..6)];
+    let padding = (0..4usize, 0..4usize, 0..4usize, 0..4usize)
+        .prop_map(|(top, bottom, left, right)| Padding { top, bottom, left, right });
+    let padding = prop_oneof![1 => Just(Padding::all(0)), 3 => padding];
+    let stride = prop_oneof![2 => Just([1, 1]), 2 => Just([2, 2]), 1 => pair(1..4)];
+    let dilation = prop_oneof![3 => Just([1, 1]), 1 => pair(1..4)];
+    let size = [1..40usize, 1..70usize];
+    (channels(), kernel, stride, dilation, padding, 1..4usize, size)
+        .prop_map(|((groups, i, o), kernel, stride, dilation, padding, batch, in_size)| Problem {
+            spec: Conv2dSpec {
+                in_channels: groups * i,
+                out_channels: groups * o,
+                groups,
+                kernel,
+                stride,
+                dilation,
+                padding,
+            },
+            batch,
+            in_size,
+        })
+        .prop_filter("kernel fits", |problem| problem.spec.output_size(problem.in_size).is_some())
+}
+
+fn check<T: Scalar>(problem: &Problem, isa: Isa) {
+    let Problem { spec, batch, in_size } = *problem;
+    let weights = problem.weights();
+    let (x, g) = (numbers(2, problem.in_len()), numbers(3, problem.out_len()));
+    let (bias, old) = (numbers(4, spec.out_channels), numbers(5, problem.in_len()));
+    let conv = Conv2d::<T>::with_isa(spec, narrow(&weights), isa);
+
+    let expected = reference::conv2d(&spec, &weights, batch, in_size, &x, &bias);
+    let mut out = vec![T::from_f64(f64::NAN); problem.out_len()];
+    conv.forward(batch, in_size, &narrow(&x), Some(&narrow(&bias)), &mut out);
+    let what = format!("{isa:?} {problem:?}");
+    assert_close(&out, &expected, tolerance::<T>(problem.n_terms()), &format!("forward {what}"));
+
+    let expected = reference::conv2d_adjoint(&spec, &weights, batch, in_size, &g);
+    let n_terms = problem.n_terms() * spec.out_channels / spec.in_channels.min(spec.out_channels);
+    let mut grad = vec![T::from_f64(f64::NAN); problem.in_len()];
+    conv.adjoint(batch, in_size, &narrow(&g), &mut grad, false);
+    assert_close(&grad, &expected, tolerance::<T>(n_terms), &format!("adjoint {what}"));
+
+    let expected: Vec<f64> = expected.iter().zip(&old).map(|(x, y)| x + y).collect();
+    let mut grad = narrow::<T>(&old);
+    conv.adjoint(batch, in_size, &narrow(&g), &mut grad, true);
+    assert_close(&grad, &expected, tolerance::<T>(n_terms), &format!("accumulating {what}"));
+}
+
+/// Image `n` of [C, N, len].
+fn image<T: Copy>(values: &[T], batch: usize, len: usize, n: usize) -> Vec<T> {
+    values.chunks_exact(batch * len).flat_map(|c| c[n * len..][..len].to_vec()).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn every_path_matches_the_definition(problem in problem()) {
+        for isa in Isa::available() {
+            check::<f32>(&problem, isa);
+            check::<f64>(&problem, isa);
+        }
+    }
+
+    #[test]
+    fn adjoint_is_the_transpose(problem in problem()) {
+        let Problem { spec, batch, in_size } = problem;
+        let conv = Conv2d::new(spec, problem.weights());
+        let (x, g) = (numbers(2, problem.in_len()), numbers(3, problem.out_len()));
+        let (mut out, mut grad) = (vec![0.0; g.len()], vec![0.0; x.len()]);
+        conv.forward(batch, in_size, &x, None, &mut out);
+        conv.adjoint(batch, in_size, &g, &mut grad, false);
+        let scale = dot(&out, &out).sqrt() * dot(&g, &g).sqrt() + 1.0;
+        prop_assert!((dot(&out, &g) - dot(&x, &grad)).abs() < 1e-13 * scale);
+    }
+
+    #[test]
+    fn same_bits_for_any_threads_and_batch(problem in problem()) {
+        let Problem { spec, batch, in_size } = problem;
+        let conv = Conv2d::<f32>::new(spec, narrow(&problem.weights()));
+        let x: Vec<f32> = narrow(&numbers(2, problem.in_len()));
+        let g: Vec<f32> = narrow(&numbers(3, problem.out_len()));
+        let run = |batch: usize, x: &[f32], g: &[f32]| {
+            let (mut out, mut grad) = (vec![0.0; g.len()], vec![0.0; x.len()]);
+            conv.forward(batch, in_size, x, None, &mut out);
+            conv.adjoint(batch, in_size, g, &mut grad, false);
+            (out, grad)
+        };
+        let all = with_threads(1, || run(batch, &x, &g));
+        for n_threads in [2, 4] {
+            prop_assert_eq!(&all, &with_threads(n_threads, || run(batch, &x, &g)));
+        }
+        let (in_plane, out_plane) = (
+            in_size[0] * in_size[1],
+            problem.out_len() / (spec.out_channels * batch),
+        );
+        for n in 0..batch {
+            let alone = run(1, &image(&x, batch, in_plane, n), &image(&g, batch, out_plane, n));
+            prop_assert_eq!(alone.0, image(&all.0, batch, out_plane, n));
+            prop_assert_eq!(alone.1, image(&all.1, batch, in_plane, n));
+        }
+    }
+}
+
+/// The first phase of this adjoint has one tap at (0, 0), but a grid wider than what it reads.
+#[test]
+fn one_tap_is_not_always_a_matrix_product() {
+    let spec = Conv2dSpec {
+        in_channels: 2,
+        out_channels: 4,
+        groups: 2,
+        kernel: [3, 3],
+        stride: [2, 2],
+        dilation: [1, 1],
+        padding: Padding::all(0),
+    };
+    for batch in [1, 2] {
+        check::<f32>(&Problem { spec, batch, in_size: [3, 44] }, Isa::detect());
+    }
+}

@@ -1,0 +1,117 @@
+//! Elementwise kernels against scalar loops, on lengths that need and do not need threads.
+
+use hsets_kernels::{
+    Curve, add_assign, channel_affine, channel_scale, curve_slopes, curve_values,
+    multiply_add_planes, multiply_planes, sum_planes,
+};
+use proptest::prelude::*;
+
+use crate::support::{assert_close, narrow, numbers, tolerance};
+
+const CURVES: [Curve; 11] = [
+    Curve::Relu,
+    Curve::Relu6,
+    Curve::SqrtRelu { tau: 1e-3 },
+    Curve::SqrtRelu6 { tau: 1e-3 },
+    Curve::Softplus { beta: 5.0 },
+    Curve::Softplus6 { beta: 5.0 },
+    Curve::HardSwish,
+    Curve::HardSigmoid,
+    Curve::Sigmoid,
+    Curve::Silu,
+    Curve::Gelu,
+];
+
+#[test]
+fn curves_in_bulk_are_the_curves() {
+    for len in [1, 17, 70_001] {
+        let z: Vec<f64> = numbers(1, len).iter().map(|z| z * 9.0).collect();
+        for curve in CURVES {
+            let expected: Vec<[f64; 3]> = z.iter().map(|&z| curve.evaluate(z)).collect();
+            let order = |order: usize| -> Vec<f64> { expected.iter().map(|e| e[order]).collect() };
+            let z: Vec<f32> = narrow(&z);
+            let [mut values, mut slopes, mut bends] = [0, 1, 2].map(|_| vec![0f32; len]);
+            curve_values(curve, &z, &mut values);
+            curve_slopes(curve, &z, &mut slopes, Some(&mut bends));
+            assert_close(&values, &order(0), 4e-6, &format!("{curve:?} values"));
+            assert_close(&slopes, &order(1), 2e-5, &format!("{curve:?} slopes"));
+            assert_close(&bends, &order(2), 2e-3, &format!("{curve:?} bends"));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn planes_match_scalar_loops(
+        channels in 1..20usize,
+        batch in 1..5usize,
+        plane in prop_oneof![1..40usize, 900..2000usize],
+        shared in any::<bool>(),
+        gate in any::<bool>(),
+    ) {
+        let len = channels * batch * plane;
+        let (own, own_plane) = (if shared { 1 } else { batch }, if gate { 1 } else { plane });
+        let (x, old) = (numbers(1, len), numbers(2, len));
+        let factor = numbers(3, channels * own * own_plane);
+        let of = |at: usize| {
+            let (c, n, i) = (at / (batch * plane), at / plane % batch, at % plane);
+            let (n, i) = (if shared { 0 } else { n }, if gate { 0 } else { i });
+            factor[(c * own + n) * own_plane + i]
+        };
+        let product: Vec<f64> = (0..len).map(|at| of(at) * x[at]).collect();
+        let grown: Vec<f64> = product.iter().zip(&old).map(|(x, y)| x + y).collect();
+        let mut out = old.clone();
+        multiply_planes((batch, plane), (own, own_plane), &x, &factor, &mut out, false);
+        assert_close(&out, &product, 1e-15, "product");
+        for add in [multiply_add_planes::<f64>, |a, b, x: &[f64], f: &[f64], out: &mut [f64]| {
+            multiply_planes(a, b, x, f, out, true);
+        }] {
+            out.copy_from_slice(&old);
+            add((batch, plane), (own, own_plane), &x, &factor, &mut out);
+            assert_close(&out, &grown, 1e-15, "product added");
+        }
+        out.copy_from_slice(&old);
+        add_assign(&mut out, &x);
+        let expected: Vec<f64> = x.iter().zip(&old).map(|(x, y)| x + y).collect();
+        assert_close(&out, &expected, 1e-15, "sum");
+    }
+
+    #[test]
+    fn sums_match_scalar_loops(
+        channels in 1..20usize,
+        batch in 1..5usize,
+        plane in prop_oneof![1..40usize, 900..2000usize],
+        shared in any::<bool>(),
+    ) {
+        let own = if shared { 1 } else { batch };
+        let (x, y) = (numbers(1, channels * batch * plane), numbers(2, channels * own * plane));
+        let expected: Vec<f64> = (0..channels * batch).map(|p| {
+            let q = if shared { p / batch } else { p };
+            (0..plane).map(|i| x[p * plane + i] * y[q * plane + i]).sum()
+        }).collect();
+        let mut out = vec![0.0; channels * batch];
+        sum_planes((batch, plane), own, &x, &y, &mut out, false);
+        assert_close(&out, &expected, tolerance::<f64>(plane), "sums");
+        sum_planes((batch, plane), own, &x, &y, &mut out, true);
+        let twice: Vec<f64> = expected.iter().map(|x| 2.0 * x).collect();
+        assert_close(&out, &twice, 2.0 * tolerance::<f64>(plane), "sums added");
+    }
+
+    #[test]
+    fn channels_match_scalar_loops(channels in 1..20usize, len in prop_oneof![1..40usize, 900..2000usize]) {
+        let (x, scale, shift) = (numbers(1, channels * len), numbers(2, channels), numbers(3, channels));
+        let expected = |sign: f64| -> Vec<f64> {
+            (0..x.len()).map(|i| scale[i / len] * x[i] + sign * shift[i / len]).collect()
+        };
+        let mut out = vec![0.0; x.len()];
+        channel_affine(len, &x, &scale, &shift, &mut out);
+        assert_close(&out, &expected(1.0), 1e-15, "affine");
+        channel_scale(len, &x, &scale, &mut out, false);
+        assert_close(&out, &expected(0.0), 1e-15, "scale");
+        channel_scale(len, &x, &scale, &mut out, true);
+        let twice: Vec<f64> = expected(0.0).iter().map(|x| 2.0 * x).collect();
+        assert_close(&out, &twice, 1e-15, "scale added");
+    }
+}
