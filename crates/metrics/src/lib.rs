@@ -15,6 +15,18 @@
 
 mod completeness;
 mod complexity;
+mod infidelity;
+mod insertion_deletion;
+mod road;
+mod score;
+mod sensitivity;
 
 pub use completeness::CompletenessGap;
 pub use complexity::{entropy, gini, gini_of_equal};
+pub use infidelity::{Infidelity, Perturb, Perturbation, Units, infidelity, infidelity_of};
+pub use insertion_deletion::{InsertionDeletion, ProbabilityCurve, deletion, insertion};
+pub use road::{
+    Aopc, Removal, Road, RoadCurve, RoadPoint, RoadSettings, Ties, impute, impute_noisy,
+    removal_order, road, road_curve, tied_share,
+};
+pub use sensitivity::{MaxSensitivity, largest_change, max_sensitivity};

@@ -1,42 +1,11 @@
 //! Equality with quantus 0.5.3, on goldens of `fixtures/metrics/make_goldens.py`.
 #![allow(clippy::unwrap_used)] // a broken golden file should end the test
 
-use std::path::Path;
+mod common;
 
-use hsets_core::{ChannelReduction, SaliencyMap, Shape};
-use hsets_metrics::{entropy, gini};
-use safetensors::SafeTensors;
-
-/// The golden file, read once per test.
-struct Goldens(Vec<u8>);
-
-impl Goldens {
-    fn load() -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        Self(std::fs::read(root.join("../../fixtures/metrics/goldens.safetensors")).unwrap())
-    }
-
-    fn shape_and_bytes(&self, name: &str) -> (Vec<usize>, Vec<u8>) {
-        let file = SafeTensors::deserialize(&self.0).unwrap();
-        let tensor = file.tensor(name).unwrap_or_else(|error| panic!("{name}: {error}"));
-        (tensor.shape().to_vec(), tensor.data().to_vec())
-    }
-
-    fn f32s(&self, name: &str) -> Vec<f32> {
-        let (_, bytes) = self.shape_and_bytes(name);
-        bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
-    }
-
-    fn f64s(&self, name: &str) -> Vec<f64> {
-        let (_, bytes) = self.shape_and_bytes(name);
-        bytes.chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().unwrap())).collect()
-    }
-
-    fn map(&self, name: &str) -> SaliencyMap {
-        let (shape, _) = self.shape_and_bytes(name);
-        SaliencyMap::new(Shape::new(shape[0], shape[1], shape[2]), self.f32s(name)).unwrap()
-    }
-}
+use common::Goldens;
+use hsets_core::ChannelReduction;
+use hsets_metrics::{entropy, gini, impute, impute_noisy};
 
 #[test]
 fn sparseness_and_complexity() {
@@ -54,4 +23,39 @@ fn sparseness_and_complexity() {
             assert!((found - expected).abs() < 1e-6, "entropy.{key}: {found} against {expected}");
         }
     }
+}
+
+#[test]
+fn imputation_without_noise() {
+    let goldens = Goldens::load();
+    let image = goldens.image("road.image");
+    for name in ["scattered", "disc", "stripes"] {
+        let order = goldens.indices(&format!("road.{name}.order"));
+        for percentage in [1, 33, 75, 99] {
+            let removed = &order[..order.len() * percentage / 100];
+            let expected = goldens.f32s(&format!("road.{name}.{percentage}"));
+            let imputed = impute(&image, removed).unwrap();
+            let errors = imputed.data().iter().zip(&expected).map(|(a, b)| (a - b).abs());
+            let error = errors.fold(0.0, f32::max);
+            assert!(error < 1e-6, "{name} at {percentage} %: off by {error}");
+        }
+    }
+}
+
+#[test]
+fn noise_has_its_deviation_and_its_seed() {
+    let goldens = Goldens::load();
+    let image = goldens.image("road.image");
+    let order = goldens.indices("road.scattered.order");
+    let removed = &order[..order.len() / 2];
+    let clean = impute(&image, removed).unwrap();
+    let noisy = |stream| impute_noisy(&image, removed, 0.01, 7, stream).unwrap();
+    let differences: Vec<f64> =
+        noisy(0).data().iter().zip(clean.data()).map(|(a, b)| f64::from(a - b)).collect();
+    let n = (3 * removed.len()) as f64;
+    let deviation = (differences.iter().map(|d| d * d).sum::<f64>() / n).sqrt();
+    assert!((deviation - 0.01).abs() < 0.001, "{deviation}");
+    assert_eq!(differences.iter().filter(|d| **d != 0.0).count(), 3 * removed.len());
+    assert_eq!(noisy(0), noisy(0));
+    assert_ne!(noisy(0), noisy(1));
 }

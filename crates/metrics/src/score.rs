@@ -1,0 +1,65 @@
+//! What a metric reads off the logits.
+
+use hsets_core::{Error, Image, Result, Scored, Target, softmax};
+
+/// Outcome for one class at one image.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Score {
+    /// Whether the class is the top one, the first among equals.
+    pub(crate) correct: bool,
+    /// Its softmax probability.
+    pub(crate) probability: f64,
+}
+
+pub(crate) fn score(logits: &[f32], class: usize) -> Score {
+    let widened: Vec<f64> = logits.iter().map(|&z| f64::from(z)).collect();
+    let beats = |i: usize| logits[i] > logits[class] || (i < class && logits[i] >= logits[class]);
+    Score {
+        correct: !(0..logits.len()).any(|i| i != class && beats(i)),
+        probability: softmax(&widened)[class],
+    }
+}
+
+/// Values of `target` at `images`, `batch_size` at a time.
+pub(crate) fn values(
+    field: &dyn Scored,
+    images: impl IntoIterator<Item = Image>,
+    target: &Target,
+    batch_size: usize,
+) -> Result<Vec<f64>> {
+    let mut images = images.into_iter();
+    let mut values = Vec::new();
+    loop {
+        let batch: Vec<Image> = images.by_ref().take(batch_size).collect();
+        if batch.is_empty() {
+            return Ok(values);
+        }
+        for logits in field.logits(&batch)? {
+            let widened: Vec<f64> = logits.into_iter().map(f64::from).collect();
+            values.push(target.value(&widened));
+        }
+    }
+}
+
+pub(crate) fn check_batch_size(batch_size: usize) -> Result<()> {
+    if batch_size == 0 {
+        return Err(Error::config("batch-size", 0, "at least 1"));
+    }
+    Ok(())
+}
+
+pub(crate) fn check_class(field: &dyn Scored, class: usize) -> Result<()> {
+    Target::Logit(class).check(field.n_classes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_of_equals_is_on_top() {
+        assert!(score(&[1.0, 1.0], 0).correct);
+        assert!(!score(&[1.0, 1.0], 1).correct);
+        assert!((score(&[1.0, 1.0], 1).probability - 0.5).abs() < 1e-12);
+    }
+}
