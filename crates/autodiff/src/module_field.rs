@@ -28,7 +28,7 @@ impl<M: Module + Send + Sync> ModuleField<M> {
         for image in images {
             image.expect_shape("image", self.shape)?;
         }
-        let data: Vec<f32> = images.iter().flat_map(|image| image.data()).copied().collect();
+        let data: Vec<f32> = images.iter().flat_map(Image::data).copied().collect();
         Tensor::from_vec(data, dims(images.len(), self.shape), &self.device).map_err(failed)
     }
 

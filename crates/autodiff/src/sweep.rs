@@ -50,9 +50,10 @@ impl<'a, B: Backend> Linearization<'a, B> {
         for (at, node) in plan.nodes.iter().enumerate() {
             let mut inputs = values.read(node)?;
             let (value, keep) = match &node.step {
-                Step::Input => (input.take().ok_or_else(no_value)?, Saved::Nothing),
+                Step::Input => (Arc::new(input.take().ok_or_else(no_value)?), Saved::Nothing),
                 Step::Activation(kind) if order == Order::Zero => {
-                    (backend.curve(kind.curve(smoothing), inputs.remove(0))?, Saved::Nothing)
+                    let y = backend.curve(kind.curve(smoothing), inputs.remove(0))?;
+                    (Arc::new(y), Saved::Nothing)
                 }
                 Step::Activation(kind) => {
                     let second = order == Order::Second;
@@ -62,14 +63,19 @@ impl<'a, B: Backend> Linearization<'a, B> {
                 }
                 Step::MaxPool2d(spec) => {
                     let (y, indices) = backend.max_pool2d(spec, &inputs[0])?;
-                    (y, Saved::MaxPool2d(indices))
+                    (Arc::new(y), Saved::MaxPool2d(indices))
                 }
                 Step::Multiply => {
                     let (b, a) = (inputs.remove(1), inputs.remove(0));
                     let (y, keep) = multiply::value(backend, a, b)?;
-                    (y, if order == Order::Zero { Saved::Nothing } else { Saved::Multiply(keep) })
+                    let keep =
+                        if order == Order::Zero { Saved::Nothing } else { Saved::Multiply(keep) };
+                    (Arc::new(y), keep)
                 }
-                step => (linear::forward(backend, step, node.shape, inputs, true)?, Saved::Nothing),
+                step => {
+                    let y = linear::forward(backend, step, node.shape, inputs, true)?;
+                    (Arc::new(y), Saved::Nothing)
+                }
             };
             saved.push(keep);
             values.write(at, value);
@@ -92,8 +98,7 @@ impl<'a, B: Backend> Linearization<'a, B> {
             match &mut self.saved[at] {
                 Saved::Nothing => grads.push_linear(node, &grad)?,
                 Saved::Activation(saved) => {
-                    let z_grad = activation::adjoint(backend, saved, &grad)?;
-                    drop(grad);
+                    let z_grad = activation::adjoint(backend, saved, grad)?;
                     grads.add(node.inputs[0], z_grad)?;
                 }
                 Saved::MaxPool2d(indices) => grads.push_max_pool2d(node, indices, &grad)?,
@@ -133,7 +138,7 @@ impl<'a, B: Backend> Linearization<'a, B> {
                 }
             };
             moved.push(keep);
-            tangents.write(at, tangent);
+            tangents.write(at, Arc::new(tangent));
         }
         Ok(Tangent { moved, logits: tangents.output()? })
     }
@@ -152,9 +157,8 @@ impl<'a, B: Backend> Linearization<'a, B> {
             let moved = std::mem::replace(&mut tangent.moved[at], Moved::Nothing);
             match (&self.saved[at], moved) {
                 (Saved::Activation(saved), Moved::Activation(z_dot)) => {
-                    let grad = grad.as_deref();
-                    if let Some(z_grad) = activation::adjoint_tangent(backend, saved, &z_dot, grad)?
-                    {
+                    let next = activation::adjoint_tangent(backend, saved, z_dot, grad)?;
+                    if let Some(z_grad) = next {
                         grads.add(node.inputs[0], z_grad)?;
                     }
                 }
@@ -209,8 +213,8 @@ impl<B: Backend> Forward<B> {
         value.ok_or_else(no_value)
     }
 
-    fn write(&mut self, at: usize, value: B::Tensor) {
-        self.slots[at] = Some(Arc::new(value));
+    fn write(&mut self, at: usize, value: Arc<B::Tensor>) {
+        self.slots[at] = Some(value);
     }
 
     fn output(mut self) -> Result<Arc<B::Tensor>> {

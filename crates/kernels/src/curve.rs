@@ -81,6 +81,22 @@ impl Curve {
         }
     }
 
+    /// Every z becomes φ(z).
+    #[inline(always)]
+    pub(crate) fn values_in_place<T: Scalar>(self, z: &mut [T]) {
+        #[inline(always)]
+        fn map<T: Scalar>(z: &mut [T], f: impl Fn(T) -> T) {
+            z.iter_mut().for_each(|z| *z = f(*z));
+        }
+        match self {
+            Self::Relu | Self::SqrtRelu { .. } => map(z, |z| relu(z)[0]),
+            Self::Relu6 | Self::SqrtRelu6 { .. } => map(z, |z| relu6(z)[0]),
+            Self::HardSwish => map(z, |z| hard_swish(z)[0]),
+            Self::HardSigmoid => map(z, |z| hard_sigmoid(z)[0]),
+            _ => map(z, |z| T::from_f64(self.transcendental(z.to_f64())[0])),
+        }
+    }
+
     /// Curves made of exponentials, computed in f64.
     fn transcendental(self, z: f64) -> [f64; 3] {
         match self {

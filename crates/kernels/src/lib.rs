@@ -24,6 +24,7 @@ mod curve;
 mod elementwise;
 mod emit;
 mod gather;
+mod in_place;
 mod isa;
 mod linear;
 mod micro;
@@ -40,6 +41,7 @@ pub use elementwise::{
     add_assign, channel_affine, channel_scale, curve_slopes, curve_values, multiply_add_planes,
     multiply_planes, sum_planes,
 };
+pub use in_place::{curve_adjoint_by_output, curve_in_place, multiply_assign_planes};
 pub use isa::Isa;
 pub use linear::Linear;
 pub use pool2d::{Pool2dSpec, adaptive_avg_pool2d, avg_pool2d, gather, max_pool2d, scatter_add};

@@ -98,6 +98,15 @@ impl<T: Scalar> Cpu<T> {
         tensor
     }
 
+    /// The tensor itself where nobody else holds it, else a copy.
+    fn own(&self, tensor: Arc<CpuTensor<T>>) -> CpuTensor<T> {
+        Arc::try_unwrap(tensor).unwrap_or_else(|shared| {
+            let mut own = self.uninit(shared.shape, shared.batch);
+            copy(shared.data(), own.data_mut(), false);
+            own
+        })
+    }
+
     /// The gradient to add to, and whether there was one.
     fn target(
         &self,
@@ -126,13 +135,11 @@ fn narrow<T: Scalar>(values: &[f64]) -> Vec<T> {
 
 /// Copies (or adds) in parallel.
 fn copy<T: Scalar>(from: &[T], to: &mut [T], accumulate: bool) {
-    to.par_chunks_mut(CHUNK).zip(from.par_chunks(CHUNK)).for_each(|(to, from)| {
-        if accumulate {
-            kernels::add_assign(to, from);
-        } else {
-            to.copy_from_slice(from);
-        }
-    });
+    if accumulate {
+        return kernels::add_assign(to, from);
+    }
+    let chunks = to.par_chunks_mut(CHUNK).zip(from.par_chunks(CHUNK));
+    chunks.for_each(|(to, from)| to.copy_from_slice(from));
 }
 
 impl<T: Scalar> Backend for Cpu<T> {
@@ -260,9 +267,28 @@ impl<T: Scalar> Backend for Cpu<T> {
     }
 
     fn curve(&self, curve: Curve, z: Arc<CpuTensor<T>>) -> Result<CpuTensor<T>> {
-        let mut out = self.uninit(z.shape, z.batch);
-        kernels::curve_values(curve, z.data(), out.data_mut());
-        Ok(out)
+        match Arc::try_unwrap(z) {
+            Ok(mut own) => {
+                kernels::curve_in_place(curve, own.data_mut());
+                Ok(own)
+            }
+            Err(z) => {
+                let mut out = self.uninit(z.shape, z.batch);
+                kernels::curve_values(curve, z.data(), out.data_mut());
+                Ok(out)
+            }
+        }
+    }
+
+    fn curve_adjoint_by_output(
+        &self,
+        curve: Curve,
+        y: &CpuTensor<T>,
+        grad: Arc<CpuTensor<T>>,
+    ) -> Result<CpuTensor<T>> {
+        let mut own = self.own(grad);
+        kernels::curve_adjoint_by_output(curve, y.data(), own.data_mut());
+        Ok(own)
     }
 
     fn curve_slopes(
@@ -351,15 +377,8 @@ impl<T: Scalar> Backend for Cpu<T> {
     }
 
     fn add(&self, a: Arc<CpuTensor<T>>, b: &CpuTensor<T>) -> Result<CpuTensor<T>> {
-        let mut sum = match Arc::try_unwrap(a) {
-            Ok(own) => own,
-            Err(shared) => {
-                let mut own = self.uninit(shared.shape, shared.batch);
-                copy(shared.data(), own.data_mut(), false);
-                own
-            }
-        };
-        copy(b.data(), sum.data_mut(), true);
+        let mut sum = self.own(a);
+        kernels::add_assign(sum.data_mut(), b.data());
         Ok(sum)
     }
 
@@ -432,6 +451,13 @@ impl<T: Scalar> Backend for Cpu<T> {
             accumulate,
         );
         Ok(out)
+    }
+
+    fn multiply_owned(&self, x: Arc<CpuTensor<T>>, factor: &CpuTensor<T>) -> Result<CpuTensor<T>> {
+        let mut own = self.own(x);
+        let dims = (own.batch, own.shape.n_pixels());
+        kernels::multiply_assign_planes(dims, factor.batch, own.data_mut(), factor.data());
+        Ok(own)
     }
 
     fn spread(

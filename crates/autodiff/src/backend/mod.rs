@@ -100,6 +100,15 @@ pub trait Backend: Send + Sync + Sized + 'static {
         bends: bool,
     ) -> Result<(Self::Tensor, Option<Self::Tensor>)>;
 
+    /// `φ'(z) ∘ grad` from y = φ(z), for curves where [`Curve::output_tells_slope`]; reuses the
+    /// gradient where nobody else holds it.
+    fn curve_adjoint_by_output(
+        &self,
+        curve: Curve,
+        y: &Self::Tensor,
+        grad: Arc<Self::Tensor>,
+    ) -> Result<Self::Tensor>;
+
     /// Max pooling, and where the maxima came from.
     fn max_pool2d(
         &self,
@@ -161,6 +170,8 @@ pub trait Backend: Send + Sync + Sized + 'static {
         factor: &Self::Tensor,
         into: Option<Self::Tensor>,
     ) -> Result<Self::Tensor>;
+    /// `factor ∘ x` for a factor of the same \[C, H, W\], reusing x where nobody else holds it.
+    fn multiply_owned(&self, x: Arc<Self::Tensor>, factor: &Self::Tensor) -> Result<Self::Tensor>;
     /// `gate[c] · x`, a gate per channel and batch element; x may be shared by the batch.
     fn spread(
         &self,

@@ -17,56 +17,76 @@ use hsets_kernels::Curve;
 use crate::Result;
 use crate::backend::Backend;
 
-/// Derivatives at the point of linearisation.
-pub(crate) struct Saved<B: Backend> {
-    /// φ'(z).
-    slopes: B::Tensor,
-    /// φ''(z), and after the adjoint sweep φ''(z)·λ_y.
-    bends: Option<B::Tensor>,
+/// What the sweeps need of the point of linearisation.
+pub(crate) enum Saved<B: Backend> {
+    /// y, where it tells φ' and there is no φ''.
+    Output { curve: Curve, y: Arc<B::Tensor> },
+    /// φ'(z), and φ''(z) for second derivatives, after the adjoint sweep φ''(z)·λ_y.
+    Slopes { slopes: B::Tensor, bends: Option<B::Tensor> },
 }
 
-/// y, and φ' (and φ'' if `second`).
+/// y, and what the other sweeps need (φ'' only if `second`).
 pub(crate) fn value<B: Backend>(
     backend: &B,
     curve: Curve,
     z: Arc<B::Tensor>,
     second: bool,
-) -> Result<(B::Tensor, Saved<B>)> {
+) -> Result<(Arc<B::Tensor>, Saved<B>)> {
+    if !second && curve.output_tells_slope() {
+        let y = Arc::new(backend.curve(curve, z)?);
+        return Ok((Arc::clone(&y), Saved::Output { curve, y }));
+    }
     let (slopes, bends) = backend.curve_slopes(curve, &z, second)?;
-    Ok((backend.curve(curve, z)?, Saved { slopes, bends }))
+    Ok((Arc::new(backend.curve(curve, z)?), Saved::Slopes { slopes, bends }))
 }
 
 /// ẏ.
 pub(crate) fn tangent<B: Backend>(
     backend: &B,
     saved: &Saved<B>,
-    z_dot: &B::Tensor,
+    z_dot: &Arc<B::Tensor>,
 ) -> Result<B::Tensor> {
-    backend.multiply(z_dot, &saved.slopes, None)
+    match saved {
+        Saved::Output { curve, y } => backend.curve_adjoint_by_output(*curve, y, Arc::clone(z_dot)),
+        Saved::Slopes { slopes, .. } => backend.multiply(z_dot, slopes, None),
+    }
 }
 
 /// λ_z; turns the stored φ'' into φ''·λ_y.
 pub(crate) fn adjoint<B: Backend>(
     backend: &B,
     saved: &mut Saved<B>,
-    grad: &B::Tensor,
+    grad: Arc<B::Tensor>,
 ) -> Result<B::Tensor> {
-    if let Some(bends) = saved.bends.take() {
-        saved.bends = Some(backend.multiply(&bends, grad, None)?);
+    match saved {
+        Saved::Output { curve, y } => backend.curve_adjoint_by_output(*curve, y, grad),
+        Saved::Slopes { slopes, bends } => {
+            if let Some(bend) = bends.take() {
+                *bends = Some(backend.multiply_owned(Arc::new(bend), &grad)?);
+            }
+            backend.multiply_owned(grad, slopes)
+        }
     }
-    backend.multiply(grad, &saved.slopes, None)
 }
 
 /// λ̇_z; `grad_dot` is λ̇_y, `None` for zero.
 pub(crate) fn adjoint_tangent<B: Backend>(
     backend: &B,
     saved: &Saved<B>,
-    z_dot: &B::Tensor,
-    grad_dot: Option<&B::Tensor>,
+    z_dot: Arc<B::Tensor>,
+    grad_dot: Option<Arc<B::Tensor>>,
 ) -> Result<Option<B::Tensor>> {
-    let through = grad_dot.map(|grad| backend.multiply(grad, &saved.slopes, None)).transpose()?;
-    match &saved.bends {
-        Some(bends) => backend.multiply(z_dot, bends, through).map(Some),
-        None => Ok(through),
+    let (slopes, bends) = match saved {
+        Saved::Output { curve, y } => {
+            let through = grad_dot.map(|grad| backend.curve_adjoint_by_output(*curve, y, grad));
+            return through.transpose();
+        }
+        Saved::Slopes { slopes, bends } => (slopes, bends),
+    };
+    let through = grad_dot.map(|grad| backend.multiply_owned(grad, slopes)).transpose()?;
+    match (bends, through) {
+        (Some(bends), Some(through)) => backend.multiply(&z_dot, bends, Some(through)).map(Some),
+        (Some(bends), None) => backend.multiply_owned(z_dot, bends).map(Some),
+        (None, through) => Ok(through),
     }
 }

@@ -303,6 +303,16 @@ impl Backend for Device {
         Ok((curve::slope(curve, z)?, bends))
     }
 
+    fn curve_adjoint_by_output(
+        &self,
+        curve: Curve,
+        y: &Tensor,
+        grad: Arc<Tensor>,
+    ) -> Result<Tensor> {
+        // φ'(z) of ReLU and ReLU6 is what their own formula gives at y.
+        Ok((grad.as_ref() * curve::slope(curve, y)?)?)
+    }
+
     fn max_pool2d(&self, spec: &Pool2dSpec, x: &Tensor) -> Result<(Tensor, DeviceIndices)> {
         let window = pool_window(spec);
         let out_size = window.out_size(size_of(x)?);
@@ -407,6 +417,10 @@ impl Backend for Device {
 
     fn multiply(&self, x: &Tensor, factor: &Tensor, into: Option<Tensor>) -> Result<Tensor> {
         plus(x.broadcast_mul(factor)?, into)
+    }
+
+    fn multiply_owned(&self, x: Arc<Tensor>, factor: &Tensor) -> Result<Tensor> {
+        self.multiply(&x, factor, None)
     }
 
     fn spread(&self, gate: &Tensor, x: &Tensor, into: Option<Tensor>) -> Result<Tensor> {
