@@ -24,8 +24,8 @@
 #![allow(clippy::unwrap_used)] // helpers of tests may unwrap too
 
 use hsets_attribution::{
-    Directional, IdgVis, PathGradients, PathMean, coalition_values, harsanyi_dividends,
-    saliency_map, score_exactly, score_sets, score_subsets,
+    Directional, IdgVis, PathGradients, PathMean, PathSettings, coalition_values,
+    harsanyi_dividends, saliency_map, score_exactly, score_sets, score_subsets,
 };
 use hsets_core::analytic::{Monomial, Polynomial};
 use hsets_core::{Error, FeatureSet, Image, Shape, Silent, Target};
@@ -272,6 +272,23 @@ fn the_same_seed_gives_the_same_bits_on_any_number_of_threads() {
 }
 
 #[test]
+fn only_means_over_the_path_do_without_its_points() {
+    let field = Polynomial::new(SHAPE, vec![vec![(1.0, vec![0, 1])]]);
+    let (zero, image) = (Image::constant(SHAPE, 0.0), Image::constant(SHAPE, 1.0));
+    let along = |keep_points| {
+        let settings = PathSettings { keep_points, ..PathSettings::riemann(30) };
+        PathGradients::along(&field, &zero, &image, &settings, &Target::Top, &Silent).unwrap()
+    };
+    let (lean, full) = (along(false), along(true));
+    let sets = [FeatureSet::new([0, 1, 2])];
+    let reference = IdgVis::reference();
+    let scores = score_sets(&lean, &sets, &reference).unwrap();
+    assert_eq!(scores, score_sets(&full, &sets, &reference).unwrap());
+    let error = score_sets(&lean, &sets, &IdgVis::paper()).unwrap_err().to_string();
+    assert!(error.contains("keep_points"), "{error}");
+}
+
+#[test]
 fn degenerate_sets_score_zero_and_bad_settings_are_refused() {
     let path = path(&[(1.0, vec![0, 1])], &[0.0; 8]);
     let sets = [FeatureSet::default(), FeatureSet::new([0, 1])];
@@ -289,6 +306,9 @@ fn degenerate_sets_score_zero_and_bad_settings_are_refused() {
         assert!(error.starts_with("keep-probability"), "{error}");
     }
     assert!(refused(paper(), &[FeatureSet::new([8])]).starts_with("set = 8"));
+    let subsets = [FeatureSet::new([0]), FeatureSet::new([0, 2])];
+    let error = score_subsets(&path, &sets[1], &subsets, &paper()).unwrap_err().to_string();
+    assert_eq!(error, "subset = 2: features of the set that is scored");
     let large = FeatureSet::new(0..13);
     assert!(matches!(score_exactly(&path, &large, &paper()), Err(Error::Config { .. })));
 }

@@ -1,6 +1,7 @@
 //! The dividend d(T) of any subset, and small games enumerated in full.
 
 use hsets_core::{Error, FeatureSet, Result};
+use rayon::prelude::*;
 
 use super::score::outside;
 use super::{Directional, IdgVis, PathMean};
@@ -9,16 +10,20 @@ use crate::PathGradients;
 /// More players than this are not enumerated: there are 2ⁿ subsets.
 pub const MAX_EXACT_PLAYERS: usize = 12;
 
+/// Subsets whose sums are built together, and members added to them in one go: the members' rows
+/// and the sums fit into the first-level cache, so the rows are read from afar once per group.
+const GROUP: usize = 8;
+const BLOCK: usize = 32;
+
 /// d(T) for subsets T of one set, as sums over the members of T.
 ///
-/// Every variant has the form `d(T) = Σ_k w_k · finish(Σ_{i∈T} c_ik) / √(Σ_{i∈T} a_i²)`, with one
-/// row cᵢ of contributions per member. The mean over the path is taken before the sum over
-/// members where that is the definition; then there is a single column.
+/// Every variant has the form `d(T) = Σ_k w_k · finish(Σ_{i∈T} c_ik) / √(Σ_{i∈T} a_i²)`. The mean
+/// over the path is taken before the sum over members where that is the definition; then there
+/// is a single c per member.
 pub(super) struct Dividends<'a> {
     set: &'a FeatureSet,
-    n_columns: usize,
-    contributions: Vec<f64>,
-    squares: Vec<f64>,
+    /// One row per member: its c for every weight, then a².
+    rows: Vec<f64>,
     weights: Vec<f64>,
     finish: Scalar,
 }
@@ -53,47 +58,65 @@ impl<'a> Dividends<'a> {
             Directional::Projection => (|ga| ga, f64::abs),
             Directional::Elementwise => (|ga| ga * ga, f64::sqrt),
         };
-        let step = |i: usize| f64::from(path.displacement()[i]);
-        let contribution = |i: usize| {
-            columns.iter().map(move |column| f64::from(column[i])).map(move |g| term(g * step(i)))
-        };
-        Ok(Self {
-            set,
-            n_columns: columns.len(),
-            contributions: set.iter().flat_map(contribution).collect(),
-            squares: set.iter().map(|i| step(i) * step(i)).collect(),
-            weights,
-            finish,
-        })
+        let mut rows = Vec::with_capacity(set.len() * (columns.len() + 1));
+        for i in set.iter() {
+            let a = f64::from(path.displacement()[i]);
+            rows.extend(columns.iter().map(|column| term(f64::from(column[i]) * a)));
+            rows.push(a * a);
+        }
+        Ok(Self { set, rows, weights, finish })
     }
 
-    /// d(T); T must be a subset of the set.
-    pub(super) fn of_subset(&self, subset: &FeatureSet) -> Result<f64> {
-        let position = |feature: usize| {
-            self.set
-                .indices()
-                .binary_search(&feature)
-                .map_err(|_| Error::config("subset", feature, "features of the set that is scored"))
-        };
-        let members: Result<Vec<usize>> = subset.iter().map(position).collect();
-        Ok(self.of_members(members?.into_iter()))
+    /// d(T) of each T; all must be subsets of the set.
+    pub(super) fn of_subsets(&self, subsets: &[FeatureSet]) -> Result<Vec<f64>> {
+        let positions = |subset| positions(self.set, subset);
+        let subsets: Vec<Vec<usize>> = subsets.par_iter().map(positions).collect::<Result<_>>()?;
+        Ok(self.of_positions(&subsets))
     }
 
-    /// d(T) for T given by positions in the set. d(∅) = 0, as is d(T) where x = x' on all of T.
-    fn of_members(&self, members: impl Iterator<Item = usize>) -> f64 {
-        let mut sums = vec![0.0; self.n_columns];
-        let mut square = 0.0;
-        for member in members {
-            square += self.squares[member];
-            let row = &self.contributions[member * self.n_columns..][..self.n_columns];
-            sums.iter_mut().zip(row).for_each(|(sum, c)| *sum += c);
+    /// d(T) of each T, given by ascending positions in the set.
+    fn of_positions(&self, subsets: &[Vec<usize>]) -> Vec<f64> {
+        subsets.par_chunks(GROUP).flat_map_iter(|group| self.of_group(group)).collect()
+    }
+
+    /// The members of each subset are added one by one in ascending order, whatever the group, so
+    /// the result depends on neither the other subsets nor the number of threads.
+    fn of_group(&self, subsets: &[Vec<usize>]) -> Vec<f64> {
+        let width = self.weights.len() + 1;
+        let mut sums = vec![0.0; subsets.len() * width];
+        let mut left: Vec<&[usize]> = subsets.iter().map(Vec::as_slice).collect();
+        for block in 1..=self.set.len().div_ceil(BLOCK) {
+            for (left, sums) in left.iter_mut().zip(sums.chunks_exact_mut(width)) {
+                let now;
+                (now, *left) = left.split_at(left.partition_point(|&i| i < block * BLOCK));
+                for &member in now {
+                    let row = &self.rows[member * width..][..width];
+                    sums.iter_mut().zip(row).for_each(|(sum, c)| *sum += c);
+                }
+            }
         }
-        if square == 0.0 {
-            return 0.0;
-        }
+        sums.chunks_exact(width).map(|sums| self.finish(sums)).collect()
+    }
+
+    /// d(T) from the sums over T. d(∅) = 0, as is d(T) where x = x' on all of T.
+    fn finish(&self, sums: &[f64]) -> f64 {
+        let (square, sums) = match sums.split_last() {
+            Some((&square, sums)) if square > 0.0 => (square, sums),
+            _ => return 0.0,
+        };
         let norms = sums.iter().zip(&self.weights).map(|(&sum, w)| w * (self.finish)(sum));
         norms.sum::<f64>() / square.sqrt()
     }
+}
+
+/// Where in `set` the members of `subset` are, in ascending order.
+fn positions(set: &FeatureSet, subset: &FeatureSet) -> Result<Vec<usize>> {
+    let mut members = set.iter().enumerate();
+    let position = |feature: usize| match members.find(|&(_, member)| member >= feature) {
+        Some((position, member)) if member == feature => Ok(position),
+        _ => Err(Error::config("subset", feature, "features of the set that is scored")),
+    };
+    subset.iter().map(position).collect()
 }
 
 /// A small set scored without sampling.
@@ -130,8 +153,8 @@ pub fn score_exactly(
         return Err(Error::config("set size", n, limit));
     }
     let game = Dividends::new(path, set, settings)?;
-    let members = |subset: usize| (0..n).filter(move |i| subset >> i & 1 == 1);
-    let dividends: Vec<f64> = (0..1 << n).map(|subset| game.of_members(members(subset))).collect();
+    let members = |subset: usize| (0..n).filter(move |i| subset >> i & 1 == 1).collect();
+    let dividends = game.of_positions(&(0..1 << n).map(members).collect::<Vec<_>>());
     let value = dividends.iter().sum();
     Ok(ExactScore { dividends, value })
 }

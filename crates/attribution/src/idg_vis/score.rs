@@ -42,11 +42,8 @@ pub fn score_subsets(
     if subsets.len() < 2 {
         return Err(Error::config("samples", subsets.len(), "at least 2 subsets"));
     }
-    let dividends = Dividends::new(path, set, settings)?;
-    // One subset is one sequential sum, so the result does not depend on the number of threads.
-    let values: Result<Vec<f64>> =
-        subsets.par_iter().map(|subset| dividends.of_subset(subset)).collect();
-    Ok(summarise(&values?, settings.sample_sum))
+    let dividends = Dividends::new(path, set, settings)?.of_subsets(subsets)?;
+    Ok(summarise(&dividends, settings.sample_sum))
 }
 
 fn summarise(values: &[f64], sample_sum: SampleSum) -> SetScore {
