@@ -56,7 +56,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     for folder in ["pictures", "masks"] {
         if folder == "pictures" || !args.no_masks {
             let folder = args.out.join(folder);
-            fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
+            fs::create_dir_all(&folder)
+                .with_context(|| format!("creating {}", folder.display()))?;
         }
     }
     let indices = match args.indices.as_slice() {

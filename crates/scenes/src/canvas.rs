@@ -115,7 +115,8 @@ const SHADOW: Point = [0.010, 0.018];
 impl Stamp {
     /// Into the outline's own coordinates.
     fn local(&self, p: Point) -> Point {
-        let [dx, dy] = [(p[0] - self.centre[0]) / self.radius, (p[1] - self.centre[1]) / self.radius];
+        let [dx, dy] =
+            [(p[0] - self.centre[0]) / self.radius, (p[1] - self.centre[1]) / self.radius];
         [dx * self.turn[0] + dy * self.turn[1], dy * self.turn[0] - dx * self.turn[1]]
     }
 
@@ -216,9 +217,12 @@ mod tests {
 
     #[test]
     fn hsl_corners() {
-        assert_eq!(hsl(0.0, 1.0, 0.5), [1.0, 0.0, 0.0]);
-        assert_eq!(hsl(120.0, 1.0, 0.5), [0.0, 1.0, 0.0]);
-        assert_eq!(hsl(200.0, 0.0, 0.25), [0.25; 3]);
+        let is = |colour: Colour, expected: Colour| {
+            colour.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6)
+        };
+        assert!(is(hsl(0.0, 1.0, 0.5), [1.0, 0.0, 0.0]));
+        assert!(is(hsl(120.0, 1.0, 0.5), [0.0, 1.0, 0.0]));
+        assert!(is(hsl(200.0, 0.0, 0.25), [0.25; 3]));
     }
 
     #[test]

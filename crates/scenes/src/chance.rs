@@ -163,9 +163,8 @@ mod tests {
     fn blobs_have_the_asked_size_and_hang_together() {
         let blob = random_blob(30, 20, 50, 3).unwrap();
         assert_eq!(blob.area(), 50);
-        let touches = |pixel: usize| {
-            blob.pixels().any(|other| matches!(pixel.abs_diff(other), 1 | 30))
-        };
+        let touches =
+            |pixel: usize| blob.pixels().any(|other| matches!(pixel.abs_diff(other), 1 | 30));
         assert!(blob.pixels().all(touches));
     }
 }

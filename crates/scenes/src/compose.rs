@@ -29,7 +29,7 @@ pub(crate) struct Composition {
 }
 
 /// How far apart the centres of the two parts of a pair may lie.
-const REACH: f32 = 0.55;
+const REACH: f32 = 0.45;
 /// Probability that a tile of [`Task::Additive`] has the colour of the class.
 const AGREEMENT: f32 = 0.85;
 
@@ -113,12 +113,7 @@ fn roll_part(
 }
 
 /// A small square in one of the corners, dark or light.
-fn roll_decoy(
-    task: Task,
-    class: usize,
-    dice: &mut Dice,
-    layout: &mut Layout,
-) -> (Role, Stamp) {
+fn roll_decoy(task: Task, class: usize, dice: &mut Dice, layout: &mut Layout) -> (Role, Stamp) {
     const RADIUS: f32 = 0.06;
     let random_shade = dice.below(2);
     let shade = if task == Task::Decoy { class } else { random_shade };
@@ -126,8 +121,7 @@ fn roll_decoy(
     let centre = [dice.pick(&[near, far]), dice.pick(&[near, far])];
     layout.take(centre, RADIUS * 1.4);
     let colour = [if shade == 0 { 0.16 } else { 0.92 }; 3];
-    let stamp =
-        Stamp { outline: Outline::Square, colour, centre, radius: RADIUS, turn: turn(0.0) };
+    let stamp = Stamp { outline: Outline::Square, colour, centre, radius: RADIUS, turn: turn(0.0) };
     (Role::Decoy { shade }, stamp)
 }
 
@@ -138,8 +132,7 @@ fn roll_distractors(dice: &mut Dice, layout: &mut Layout) -> Vec<Stamp> {
         let radius = dice.between(0.035, 0.06);
         if let Some(centre) = layout.find(dice, radius, 1.0, |_| true) {
             layout.take(centre, radius);
-            let outline =
-                dice.pick(&[Outline::Disc, Outline::Ring, Outline::Plus, Outline::Stick]);
+            let outline = dice.pick(&[Outline::Disc, Outline::Ring, Outline::Plus, Outline::Stick]);
             let (colour, angle) = (roll_distractor_colour(dice), dice.between(0.0, TAU));
             distractors.push(Stamp { outline, colour, centre, radius, turn: turn(angle) });
         }

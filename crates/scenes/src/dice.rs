@@ -3,7 +3,7 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-/// A ChaCha8 stream with the few distributions a scene needs.
+/// A `ChaCha8` stream with the few distributions a scene needs.
 ///
 /// They are spelled out here so that a picture never changes with a version of a sampling library.
 pub(crate) struct Dice(ChaCha8Rng);

@@ -60,11 +60,11 @@ impl Layout {
     ) -> Option<Point> {
         let margin = radius + GAP;
         let is_free = |p| {
-            let clear = |&(other, r): &(Point, f32)| apart(p, other) >= (r + radius + GAP) * squeeze;
+            let clear =
+                |&(other, r): &(Point, f32)| apart(p, other) >= (r + radius + GAP) * squeeze;
             accept(p) && self.taken.iter().all(clear)
         };
-        let mut throw =
-            || [dice.between(margin, 1.0 - margin), dice.between(margin, 1.0 - margin)];
+        let mut throw = || [dice.between(margin, 1.0 - margin), dice.between(margin, 1.0 - margin)];
         (0..60).map(|_| throw()).find(|&p| is_free(p))
     }
 }

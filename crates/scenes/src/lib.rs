@@ -19,11 +19,11 @@
 //! # Ok::<(), hsets_core::Error>(())
 //! ```
 
-mod task;
-mod scene;
-mod mask;
-mod scoring;
 mod chance;
+mod mask;
+mod scene;
+mod scoring;
+mod task;
 
 mod canvas;
 mod compose;
@@ -34,5 +34,7 @@ mod outline;
 pub use chance::{chance_of_holding, expected_overlap, random_blob, random_pixels};
 pub use mask::Mask;
 pub use scene::{Part, Scene};
-pub use scoring::{Criterion, Overlap, first_holding, n_held, overlap, relevance_mass, relevance_rank};
+pub use scoring::{
+    Criterion, Overlap, first_holding, n_held, overlap, relevance_mass, relevance_rank,
+};
 pub use task::Task;

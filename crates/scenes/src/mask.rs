@@ -97,7 +97,8 @@ mod tests {
     #[test]
     fn features_of_every_channel_mark_their_pixel() {
         let shape = Shape::new(3, 2, 2);
-        let set = FeatureSet::new([shape.index(0, 0, 1), shape.index(2, 0, 1), shape.index(1, 1, 0)]);
+        let set =
+            FeatureSet::new([shape.index(0, 0, 1), shape.index(2, 0, 1), shape.index(1, 1, 0)]);
         let mask = Mask::of_features(&set, shape).unwrap();
         assert_eq!(mask.pixels().collect::<Vec<_>>(), [1, 2]);
         assert!(Mask::of_features(&FeatureSet::new([12]), shape).is_err());
