@@ -1,0 +1,270 @@
+//! The architectures by name.
+
+use std::fmt;
+use std::str::FromStr;
+
+use hsets_autodiff::{Graph, NodeId};
+use hsets_core::Shape;
+
+use crate::error::{Error, Result};
+use crate::layers::Layers;
+use crate::nearest::nearest;
+use crate::weights::Naming;
+use crate::{CifarResNet, DenseNet, MobileNetV3, ResNet, Vgg, mobilenet_v2};
+
+/// A classifier's structure, without weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Architecture {
+    /// VGG.
+    Vgg(Vgg),
+    /// ResNet for ImageNet.
+    ResNet(ResNet),
+    /// ResNet for CIFAR.
+    CifarResNet(CifarResNet),
+    /// DenseNet.
+    DenseNet(DenseNet),
+    /// MobileNetV2.
+    MobileNetV2,
+    /// MobileNetV3.
+    MobileNetV3(MobileNetV3),
+}
+
+/// What a graph depends on besides the architecture.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GraphOptions {
+    /// Shape of the images, 3 channels; any size the architecture allows.
+    pub input: Shape,
+    /// Number of logits.
+    pub n_classes: usize,
+    /// Padding of strided convolutions.
+    pub padding: PaddingMode,
+    /// eps of batch norm; by default what the architecture was trained with.
+    pub batch_norm_eps: Option<f64>,
+    /// Width of the two hidden layers of VGG; 4096 by default.
+    pub hidden_features: Option<usize>,
+}
+
+impl GraphOptions {
+    /// Padding and eps as in torchvision.
+    pub fn new(input: Shape, n_classes: usize) -> Self {
+        Self {
+            input,
+            n_classes,
+            padding: PaddingMode::Torch,
+            batch_norm_eps: None,
+            hidden_features: None,
+        }
+    }
+}
+
+/// How strided convolutions pad.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PaddingMode {
+    /// The same number of pixels on all sides.
+    #[default]
+    Torch,
+    /// `TensorFlow`'s SAME: the odd pixel at the bottom and right. For weights converted from there.
+    Same,
+}
+
+impl FromStr for PaddingMode {
+    type Err = hsets_core::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "torch" => Ok(Self::Torch),
+            "same" => Ok(Self::Same),
+            other => Err(hsets_core::Error::config("padding", other, "torch or same")),
+        }
+    }
+}
+
+use Architecture as A;
+
+/// Every architecture under its torchvision name (the CIFAR forms under their layer count).
+const NAMES: [(&str, Architecture); 24] = [
+    ("vgg11", A::Vgg(Vgg::VGG11)),
+    ("vgg13", A::Vgg(Vgg::VGG13)),
+    ("vgg16", A::Vgg(Vgg::VGG16)),
+    ("vgg19", A::Vgg(Vgg::VGG19)),
+    ("vgg11_bn", A::Vgg(Vgg::VGG11.with_batch_norm())),
+    ("vgg13_bn", A::Vgg(Vgg::VGG13.with_batch_norm())),
+    ("vgg16_bn", A::Vgg(Vgg::VGG16.with_batch_norm())),
+    ("vgg19_bn", A::Vgg(Vgg::VGG19.with_batch_norm())),
+    ("resnet18", A::ResNet(ResNet::RESNET18)),
+    ("resnet34", A::ResNet(ResNet::RESNET34)),
+    ("resnet50", A::ResNet(ResNet::RESNET50)),
+    ("resnet101", A::ResNet(ResNet::RESNET101)),
+    ("resnet152", A::ResNet(ResNet::RESNET152)),
+    ("resnet20", A::CifarResNet(CifarResNet::RESNET20)),
+    ("resnet32", A::CifarResNet(CifarResNet::RESNET32)),
+    ("resnet44", A::CifarResNet(CifarResNet::RESNET44)),
+    ("resnet56", A::CifarResNet(CifarResNet::RESNET56)),
+    ("densenet121", A::DenseNet(DenseNet::DENSENET121)),
+    ("densenet161", A::DenseNet(DenseNet::DENSENET161)),
+    ("densenet169", A::DenseNet(DenseNet::DENSENET169)),
+    ("densenet201", A::DenseNet(DenseNet::DENSENET201)),
+    ("mobilenet_v2", A::MobileNetV2),
+    ("mobilenet_v3_small", A::MobileNetV3(MobileNetV3::Small)),
+    ("mobilenet_v3_large", A::MobileNetV3(MobileNetV3::Large)),
+];
+
+impl Architecture {
+    /// All architectures, families together.
+    pub fn all() -> impl ExactSizeIterator<Item = Self> {
+        NAMES.into_iter().map(|(_, architecture)| architecture)
+    }
+
+    /// Its name in torchvision; `resnet20` to `resnet56` are the CIFAR forms.
+    pub fn name(self) -> &'static str {
+        let entry = NAMES.iter().find(|(_, architecture)| *architecture == self);
+        entry.map_or("custom", |(name, _)| name)
+    }
+
+    /// The network for these options; fails if the image is too small for it.
+    pub fn graph(self, options: &GraphOptions) -> Result<Graph> {
+        let eps = options.batch_norm_eps;
+        let eps = eps.unwrap_or_else(|| self.batch_norm_eps(Naming::Torchvision));
+        let mut layers = Layers::new(options, eps);
+        let logits = self.build(&mut layers)?;
+        Ok(layers.into_builder().finish(logits))
+    }
+
+    fn build(self, g: &mut Layers) -> Result<NodeId, hsets_autodiff::Error> {
+        match self {
+            Self::Vgg(vgg) => vgg.build(g),
+            Self::ResNet(resnet) => resnet.build(g),
+            Self::CifarResNet(resnet) => resnet.build(g),
+            Self::DenseNet(densenet) => densenet.build(g),
+            Self::MobileNetV2 => mobilenet_v2::build(g),
+            Self::MobileNetV3(mobilenet) => mobilenet.build(g),
+        }
+    }
+
+    /// eps of batch norm that weights of this origin were trained with.
+    pub fn batch_norm_eps(self, naming: Naming) -> f64 {
+        match (self, naming) {
+            (Self::MobileNetV3(_), Naming::Torchvision) => 1e-3,
+            _ => 1e-5,
+        }
+    }
+
+    /// Name of the last layer, which has one row per class.
+    pub(crate) fn classifier_name(self) -> &'static str {
+        match self {
+            Self::Vgg(_) => "classifier.6",
+            Self::ResNet(_) => "fc",
+            Self::CifarResNet(_) => "linear",
+            Self::DenseNet(_) => "classifier",
+            Self::MobileNetV2 => "classifier.1",
+            Self::MobileNetV3(_) => "classifier.3",
+        }
+    }
+
+    /// Height and width of the images it was trained on.
+    pub fn input_size(self) -> [usize; 2] {
+        if matches!(self, Self::CifarResNet(_)) { [32; 2] } else { [224; 2] }
+    }
+}
+
+impl fmt::Display for Architecture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Architecture {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        let entry = NAMES.into_iter().find(|(known, _)| *known == name);
+        entry.map(|(_, architecture)| architecture).ok_or_else(|| {
+            let near = nearest(name, NAMES.iter().map(|(known, _)| *known));
+            let hint = if near.is_empty() {
+                "`hsets models` lists them".to_owned()
+            } else {
+                format!("did you mean {}?", near.join(" or "))
+            };
+            Error::UnknownModel(format!("no model is called '{name}': {hint}"))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_leads_back() {
+        for architecture in Architecture::all() {
+            assert_eq!(architecture.name().parse::<Architecture>().unwrap(), architecture);
+        }
+    }
+
+    #[test]
+    fn unknown_name_has_a_hint() {
+        let error = "resnet_50".parse::<Architecture>().unwrap_err().to_string();
+        assert!(error.contains("resnet50"), "{error}");
+    }
+
+    /// Parameter counts as torchvision's model pages state them, for 1000 classes (the CIFAR forms:
+    /// as their README states them, for 10).
+    #[test]
+    fn parameter_counts_are_those_published() {
+        let published = [
+            ("vgg11", 132_863_336),
+            ("vgg16_bn", 138_365_992),
+            ("vgg19", 143_667_240),
+            ("resnet18", 11_689_512),
+            ("resnet34", 21_797_672),
+            ("resnet50", 25_557_032),
+            ("resnet101", 44_549_160),
+            ("resnet152", 60_192_808),
+            ("densenet121", 7_978_856),
+            ("densenet161", 28_681_000),
+            ("densenet169", 14_149_480),
+            ("densenet201", 20_013_928),
+            ("mobilenet_v2", 3_504_872),
+            ("mobilenet_v3_small", 2_542_856),
+            ("mobilenet_v3_large", 5_483_032),
+            ("resnet20", 269_722),
+            ("resnet56", 853_018),
+        ];
+        for (name, count) in published {
+            let architecture: Architecture = name.parse().unwrap();
+            let [height, width] = architecture.input_size();
+            let n_classes = if height == 32 { 10 } else { 1000 };
+            let options = GraphOptions::new(Shape::new(3, height, width), n_classes);
+            let graph = architecture.graph(&options).unwrap();
+            let trained = graph.parameters().iter().filter(|p| !p.name.contains("running_"));
+            let total: usize = trained.map(|p| p.shape.iter().product::<usize>()).sum();
+            assert_eq!(total, count, "{name}");
+        }
+    }
+
+    #[test]
+    fn any_size_down_to_32_is_allowed() {
+        for architecture in Architecture::all() {
+            for shape in [Shape::new(3, 32, 32), Shape::new(3, 75, 131)] {
+                let graph = architecture.graph(&GraphOptions::new(shape, 7)).unwrap();
+                assert_eq!(graph.n_classes(), 7, "{architecture}");
+            }
+        }
+    }
+
+    #[test]
+    fn too_small_an_image_is_refused() {
+        let options = GraphOptions::new(Shape::new(3, 8, 8), 10);
+        let error = "densenet121".parse::<Architecture>().unwrap().graph(&options).unwrap_err();
+        assert!(error.to_string().contains("larger image"), "{error}");
+    }
+
+    #[test]
+    fn same_padding_moves_only_strided_convolutions() {
+        let mut options = GraphOptions::new(Shape::new(3, 224, 224), 10);
+        options.padding = PaddingMode::Same;
+        let graph = Architecture::MobileNetV2.graph(&options).unwrap();
+        assert_eq!(graph.n_classes(), 10);
+        assert!("valid".parse::<PaddingMode>().is_err());
+    }
+}

@@ -1,0 +1,255 @@
+//! A classifier ready to be explained: network, preprocessing, labels, and where they came from.
+
+use std::path::{Path, PathBuf};
+
+use hsets_autodiff::{Graph, Network, Weights};
+use hsets_core::{Image, Progress, Scored, Shape, TwiceDifferentiable, softmax};
+
+use crate::architecture::{Architecture, GraphOptions, PaddingMode};
+use crate::error::{Error, Result};
+use crate::input::read_input;
+use crate::labels::Labels;
+use crate::model_config::ModelConfig;
+use crate::preprocessing::{Prepared, Preprocessing};
+use crate::recognise::{classes, fits, hidden_features, recognise};
+use crate::resample::Interpolation;
+use crate::weights::WeightFile;
+
+/// What to load and what to override. `None` everywhere means: as the weights say.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LoadOptions {
+    /// An architecture (`resnet50`) or, without `weights`, an alias or a repository of the hub,
+    /// either with `@REVISION`.
+    pub model: Option<String>,
+    /// A weight file; without `model`, its tensors tell the architecture.
+    pub weights: Option<PathBuf>,
+    /// A file of labels.
+    pub labels: Option<PathBuf>,
+    /// Mean of each channel, of values in \[0, 1\].
+    pub mean: Option<[f32; 3]>,
+    /// Standard deviation of each channel.
+    pub std: Option<[f32; 3]>,
+    /// (height, width) the network sees.
+    pub input_size: Option<[usize; 2]>,
+    /// Length of the short side after resizing.
+    pub resize: Option<usize>,
+    /// Filter of the resize.
+    pub interpolation: Option<Interpolation>,
+    /// Padding of strided convolutions.
+    pub padding: Option<PaddingMode>,
+    /// eps of batch norm.
+    pub batch_norm_eps: Option<f64>,
+}
+
+/// A class with its score.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prediction {
+    /// Index of the class.
+    pub class: usize,
+    /// Its name.
+    pub label: String,
+    /// Softmax of the logits.
+    pub probability: f64,
+    /// The logit.
+    pub logit: f32,
+}
+
+/// A network with everything that belongs to its weights.
+pub struct Classifier {
+    architecture: Architecture,
+    graph: Graph,
+    weights: Weights,
+    network: Network,
+    preprocessing: Preprocessing,
+    labels: Labels,
+    padding: PaddingMode,
+    sha256: String,
+}
+
+impl Classifier {
+    /// Loads weights from a file or, where only a model is named, from the hub.
+    pub fn load(options: &LoadOptions, progress: &dyn Progress) -> Result<Self> {
+        let (path, asked) = match (&options.weights, &options.model) {
+            (Some(path), Some(model)) => (path.clone(), Some(model.parse::<Architecture>()?)),
+            (Some(path), None) => (path.clone(), None),
+            (None, Some(model)) => (fetch(model, progress)?, model.parse().ok()),
+            (None, None) => {
+                let hint = "name a model with --model, or a weight file with --weights";
+                return Err(Error::UnknownModel(hint.into()));
+            }
+        };
+        let file = WeightFile::read(&path)?;
+        let stated = ModelConfig::from_metadata(&file.metadata)
+            .map_err(|problem| Error::file(&path, problem))?
+            .or(ModelConfig::beside(&path)?);
+        let architecture = match asked {
+            Some(architecture) => architecture,
+            None => find_architecture(&path, &file, &stated)?,
+        };
+        Self::assemble(architecture, file, &stated, options, &path)
+    }
+
+    fn assemble(
+        architecture: Architecture,
+        file: WeightFile,
+        stated: &ModelConfig,
+        options: &LoadOptions,
+        path: &Path,
+    ) -> Result<Self> {
+        let preprocessing = preprocessing(architecture, stated, options);
+        preprocessing.check()?;
+        let n_classes = classes(architecture, &file.weights).unwrap_or(1000);
+        let eps = architecture.batch_norm_eps(file.naming);
+        let graph_options = GraphOptions {
+            padding: options.padding.unwrap_or_default(),
+            batch_norm_eps: Some(options.batch_norm_eps.unwrap_or(eps)),
+            hidden_features: hidden_features(architecture, &file.weights),
+            ..GraphOptions::new(preprocessing.shape(), n_classes)
+        };
+        let graph = architecture.graph(&graph_options)?;
+        fits(architecture, &graph, &file.weights)
+            .map_err(|problem| Error::Weights(format!("{}: {problem}", path.display())))?;
+        let network = Network::new(&graph, &file.weights)?;
+        Ok(Self {
+            architecture,
+            labels: labels(n_classes, stated, options)?,
+            network,
+            graph,
+            weights: file.weights,
+            preprocessing,
+            padding: graph_options.padding,
+            sha256: file.sha256,
+        })
+    }
+
+    /// The network as a field, for every stage.
+    pub fn field(&self) -> &dyn TwiceDifferentiable {
+        &self.network
+    }
+
+    /// The structure of the network.
+    pub fn architecture(&self) -> Architecture {
+        self.architecture
+    }
+
+    /// The network without weights, to bind it elsewhere (another device, `f64`).
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// The weights under canonical names.
+    pub fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
+    /// What happens to a photo.
+    pub fn preprocessing(&self) -> &Preprocessing {
+        &self.preprocessing
+    }
+
+    /// The names of the classes.
+    pub fn labels(&self) -> &Labels {
+        &self.labels
+    }
+
+    /// How strided convolutions pad.
+    pub fn padding(&self) -> PaddingMode {
+        self.padding
+    }
+
+    /// SHA-256 of the weight file in hexadecimal.
+    pub fn weights_sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// Shape of the images.
+    pub fn shape(&self) -> Shape {
+        self.graph.input_shape()
+    }
+
+    /// Reads an image file, or a tensor from a `.safetensors` file, as the network wants it.
+    pub fn read(&self, path: &Path) -> Result<Prepared> {
+        let prepared = read_input(path, &self.preprocessing)?;
+        let (found, expected) = (prepared.image.shape(), self.shape());
+        if found != expected {
+            let problem = format!(
+                "the input is {found}, the network takes {expected}: load it with this input size"
+            );
+            return Err(Error::file(path, problem));
+        }
+        Ok(prepared)
+    }
+
+    /// The `n` most probable classes, most probable first.
+    pub fn predict(&self, image: &Image, n: usize) -> Result<Vec<Prediction>> {
+        let logits = self.network.logits(std::slice::from_ref(image))?.swap_remove(0);
+        Ok(self.ranked(&logits, n))
+    }
+
+    /// The `n` most probable classes by these logits \[K\], most probable first.
+    pub fn ranked(&self, logits: &[f32], n: usize) -> Vec<Prediction> {
+        let wide: Vec<f64> = logits.iter().map(|&logit| f64::from(logit)).collect();
+        let probabilities = softmax(&wide);
+        let mut order: Vec<usize> = (0..logits.len()).collect();
+        order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(a.cmp(&b)));
+        let prediction = |class: usize| Prediction {
+            class,
+            label: self.labels.name(class).to_owned(),
+            probability: probabilities[class],
+            logit: logits[class],
+        };
+        order.into_iter().take(n).map(prediction).collect()
+    }
+}
+
+/// The user's word before that of the weights before that of the architecture.
+fn preprocessing(
+    architecture: Architecture,
+    stated: &ModelConfig,
+    options: &LoadOptions,
+) -> Preprocessing {
+    let mut preprocessing = stated.apply(Preprocessing::of(architecture));
+    if let Some(size) = options.input_size {
+        preprocessing = preprocessing.with_input_size(size);
+    }
+    Preprocessing {
+        mean: options.mean.unwrap_or(preprocessing.mean),
+        std: options.std.unwrap_or(preprocessing.std),
+        resize: options.resize.unwrap_or(preprocessing.resize),
+        interpolation: options.interpolation.unwrap_or(preprocessing.interpolation),
+        ..preprocessing
+    }
+}
+
+fn labels(n_classes: usize, stated: &ModelConfig, options: &LoadOptions) -> Result<Labels> {
+    let (labels, source) = match (&options.labels, &stated.labels) {
+        (Some(path), _) => (Labels::read(path)?, path.display().to_string()),
+        (None, Some(names)) => (Labels::new(names), "the labels in the weight file".to_owned()),
+        (None, None) => return Ok(Labels::default_for(n_classes)),
+    };
+    if labels.len() != n_classes {
+        let found = labels.len();
+        return Err(Error::UnknownLabel(format!(
+            "{source}: {found} labels, but the network has {n_classes} classes"
+        )));
+    }
+    Ok(labels)
+}
+
+fn find_architecture(path: &Path, file: &WeightFile, stated: &ModelConfig) -> Result<Architecture> {
+    let named = stated.architecture.as_deref().and_then(|name| name.parse().ok());
+    named.or_else(|| recognise(&file.weights)).ok_or_else(|| {
+        Error::file(path, "these are not the weights of a known architecture; see `hsets models`")
+    })
+}
+
+#[cfg(feature = "hub")]
+fn fetch(model: &str, progress: &dyn Progress) -> Result<PathBuf> {
+    Ok(crate::hub::Hub::from_env().fetch(model, progress)?.weights)
+}
+
+#[cfg(not(feature = "hub"))]
+fn fetch(model: &str, _progress: &dyn Progress) -> Result<PathBuf> {
+    crate::aliases::repository(model)?;
+    Err(Error::NotCompiled { what: format!("downloading '{model}'"), feature: "hub" })
+}

@@ -1,0 +1,180 @@
+//! Names of the classes.
+
+use std::path::Path;
+
+use crate::error::{Error, Result};
+use crate::nearest::nearest;
+
+/// The 1000 classes of ImageNet, one a line, as torchvision names them.
+const IMAGENET: &str = include_str!("imagenet_labels.txt");
+
+/// One name per class.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Labels(Vec<String>);
+
+impl Labels {
+    /// Takes the names in the order of the classes.
+    pub fn new(names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self(names.into_iter().map(Into::into).collect())
+    }
+
+    /// The 1000 classes of ImageNet.
+    pub fn imagenet() -> Self {
+        Self::new(IMAGENET.lines())
+    }
+
+    /// Names for classes that nobody named: ImageNet's if there are 1000, else "class 0", ….
+    pub fn default_for(n_classes: usize) -> Self {
+        if n_classes == 1000 {
+            return Self::imagenet();
+        }
+        Self::new((0..n_classes).map(|class| format!("class {class}")))
+    }
+
+    /// Reads a JSON array of names, a JSON object from index to name, or text with one name a line.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
+        Self::parse(&text).map_err(|problem| Error::file(path, problem))
+    }
+
+    /// As [`Labels::read`], from the file's content.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let trimmed = text.trim();
+        if trimmed.is_empty() {
+            return Err("holds no labels".into());
+        }
+        if !trimmed.starts_with(['[', '{']) {
+            return Ok(Self::new(trimmed.lines().map(str::trim)));
+        }
+        let value: serde_json::Value =
+            serde_json::from_str(trimmed).map_err(|error| error.to_string())?;
+        let expected = "expected an array of names, or an object from index to name";
+        match value {
+            serde_json::Value::Array(items) => {
+                let names: Option<Vec<&str>> =
+                    items.iter().map(serde_json::Value::as_str).collect();
+                names.map(Self::new).ok_or_else(|| expected.into())
+            }
+            serde_json::Value::Object(entries) => {
+                let mut names = vec![None; entries.len()];
+                for (key, name) in &entries {
+                    let slot = key.parse().ok().and_then(|index: usize| names.get_mut(index));
+                    let slot = slot.ok_or_else(|| {
+                        format!("index '{key}' is not one of 0 to {}", entries.len() - 1)
+                    })?;
+                    *slot = name.as_str();
+                }
+                let names: Option<Vec<&str>> = names.into_iter().collect();
+                names.map(Self::new).ok_or_else(|| expected.into())
+            }
+            _ => Err(expected.into()),
+        }
+    }
+
+    /// Number of classes.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// True without any class.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Name of a class; empty if there is no such class.
+    pub fn name(&self, class: usize) -> &str {
+        self.0.get(class).map_or("", String::as_str)
+    }
+
+    /// All names in the order of the classes.
+    pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
+    /// The class of this index or name. Case does not matter, and one synonym of a name with
+    /// commas ("tench, Tinca tinca") is enough.
+    pub fn find(&self, text: &str) -> Result<usize> {
+        let text = text.trim();
+        if let Ok(class) = text.parse::<usize>() {
+            let n_classes = self.len();
+            return if class < n_classes {
+                Ok(class)
+            } else {
+                Err(Error::UnknownLabel(format!(
+                    "class {class}: there are only {n_classes}, from 0"
+                )))
+            };
+        }
+        let wanted = text.to_lowercase();
+        let matches = |name: &str| {
+            let name = name.to_lowercase();
+            name == wanted || name.split(',').any(|synonym| synonym.trim() == wanted)
+        };
+        let found: Vec<usize> = (0..self.len()).filter(|&class| matches(&self.0[class])).collect();
+        match *found {
+            [class] => Ok(class),
+            [] => Err(self.unknown(text)),
+            _ => {
+                let listed: Vec<String> = found.iter().map(ToString::to_string).collect();
+                let listed = listed.join(", ");
+                Err(Error::UnknownLabel(format!(
+                    "'{text}' names the classes {listed}: give one of these numbers"
+                )))
+            }
+        }
+    }
+
+    fn unknown(&self, text: &str) -> Error {
+        let near = nearest(text, self.names());
+        let hint = if near.is_empty() {
+            "give its index, or a name from the label file".into()
+        } else {
+            format!("did you mean '{}'?", near.join("' or '"))
+        };
+        Error::UnknownLabel(format!("no class is called '{text}': {hint}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn imagenet_is_complete() {
+        let labels = Labels::imagenet();
+        assert_eq!(labels.len(), 1000);
+        assert_eq!(labels.name(0), "tench");
+        assert_eq!(labels.name(1), "goldfish");
+        assert_eq!(labels.name(999), "toilet tissue");
+        assert!(labels.names().all(|name| !name.is_empty()));
+    }
+
+    #[test]
+    fn found_by_index_name_or_synonym() {
+        let labels = Labels::new(["tench, Tinca tinca", "goldfish"]);
+        assert_eq!(labels.find("1").unwrap(), 1);
+        assert_eq!(labels.find("Goldfish").unwrap(), 1);
+        assert_eq!(labels.find("tinca TINCA").unwrap(), 0);
+        assert!(labels.find("2").unwrap_err().to_string().contains("only 2"));
+        let error = labels.find("goldfsh").unwrap_err().to_string();
+        assert!(error.contains("did you mean 'goldfish'"), "{error}");
+    }
+
+    #[test]
+    fn a_name_of_two_classes_asks_for_the_index() {
+        let labels = Labels::new(["crane", "hen", "crane, lifting machine"]);
+        let error = labels.find("crane").unwrap_err().to_string();
+        assert!(error.contains("0, 2"), "{error}");
+    }
+
+    #[test]
+    fn all_forms_of_files() {
+        let expected = Labels::new(["a", "b"]);
+        for text in ["a\nb\n", r#"["a", "b"]"#, r#"{"1": "b", "0": "a"}"#, "a\r\nb"] {
+            assert_eq!(Labels::parse(text).unwrap(), expected, "{text}");
+        }
+        for text in ["", "[1, 2]", r#"{"0": "a", "7": "b"}"#, "{", r#"{"a": "b"}"#] {
+            assert!(Labels::parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! MobileNetV3 (Howard et al. 2019, "Searching for MobileNetV3"), as in torchvision.
+//!
+//! Weights: torchvision (batch norm eps 1e-3), or `timm/mobilenetv3_large_100.ra_in1k` and its
+//! siblings (eps 1e-5). Trained at 224×224; any size from 32×32 up.
+
+use hsets_autodiff::{Activation, Conv2d, NodeId, Result};
+
+use crate::layers::Layers;
+
+/// A member of the family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MobileNetV3 {
+    /// Table 2 of the paper.
+    Small,
+    /// Table 1 of the paper.
+    Large,
+}
+
+/// One row of the paper's tables.
+struct Row {
+    kernel: usize,
+    expanded: usize,
+    channels: usize,
+    squeeze_excite: bool,
+    activation: Activation,
+    stride: usize,
+}
+
+const fn row(
+    kernel: usize,
+    expanded: usize,
+    channels: usize,
+    squeeze_excite: bool,
+    activation: Activation,
+    stride: usize,
+) -> Row {
+    Row { kernel, expanded, channels, squeeze_excite, activation, stride }
+}
+
+const RE: Activation = Activation::Relu;
+const HS: Activation = Activation::HardSwish;
+
+const SMALL: [Row; 11] = [
+    row(3, 16, 16, true, RE, 2),
+    row(3, 72, 24, false, RE, 2),
+    row(3, 88, 24, false, RE, 1),
+    row(5, 96, 40, true, HS, 2),
+    row(5, 240, 40, true, HS, 1),
+    row(5, 240, 40, true, HS, 1),
+    row(5, 120, 48, true, HS, 1),
+    row(5, 144, 48, true, HS, 1),
+    row(5, 288, 96, true, HS, 2),
+    row(5, 576, 96, true, HS, 1),
+    row(5, 576, 96, true, HS, 1),
+];
+
+const LARGE: [Row; 15] = [
+    row(3, 16, 16, false, RE, 1),
+    row(3, 64, 24, false, RE, 2),
+    row(3, 72, 24, false, RE, 1),
+    row(5, 72, 40, true, RE, 2),
+    row(5, 120, 40, true, RE, 1),
+    row(5, 120, 40, true, RE, 1),
+    row(3, 240, 80, false, HS, 2),
+    row(3, 200, 80, false, HS, 1),
+    row(3, 184, 80, false, HS, 1),
+    row(3, 184, 80, false, HS, 1),
+    row(3, 480, 112, true, HS, 1),
+    row(3, 672, 112, true, HS, 1),
+    row(5, 672, 160, true, HS, 2),
+    row(5, 960, 160, true, HS, 1),
+    row(5, 960, 160, true, HS, 1),
+];
+
+impl MobileNetV3 {
+    fn rows(self) -> &'static [Row] {
+        match self {
+            Self::Small => &SMALL,
+            Self::Large => &LARGE,
+        }
+    }
+
+    /// Width of the hidden layer of the classifier.
+    fn hidden(self) -> usize {
+        match self {
+            Self::Small => 1024,
+            Self::Large => 1280,
+        }
+    }
+
+    pub(crate) fn build(self, g: &mut Layers) -> Result<NodeId> {
+        let x = g.input();
+        let stem = Conv2d::new(16, 3).with_stride(2).with_padding(1);
+        let mut x = g.conv_norm_at(x, "features.0", stem)?;
+        x = g.activation(x, HS);
+        for (i, row) in self.rows().iter().enumerate() {
+            x = row.build(g, x, &format!("features.{}.block", i + 1))?;
+        }
+        let wide = Conv2d::new(6 * g.shape(x).channels, 1);
+        x = g.conv_norm_at(x, &format!("features.{}", self.rows().len() + 1), wide)?;
+        x = g.activation(x, HS);
+        x = g.global_avg_pool2d(x)?;
+        x = g.flatten(x);
+        x = g.linear(x, "classifier.0", self.hidden())?;
+        x = g.activation(x, HS);
+        g.classifier(x, "classifier.3")
+    }
+}
+
+impl Row {
+    /// Expand, filter, squeeze and excite, project; added to x where shapes allow.
+    fn build(&self, g: &mut Layers, x: NodeId, name: &str) -> Result<NodeId> {
+        let in_channels = g.shape(x).channels;
+        let expands = self.expanded != in_channels;
+        let filter = usize::from(expands);
+        let project = filter + 1 + usize::from(self.squeeze_excite);
+
+        let mut branch = x;
+        if expands {
+            let wide = Conv2d::new(self.expanded, 1);
+            branch = g.conv_norm_at(branch, &format!("{name}.0"), wide)?;
+            branch = g.activation(branch, self.activation);
+        }
+        let depthwise = Conv2d::new(self.expanded, self.kernel)
+            .with_padding(self.kernel / 2)
+            .with_stride(self.stride)
+            .with_groups(self.expanded);
+        branch = g.conv_norm_at(branch, &format!("{name}.{filter}"), depthwise)?;
+        branch = g.activation(branch, self.activation);
+        if self.squeeze_excite {
+            branch = squeeze_excite(g, branch, &format!("{name}.{}", filter + 1))?;
+        }
+        let narrow = Conv2d::new(self.channels, 1);
+        branch = g.conv_norm_at(branch, &format!("{name}.{project}"), narrow)?;
+        let same = self.stride == 1 && in_channels == self.channels;
+        if same { g.add(branch, x) } else { Ok(branch) }
+    }
+}
+
+/// x times a gate per channel: pool, squeeze to a quarter, ReLU, excite, hard sigmoid.
+fn squeeze_excite(g: &mut Layers, x: NodeId, name: &str) -> Result<NodeId> {
+    let channels = g.shape(x).channels;
+    let gate = g.global_avg_pool2d(x)?;
+    let squeezed = Conv2d::new(round_to_8(channels / 4), 1).with_bias();
+    let gate = g.conv2d(gate, &format!("{name}.fc1"), squeezed)?;
+    let gate = g.activation(gate, Activation::Relu);
+    let gate = g.conv2d(gate, &format!("{name}.fc2"), Conv2d::new(channels, 1).with_bias())?;
+    let gate = g.activation(gate, Activation::HardSigmoid);
+    g.multiply(x, gate)
+}
+
+/// The nearest multiple of 8, but not more than a tenth below `channels`.
+fn round_to_8(channels: usize) -> usize {
+    let rounded = ((channels + 4) / 8 * 8).max(8);
+    if 10 * rounded < 9 * channels { rounded + 8 } else { rounded }
+}

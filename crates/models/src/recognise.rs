@@ -1,0 +1,48 @@
+//! Which architecture a set of tensors belongs to.
+
+use hsets_autodiff::{Graph, Weights};
+use hsets_core::Shape;
+
+use crate::architecture::{Architecture, GraphOptions};
+
+/// Number of classes: the rows of the last layer.
+pub(crate) fn classes(architecture: Architecture, weights: &Weights) -> Option<usize> {
+    let last = weights.get(&format!("{}.weight", architecture.classifier_name()))?;
+    last.dims().first().copied().filter(|&n| n > 0)
+}
+
+/// Width of the hidden layers of a VGG.
+pub(crate) fn hidden_features(architecture: Architecture, weights: &Weights) -> Option<usize> {
+    let is_vgg = matches!(architecture, Architecture::Vgg(_));
+    let hidden = weights.get("classifier.0.weight").filter(|_| is_vgg)?;
+    hidden.dims().first().copied().filter(|&n| n > 0)
+}
+
+/// The architecture all of whose tensors are there in the right shape.
+pub(crate) fn recognise(weights: &Weights) -> Option<Architecture> {
+    Architecture::all().find(|&architecture| {
+        graph(architecture, weights).is_some_and(|graph| weights.check(&graph).is_ok())
+    })
+}
+
+/// Fails with everything that is wrong with the weights, and says whose they look like instead.
+pub(crate) fn fits(
+    architecture: Architecture,
+    graph: &Graph,
+    weights: &Weights,
+) -> Result<(), String> {
+    let Err(error) = weights.check(graph) else { return Ok(()) };
+    if let Some(other) = recognise(weights).filter(|&other| other != architecture) {
+        return Err(format!("this file looks like a {other}, not a {architecture}; {error}"));
+    }
+    Err(error.to_string())
+}
+
+/// The graph these weights would need; only shapes of parameters matter, so any image will do.
+fn graph(architecture: Architecture, weights: &Weights) -> Option<Graph> {
+    let options = GraphOptions {
+        hidden_features: hidden_features(architecture, weights),
+        ..GraphOptions::new(Shape::new(3, 32, 32), classes(architecture, weights)?)
+    };
+    architecture.graph(&options).ok()
+}
