@@ -1,0 +1,82 @@
+//! Real weights and photos, where `HSETS_REAL_DATA` names their folder; passes without it.
+
+use std::path::{Path, PathBuf};
+
+use hsets_core::Silent;
+use hsets_models::{Classifier, LoadOptions, PaddingMode};
+
+fn folder() -> Option<PathBuf> {
+    std::env::var_os("HSETS_REAL_DATA").map(PathBuf::from)
+}
+
+fn mobilenet(folder: &Path, padding: PaddingMode) -> Classifier {
+    let options = LoadOptions {
+        model: Some("mobilenet_v2".into()),
+        weights: Some(folder.join("mobilenet_v2_imagenet.safetensors")),
+        labels: Some(folder.join("labels_imagenet.json")),
+        mean: Some([0.5; 3]),
+        std: Some([0.5; 3]),
+        padding: Some(padding),
+        ..LoadOptions::default()
+    };
+    Classifier::load(&options, &Silent).unwrap()
+}
+
+/// `images.json` lists photos that a PyTorch run of this network gets right, with the probability
+/// (4 decimals) it gives them. JPEG decoders differ by a level here and there.
+#[test]
+fn mobilenet_v2_gets_the_photos_right() {
+    let Some(folder) = folder() else { return };
+    let classifier = mobilenet(&folder, PaddingMode::Same);
+    let listed = std::fs::read_to_string(folder.join("images.json")).unwrap();
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    let (mut n_photos, mut n_right, mut differences) = (0, 0, Vec::new());
+    for entry in listed.as_array().unwrap() {
+        let file = folder.join("images").join(entry["file"].as_str().unwrap());
+        let class = entry["class_index"].as_u64().unwrap() as usize;
+        let prepared = classifier.read(&file).unwrap();
+        let top = classifier.predict(&prepared.image, 1000).unwrap();
+        let probability = top.iter().find(|p| p.class == class).unwrap().probability;
+        differences.push((probability - entry["prob"].as_f64().unwrap()).abs());
+        n_right += usize::from(top[0].class == class);
+        n_photos += 1;
+    }
+    differences.sort_by(f64::total_cmp);
+    let mean: f64 = differences.iter().sum::<f64>() / f64::from(n_photos);
+    let (median, worst) = (differences[differences.len() / 2], differences[differences.len() - 1]);
+    println!(
+        "{n_right} of {n_photos}; probability off by {mean:.5} (median {median:.5}, worst {worst:.4})"
+    );
+    assert!(f64::from(n_right as u32) >= 0.99 * f64::from(n_photos), "{n_right} of {n_photos}");
+    assert!(mean < 0.005, "probabilities are off by {mean} on average");
+}
+
+#[test]
+fn cifar_resnet_loads_and_is_recognised() {
+    let Some(folder) = folder() else { return };
+    let options = LoadOptions {
+        weights: Some(folder.join("resnet20_cifar10.safetensors")),
+        labels: Some(folder.join("labels_cifar10.json")),
+        ..LoadOptions::default()
+    };
+    let classifier = Classifier::load(&options, &Silent).unwrap();
+    assert_eq!(classifier.architecture().name(), "resnet20");
+    assert_eq!(classifier.shape().to_string(), "[3, 32, 32]");
+    let file = folder.join("images/n01443537_goldfish.JPEG");
+    let prepared = classifier.read(&file).unwrap();
+    let top = classifier.predict(&prepared.image, 10).unwrap();
+    assert!((top.iter().map(|p| p.probability).sum::<f64>() - 1.0).abs() < 1e-9);
+}
+
+#[test]
+fn the_wrong_architecture_is_named() {
+    let Some(folder) = folder() else { return };
+    let options = LoadOptions {
+        model: Some("vgg16".into()),
+        weights: Some(folder.join("mobilenet_v2_imagenet.safetensors")),
+        ..LoadOptions::default()
+    };
+    let error = Classifier::load(&options, &Silent).err().unwrap().to_string();
+    assert!(error.contains("looks like a mobilenet_v2, not a vgg16"), "{error}");
+    assert!(error.len() < 1200 && !error.contains('\n'), "{error}");
+}
