@@ -5,7 +5,8 @@
 use std::sync::OnceLock;
 
 use crate::emit::{Emit, Place};
-use crate::gather::Gather;
+use crate::epilogue::{Epilogue, Finish};
+use crate::gather::{Gather, area};
 use crate::source::View;
 use crate::{Isa, Scalar};
 
@@ -66,6 +67,15 @@ impl Conv2dSpec {
         let [height, width] = self.kernel;
         [self.out_channels, self.in_channels / self.groups, height, width]
     }
+}
+
+/// A rectangle of pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// First row and column.
+    pub origin: [usize; 2],
+    /// Height and width.
+    pub size: [usize; 2],
 }
 
 /// A convolution with frozen weights, prepared once for both directions.
@@ -130,10 +140,46 @@ impl<T: Scalar> Conv2d<T> {
         bias: Option<&[T]>,
         out: &mut [T],
     ) {
+        self.forward_with(batch, in_size, x, bias, None, out);
+    }
+
+    /// As [`Conv2d::forward`], with a last step.
+    pub fn forward_with(
+        &self,
+        batch: usize,
+        in_size: [usize; 2],
+        x: &[T],
+        bias: Option<&[T]>,
+        epilogue: Option<Epilogue<'_, T>>,
+        out: &mut [T],
+    ) {
         let Some(out_size) = self.spec.output_size(in_size) else { return };
-        let emit = Emit { bias, accumulate: false };
+        let finish = epilogue
+            .map(|epilogue| Finish::new(epilogue, self.spec.out_channels, batch, area(out_size)));
+        let emit = Emit { bias, accumulate: false, finish: finish.as_ref() };
         let view = View { values: x, batch, size: in_size };
         self.forward.run(view, [0, 0], Place::whole(out_size), out, &emit);
+    }
+
+    /// The part of the output of [`Conv2d::forward`] in `out_window`, from an input that is zero
+    /// outside `in_window`: `x` [I, N, height, width of `in_window`], `out` [O, N, height, width of
+    /// `out_window`]. Tangents that start at a single pixel have such inputs.
+    pub fn forward_window(
+        &self,
+        batch: usize,
+        in_window: Window,
+        x: &[T],
+        bias: Option<&[T]>,
+        out_window: Window,
+        out: &mut [T],
+    ) {
+        let shift = [0, 1].map(|axis| {
+            (self.spec.stride[axis] * out_window.origin[axis]) as isize
+                - in_window.origin[axis] as isize
+        });
+        let emit = Emit { bias, accumulate: false, finish: None };
+        let view = View { values: x, batch, size: in_window.size };
+        self.forward.run(view, shift, Place::whole(out_window.size), out, &emit);
     }
 
     /// `grad_in` [I, N, h, w] becomes (or, if `accumulate`, grows by) the adjoint applied to
@@ -146,19 +192,40 @@ impl<T: Scalar> Conv2d<T> {
         grad_in: &mut [T],
         accumulate: bool,
     ) {
+        self.adjoint_with(batch, in_size, grad_out, grad_in, accumulate, None);
+    }
+
+    /// As [`Conv2d::adjoint`], with a last step.
+    pub fn adjoint_with(
+        &self,
+        batch: usize,
+        in_size: [usize; 2],
+        grad_out: &[T],
+        grad_in: &mut [T],
+        accumulate: bool,
+        epilogue: Option<Epilogue<'_, T>>,
+    ) {
         let Some(out_size) = self.spec.output_size(in_size) else { return };
+        let finish = epilogue
+            .map(|epilogue| Finish::new(epilogue, self.spec.in_channels, batch, area(in_size)));
         let phases = self.adjoint.get_or_init(|| self.phases());
         if !accumulate && phases.iter().any(|phase| phase.gather.is_empty()) {
             grad_in.fill(T::ZERO);
         }
         let view = View { values: grad_out, batch, size: out_size };
-        let emit = Emit { bias: None, accumulate };
+        let emit = Emit { bias: None, accumulate, finish: finish.as_ref() };
         for Phase { origin, gather } in phases {
             let step = self.spec.stride;
             let grid =
                 [0, 1].map(|axis| in_size[axis].saturating_sub(origin[axis]).div_ceil(step[axis]));
             let place = Place { grid, plane: in_size, origin: *origin, step };
             gather.run(view, [0, 0], place, grad_in, &emit);
+        }
+        if self.spec.stride != [1, 1] {
+            // Phases interleave: only now is any run of the output finished.
+            if let Some(finish) = &finish {
+                finish.apply_everywhere(self.isa, grad_in);
+            }
         }
     }
 

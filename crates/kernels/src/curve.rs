@@ -97,6 +97,23 @@ impl Curve {
         }
     }
 
+    /// `z` becomes φ(z), its derivatives go where asked.
+    #[inline(always)]
+    pub(crate) fn in_place<T: Scalar>(
+        self,
+        z: &mut [T],
+        slopes: Option<&mut [T]>,
+        bends: Option<&mut [T]>,
+    ) {
+        if let Some(slopes) = slopes {
+            self.derivative::<T, 1>(z, slopes);
+        }
+        if let Some(bends) = bends {
+            self.derivative::<T, 2>(z, bends);
+        }
+        self.values_in_place(z);
+    }
+
     /// Curves made of exponentials, computed in f64.
     fn transcendental(self, z: f64) -> [f64; 3] {
         match self {

@@ -3,6 +3,8 @@
 #![allow(unsafe_code)] // Tasks write disjoint parts of one output.
 
 use crate::Scalar;
+use crate::epilogue::Finish;
+use crate::micro::{Micro, Rows};
 use crate::shared::Shared;
 
 /// Positions in the planes of an output: grid position (y, x) is pixel origin + step·(y, x).
@@ -38,30 +40,51 @@ pub(crate) struct Emit<'a, T> {
     pub(crate) bias: Option<&'a [T]>,
     /// Whether the output grows rather than is overwritten.
     pub(crate) accumulate: bool,
+    /// What is done to finished outputs.
+    pub(crate) finish: Option<&'a Finish<'a, T>>,
 }
 
 impl<T: Scalar> Emit<'_, T> {
-    /// Stores a run of sums at `to`, `to + step` and so on.
-    #[inline(always)]
-    pub(crate) fn run(
+    /// Stores rows of `len` sums: of consecutive channels from `channel` on, or, if `lines`, of
+    /// consecutive lines of that channel. Rows start at the given distances; neighbours are `step`
+    /// apart in the output.
+    ///
+    /// # Safety
+    /// No other thread may use these elements.
+    #[allow(clippy::too_many_arguments)]
+    pub(crate) unsafe fn store(
         &self,
-        channel: usize,
-        sums: &[T],
-        step: usize,
+        micro: Micro<T>,
         out: &Shared<'_, T>,
-        to: usize,
+        (channel, lines): (usize, bool),
+        [n_rows, len]: [usize; 2],
+        (sums, sums_row): (&[T], usize),
+        (first, out_row): (usize, usize),
+        step: usize,
     ) {
-        // SAFETY: every output position belongs to one block, every channel to one panel.
-        let out = unsafe { out.slice(to, (sums.len() - 1) * step + 1) };
-        let bias = self.bias.map_or(T::ZERO, |bias| bias[channel]);
-        if step > 1 {
+        let bias = self.bias.map(|bias| &bias[channel..channel + if lines { 1 } else { n_rows }]);
+        assert!((n_rows - 1) * sums_row + len <= sums.len());
+        if step == 1 {
+            // SAFETY: the last row ends inside: of the sums by the assertion, of the output by that
+            // of `Shared::pointer`; the bias has an element for each row or one for all.
+            unsafe {
+                let out =
+                    Rows { start: out.pointer(first, (n_rows - 1) * out_row + len), step: out_row };
+                let start = bias.map_or(std::ptr::null(), <[T]>::as_ptr);
+                let bias = Rows { start, step: usize::from(!lines) };
+                let sums = Rows { start: sums.as_ptr(), step: sums_row };
+                (micro.store_rows)(sums, out, n_rows, len, bias, self.accumulate);
+            }
+            return;
+        }
+        for row in 0..n_rows {
+            let bias = bias.map_or(T::ZERO, |bias| bias[if lines { 0 } else { row }]);
+            let sums = &sums[row * sums_row..][..len];
+            // SAFETY: by the caller's promise.
+            let out = unsafe { out.slice(first + row * out_row, (len - 1) * step + 1) };
             for (out, &sum) in out.iter_mut().step_by(step).zip(sums) {
                 *out = sum + bias + if self.accumulate { *out } else { T::ZERO };
             }
-        } else if self.accumulate {
-            out.iter_mut().zip(sums).for_each(|(out, &sum)| *out += sum + bias);
-        } else {
-            out.iter_mut().zip(sums).for_each(|(out, &sum)| *out = sum + bias);
         }
     }
 }

@@ -8,6 +8,16 @@ impl Curve {
     pub fn output_tells_slope(self) -> bool {
         matches!(self, Self::Relu | Self::Relu6)
     }
+
+    /// `grad *= φ'(z)`, given `y = φ(z)`.
+    #[inline(always)]
+    pub(crate) fn multiply_slope_by_output<T: Scalar>(self, y: &[T], grad: &mut [T]) {
+        // ReLU has no upper clip.
+        let top = T::from_f64(if self == Self::Relu6 { 6.0 } else { f64::INFINITY });
+        for (grad, &y) in grad.iter_mut().zip(y) {
+            *grad = if y > T::ZERO && y < top { *grad } else { T::ZERO };
+        }
+    }
 }
 
 /// `x = φ(x)`.
@@ -27,18 +37,11 @@ pub fn curve_in_place<T: Scalar>(curve: Curve, x: &mut [T]) {
 pub fn curve_adjoint_by_output<T: Scalar>(curve: Curve, y: &[T], grad: &mut [T]) {
     assert_eq!(y.len(), grad.len());
     assert!(curve.output_tells_slope(), "{curve:?}: the slope is not told by the output");
-    // ReLU has no upper clip.
-    let top = if curve == Curve::Relu6 { 6.0 } else { f64::INFINITY };
-    let top = T::from_f64(top);
     for_planes(grad, 1, |first, grad| {
         let y = &y[first..first + grad.len()];
         Isa::detect().vectorise(
             #[inline(always)]
-            || {
-                let open = |y: T| y > T::ZERO && y < top;
-                let keep = |(grad, &y): (&mut T, &T)| *grad = if open(y) { *grad } else { T::ZERO };
-                grad.iter_mut().zip(y).for_each(keep);
-            },
+            || curve.multiply_slope_by_output(y, grad),
         );
     });
 }

@@ -23,6 +23,7 @@ mod conv2d;
 mod curve;
 mod elementwise;
 mod emit;
+mod epilogue;
 mod gather;
 mod in_place;
 mod isa;
@@ -34,13 +35,15 @@ mod scalar;
 mod shared;
 mod simd;
 mod source;
+mod tiling;
 
-pub use conv2d::{Conv2d, Conv2dSpec, Padding};
+pub use conv2d::{Conv2d, Conv2dSpec, Padding, Window};
 pub use curve::Curve;
 pub use elementwise::{
     add_assign, channel_affine, channel_scale, curve_slopes, curve_values, multiply_add_planes,
     multiply_planes, sum_planes,
 };
+pub use epilogue::Epilogue;
 pub use in_place::{curve_adjoint_by_output, curve_in_place, multiply_assign_planes};
 pub use isa::Isa;
 pub use linear::Linear;

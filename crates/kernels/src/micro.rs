@@ -14,6 +14,20 @@ pub(crate) type Tile<T> = unsafe fn(usize, *const T, *const T, *const usize, *mu
 /// Arguments: number of k, weights, b, offsets, out, len.
 pub(crate) type Strip<T> = unsafe fn(usize, *const T, *const T, *const usize, *mut T, usize);
 
+/// Copies rows of numbers, taking every one or every second number of a row.
+pub(crate) type CopyRows<T> = unsafe fn(Rows<*const T>, Rows<*mut T>, usize, usize, bool);
+
+/// `out (+)= sums + bias` for rows of numbers. Rows of one number of bias, which may be null.
+pub(crate) type StoreRows<T> =
+    unsafe fn(Rows<*const T>, Rows<*mut T>, usize, usize, Rows<*const T>, bool);
+
+/// Rows of numbers at equal distance.
+#[derive(Clone, Copy)]
+pub(crate) struct Rows<P> {
+    pub(crate) start: P,
+    pub(crate) step: usize,
+}
+
 /// Inner loops for one instruction set.
 pub(crate) struct Micro<T: 'static> {
     /// Numbers in a vector.
@@ -22,6 +36,10 @@ pub(crate) struct Micro<T: 'static> {
     pub(crate) tiles: &'static [[Tile<T>; 2]],
     /// The strip kernel.
     pub(crate) strip: Strip<T>,
+    /// Arguments: from, to, number of rows, numbers in a row of `to`, whether to skip every second.
+    pub(crate) copy_rows: CopyRows<T>,
+    /// Arguments: sums, out, number of rows, numbers in a row, bias, whether to add to `out`.
+    pub(crate) store_rows: StoreRows<T>,
 }
 
 impl<T> Clone for Micro<T> {
@@ -128,11 +146,79 @@ unsafe fn strip<S: Simd>(
     }
 }
 
+#[inline(always)]
+unsafe fn copy_rows<S: Simd>(
+    from: Rows<*const S::Element>,
+    to: Rows<*mut S::Element>,
+    n_rows: usize,
+    len: usize,
+    skip: bool,
+) {
+    // SAFETY: the caller gives that many rows of that many numbers, all valid.
+    unsafe {
+        for row in 0..n_rows {
+            let (from, to) = (from.start.add(row * from.step), to.start.add(row * to.step));
+            if skip {
+                for i in 0..len {
+                    *to.add(i) = *from.add(2 * i);
+                }
+                continue;
+            }
+            let mut at = 0;
+            while at + S::LANES <= len {
+                S::load(from.add(at)).store(to.add(at));
+                at += S::LANES;
+            }
+            if at < len {
+                S::load_first(from.add(at), len - at).store_first(to.add(at), len - at);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn store_rows<S: Simd>(
+    sums: Rows<*const S::Element>,
+    out: Rows<*mut S::Element>,
+    n_rows: usize,
+    len: usize,
+    bias: Rows<*const S::Element>,
+    add: bool,
+    zero: S::Element,
+) {
+    // SAFETY: the caller gives that many rows of that many numbers, all valid, and a bias for each
+    // row unless it is null.
+    unsafe {
+        for row in 0..n_rows {
+            let (from, to) = (sums.start.add(row * sums.step), out.start.add(row * out.step));
+            let bias = if bias.start.is_null() { zero } else { *bias.start.add(row * bias.step) };
+            let bias = S::splat(bias);
+            let mut at = 0;
+            while at + S::LANES <= len {
+                let mut value = S::load(from.add(at)).add(bias);
+                if add {
+                    value = S::load(to.add(at)).add(value);
+                }
+                value.store(to.add(at));
+                at += S::LANES;
+            }
+            if at < len {
+                let n = len - at;
+                let mut value = S::load_first(from.add(at), n).add(bias);
+                if add {
+                    value = S::load_first(to.add(at), n).add(value);
+                }
+                value.store_first(to.add(at), n);
+            }
+        }
+    }
+}
+
 /// Compiles the loops for one vector type and set of instructions.
 macro_rules! compile {
     ($name:ident, $import:ident, $simd:ty, $element:ty, [$($rows:literal)*] $(, $features:literal)?) => {
         mod $name {
-            use super::{Micro, Simd};
+            use super::{Micro, Rows, Simd};
             use crate::simd::$import;
 
             $(#[target_feature(enable = $features)])?
@@ -161,10 +247,37 @@ macro_rules! compile {
                 unsafe { super::strip::<$simd>(n_terms, weights, b, offsets, out, len, 0.0) }
             }
 
+            $(#[target_feature(enable = $features)])?
+            unsafe fn copy_rows(
+                from: Rows<*const $element>,
+                to: Rows<*mut $element>,
+                n_rows: usize,
+                len: usize,
+                skip: bool,
+            ) {
+                // SAFETY: passed on to the caller, who also makes sure of the instructions.
+                unsafe { super::copy_rows::<$simd>(from, to, n_rows, len, skip) }
+            }
+
+            $(#[target_feature(enable = $features)])?
+            unsafe fn store_rows(
+                sums: Rows<*const $element>,
+                out: Rows<*mut $element>,
+                n_rows: usize,
+                len: usize,
+                bias: Rows<*const $element>,
+                add: bool,
+            ) {
+                // SAFETY: passed on to the caller, who also makes sure of the instructions.
+                unsafe { super::store_rows::<$simd>(sums, out, n_rows, len, bias, add, 0.0) }
+            }
+
             pub(super) const MICRO: Micro<$element> = Micro {
                 lanes: <$simd>::LANES,
                 tiles: &[$([tile::<$rows, 1>, tile::<$rows, 2>]),*],
                 strip,
+                copy_rows,
+                store_rows,
             };
         }
     };

@@ -21,6 +21,15 @@ impl<'a, T> Shared<'a, T> {
         Self { start: slice.as_mut_ptr(), len: slice.len(), slice: PhantomData }
     }
 
+    /// Pointer to the elements from `start`, `len` of them.
+    ///
+    /// # Panics
+    /// If they are not all inside.
+    pub(crate) fn pointer(&self, start: usize, len: usize) -> *mut T {
+        assert!(start <= self.len && len <= self.len - start);
+        self.start.wrapping_add(start)
+    }
+
     /// The elements from `start`, `len` of them.
     ///
     /// # Safety
@@ -31,8 +40,8 @@ impl<'a, T> Shared<'a, T> {
     #[inline(always)]
     #[allow(clippy::mut_from_ref)] // that is its purpose
     pub(crate) unsafe fn slice(&self, start: usize, len: usize) -> &mut [T] {
-        assert!(start <= self.len && len <= self.len - start);
-        // SAFETY: inside the slice by the assertion, not shared by the caller's promise.
-        unsafe { std::slice::from_raw_parts_mut(self.start.add(start), len) }
+        let start = self.pointer(start, len);
+        // SAFETY: inside the slice by the assertion there, not shared by the caller's promise.
+        unsafe { std::slice::from_raw_parts_mut(start, len) }
     }
 }

@@ -4,9 +4,12 @@
 //! An input read with stride s is split into s·s *phases* (its pixels with equal remainders), so
 //! that neighbouring outputs always read neighbouring numbers.
 
+#![allow(unsafe_code)] // Calls the copying loop, whose reach is asserted just before.
+
 use std::ops::Range;
 
 use crate::Scalar;
+use crate::micro::{Micro, Rows};
 
 /// Dense values `[channels, batch, height, width]`.
 #[derive(Clone, Copy)]
@@ -82,10 +85,12 @@ impl Source {
         self.phases.len()
     }
 
-    pub(crate) fn strides(&self, block: &Block) -> Strides {
-        let row = block.columns.len() + self.halo[1];
-        let image = row * (block.rows.len() + self.halo[0]);
-        let phase = image * block.images.len();
+    /// Strides of a buffer that holds any of the blocks.
+    pub(crate) fn strides(&self, blocks: &[Block]) -> Strides {
+        let most = |len: fn(&Block) -> usize| blocks.iter().map(len).max().unwrap_or(0);
+        let row = most(|block| block.columns.len()) + self.halo[1];
+        let image = row * (most(|block| block.rows.len()) + self.halo[0]);
+        let phase = image * most(|block| block.images.len());
         Strides { row, image, phase, channel: phase * self.phases.len() }
     }
 
@@ -98,63 +103,89 @@ impl Source {
     }
 
     /// Copies what `block` reads of the given channels into `buffer`.
-    #[inline(always)]
     pub(crate) fn fill<T: Scalar>(
         &self,
+        micro: Micro<T>,
         block: &Block,
         channels: Range<usize>,
         view: View<'_, T>,
+        strides: Strides,
         buffer: &mut [T],
     ) {
-        let strides = self.strides(block);
-        let [height, width] = view.size;
-        let top = block.rows.start as isize + self.first[0];
-        let left = block.columns.start as isize + self.first[1];
-        let [row_step, step] = self.stride;
-        let n_rows = block.rows.len() + self.halo[0];
-        let mut to = 0;
-        for channel in channels {
-            for &[row_phase, phase] in &self.phases {
-                // Columns of the buffer that lie inside the picture.
-                let inside = |size: usize| {
-                    (size as isize - phase as isize + step as isize - 1).div_euclid(step as isize)
-                };
-                let from = (-left).clamp(0, strides.row as isize);
-                let end = (inside(width) - left).clamp(from, strides.row as isize);
-                let (from, end) = (from as usize, end as usize);
-                for image in block.images.clone() {
-                    let plane = (channel * view.batch + image) * height * width;
-                    for row in 0..n_rows {
-                        let line = &mut buffer[to..to + strides.row];
-                        to += strides.row;
-                        let y = (top + row as isize) * row_step as isize + row_phase as isize;
-                        if y < 0 || y >= height as isize || from == end {
-                            line.fill(T::ZERO);
-                            continue;
-                        }
-                        let x = ((left + from as isize) * step as isize + phase as isize) as usize;
-                        let source = &view.values[plane + y as usize * width + x..];
-                        copy_row(line, source, from..end, step);
-                    }
+        let plane = view.size[0] * view.size[1];
+        let n = [block.rows.len() + self.halo[0], block.columns.len() + self.halo[1]];
+        let start = [block.rows.start, block.columns.start];
+        let inside = |axis: usize, phase: usize| {
+            let first = start[axis] as isize + self.first[axis];
+            inside(first, n[axis], self.stride[axis], phase, view.size[axis])
+        };
+        let phases: Vec<_> =
+            self.phases.iter().map(|phase| [inside(0, phase[0]), inside(1, phase[1])]).collect();
+        let full = |[rows, columns]: &[Inside; 2]| rows.len == n[0] && columns.len == n[1];
+        if !phases.iter().all(full) {
+            buffer[..channels.len() * strides.channel].fill(T::ZERO);
+        }
+        for (i, channel) in channels.enumerate() {
+            for (p, [rows, columns]) in phases.iter().enumerate() {
+                if rows.len * columns.len == 0 {
+                    continue;
+                }
+                for (j, image) in block.images.clone().enumerate() {
+                    let to = i * strides.channel + p * strides.phase + j * strides.image;
+                    let to = &mut buffer[to + rows.to * strides.row + columns.to..];
+                    let from = (channel * view.batch + image) * plane;
+                    let from = &view.values[from + rows.from * view.size[1] + columns.from..];
+                    let row_step = self.stride[0] * view.size[1];
+                    copy_plane(
+                        micro,
+                        (from, row_step),
+                        (to, strides.row),
+                        [rows.len, columns.len],
+                        self.stride[1],
+                    );
                 }
             }
         }
     }
 }
 
-/// `line` becomes zero but for `inside`, which takes every `step`-th of `source`.
-#[inline(always)]
-fn copy_row<T: Scalar>(line: &mut [T], source: &[T], inside: Range<usize>, step: usize) {
-    line[..inside.start].iter_mut().for_each(|x| *x = T::ZERO);
-    line[inside.end..].iter_mut().for_each(|x| *x = T::ZERO);
-    let line = &mut line[inside];
-    match step {
-        1 => line.copy_from_slice(&source[..line.len()]),
-        2 => {
-            let (last, pairs) = (line.len() - 1, source.chunks_exact(2));
-            line.iter_mut().zip(pairs).for_each(|(to, pair)| *to = pair[0]);
-            line[last] = source[2 * last];
-        }
-        _ => line.iter_mut().zip(source.iter().step_by(step)).for_each(|(to, &from)| *to = from),
+/// The part of a line of a buffer that lies inside the picture.
+struct Inside {
+    /// First position in the buffer, the position in the picture it is copied from, and how many.
+    to: usize,
+    from: usize,
+    len: usize,
+}
+
+/// Position i of `n` takes pixel stride·(first + i) + phase, if there is one.
+fn inside(first: isize, n: usize, stride: usize, phase: usize, size: usize) -> Inside {
+    // Pixels of this phase.
+    let n_pixels = size.saturating_sub(phase).div_ceil(stride) as isize;
+    let to = (-first).clamp(0, n as isize);
+    let end = (n_pixels - first).clamp(to, n as isize);
+    let from = (first + to).max(0) as usize * stride + phase;
+    Inside { to: to as usize, from, len: (end - to) as usize }
+}
+
+/// Copies every `step`-th number of rows at given distances.
+fn copy_plane<T: Scalar>(
+    micro: Micro<T>,
+    (from, from_row): (&[T], usize),
+    (to, to_row): (&mut [T], usize),
+    [n_rows, len]: [usize; 2],
+    step: usize,
+) {
+    assert!((n_rows - 1) * from_row + (len - 1) * step < from.len());
+    assert!((n_rows - 1) * to_row + len <= to.len());
+    if step <= 2 {
+        let from = Rows { start: from.as_ptr(), step: from_row };
+        let to = Rows { start: to.as_mut_ptr(), step: to_row };
+        // SAFETY: the last row ends inside, on both sides, by the assertions.
+        unsafe { (micro.copy_rows)(from, to, n_rows, len, step == 2) };
+        return;
+    }
+    for row in 0..n_rows {
+        let from = from[row * from_row..].iter().step_by(step);
+        to[row * to_row..][..len].iter_mut().zip(from).for_each(|(to, &from)| *to = from);
     }
 }

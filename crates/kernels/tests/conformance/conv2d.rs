@@ -1,6 +1,6 @@
 //! Convolutions: random shapes, strides, paddings, dilations, groups, batches, on every path.
 
-use hsets_kernels::{Conv2d, Conv2dSpec, Isa, Padding, Scalar};
+use hsets_kernels::{Conv2d, Conv2dSpec, Curve, Epilogue, Isa, Padding, Scalar, Window};
 use proptest::prelude::*;
 
 use crate::reference;
@@ -165,5 +165,109 @@ fn one_tap_is_not_always_a_matrix_product() {
     };
     for batch in [1, 2] {
         check::<f32>(&Problem { spec, batch, in_size: [3, 44] }, Isa::detect());
+    }
+}
+
+/// A point-sized factor or curve after the convolution, against the same done separately.
+fn check_epilogues<T: Scalar>(problem: &Problem, isa: Isa, shared: bool) {
+    let Problem { spec, batch, in_size } = *problem;
+    let conv = Conv2d::<T>::with_isa(spec, narrow(&problem.weights()), isa);
+    let x: Vec<T> = narrow(&numbers(2, problem.in_len()));
+    let g: Vec<T> = narrow(&numbers(3, problem.out_len()));
+    let bias: Vec<T> = narrow(&numbers(4, spec.out_channels));
+    let mut z = g.clone();
+    conv.forward(batch, in_size, &x, Some(&bias), &mut z);
+
+    let curve = Curve::SqrtRelu6 { tau: 1e-3 };
+    let [mut out, mut slopes, mut bends] = [(); 3].map(|()| vec![T::ZERO; z.len()]);
+    let (slopes_out, bends_out) = (Some(&mut slopes[..]), Some(&mut bends[..]));
+    let epilogue = Epilogue::Curve { curve, slopes: slopes_out, bends: bends_out };
+    conv.forward_with(batch, in_size, &x, Some(&bias), Some(epilogue), &mut out);
+    for (i, &z) in z.iter().enumerate() {
+        let expected = curve.evaluate(z);
+        for (found, expected) in [out[i], slopes[i], bends[i]].into_iter().zip(expected) {
+            let error = (found - expected).to_f64().abs();
+            assert!(error <= 1e-5 * expected.to_f64().abs().max(1.0), "{isa:?} {problem:?}");
+        }
+    }
+
+    let mut grad = x.clone();
+    conv.adjoint(batch, in_size, &g, &mut grad, true);
+    let plane = in_size[0] * in_size[1];
+    let own = if shared { 1 } else { batch };
+    let factor: Vec<T> = narrow(&numbers(6, spec.in_channels * own * plane));
+    let second: Vec<T> = narrow(&numbers(7, factor.len()));
+    let at = |i: usize| {
+        if shared { i / (batch * plane) * plane + i % plane } else { i }
+    };
+    let expected: Vec<f64> = (0..grad.len())
+        .map(|i| (grad[i] * factor[at(i)] + x[i] * second[at(i)]).to_f64())
+        .collect();
+    let (mut out, mut unscaled) = (x.clone(), vec![T::ZERO; x.len()]);
+    let epilogue = Epilogue::Scale {
+        unscaled: Some(&mut unscaled),
+        factor: &factor,
+        plus: Some((&second, &x)),
+    };
+    conv.adjoint_with(batch, in_size, &g, &mut out, true, Some(epilogue));
+    assert_eq!(unscaled, grad, "{isa:?} {problem:?}");
+    let scale = grad.iter().map(|x| x.to_f64().abs()).fold(1.0, f64::max);
+    assert_close(&out, &expected, 1e-6 * scale, "scaled adjoint");
+
+    let mut out = x.clone();
+    let epilogue = Epilogue::Slope { curve: Curve::Relu, output: &x };
+    conv.adjoint_with(batch, in_size, &g, &mut out, true, Some(epilogue));
+    let masked = |(i, &z): (usize, &T)| if x[i] > T::ZERO { z } else { T::ZERO };
+    let expected: Vec<T> = grad.iter().enumerate().map(masked).collect();
+    assert_eq!(out, expected, "{isa:?} {problem:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn epilogues_are_separate_steps(problem in problem(), shared in any::<bool>()) {
+        for isa in Isa::available() {
+            check_epilogues::<f32>(&problem, isa, shared);
+            check_epilogues::<f64>(&problem, isa, shared);
+        }
+    }
+
+    #[test]
+    fn windows_are_parts_of_the_whole(
+        problem in problem(),
+        place in [0.0..1.0f64, 0.0..1.0f64, 0.0..1.0f64, 0.0..1.0f64],
+        part in [0.0..1.0f64, 0.0..1.0f64, 0.0..1.0f64, 0.0..1.0f64],
+    ) {
+        let Problem { spec, batch, in_size } = problem;
+        let out_size = spec.output_size(in_size).expect("fits");
+        let window = |size: [usize; 2], i: usize| {
+            let len = [0, 1].map(|a| 1 + (part[i + a] * (size[a] as f64 - 0.5)) as usize);
+            let origin = [0, 1].map(|a| (place[i + a] * (size[a] - len[a] + 1) as f64) as usize);
+            Window { origin, size: len }
+        };
+        let (in_window, out_window) = (window(in_size, 0), window(out_size, 2));
+        let cut = |values: &[f32], [height, width]: [usize; 2], window: Window| -> Vec<f32> {
+            let plane = |plane: &[f32]| {
+                let rows = plane.chunks_exact(width).skip(window.origin[0]).take(window.size[0]);
+                rows.flat_map(|row| row[window.origin[1]..][..window.size[1]].to_vec()).collect::<Vec<_>>()
+            };
+            values.chunks_exact(height * width).flat_map(plane).collect()
+        };
+        let mut x: Vec<f32> = narrow(&numbers(2, problem.in_len()));
+        for (i, x) in x.iter_mut().enumerate() {
+            let at = [i / in_size[1] % in_size[0], i % in_size[1]];
+            let inside = |a: usize| at[a].wrapping_sub(in_window.origin[a]) < in_window.size[a];
+            if !(inside(0) && inside(1)) {
+                *x = 0.0;
+            }
+        }
+        let conv = Conv2d::<f32>::new(spec, narrow(&problem.weights()));
+        let mut whole = vec![0.0; problem.out_len()];
+        conv.forward(batch, in_size, &x, None, &mut whole);
+        let expected: Vec<f32> = cut(&whole, out_size, out_window);
+        let mut out = vec![f32::NAN; expected.len()];
+        conv.forward_window(batch, in_window, &cut(&x, in_size, in_window), None, out_window, &mut out);
+        prop_assert_eq!(out, expected);
     }
 }
