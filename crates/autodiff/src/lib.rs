@@ -16,7 +16,9 @@ mod plan;
 mod sweep;
 mod weights;
 
-pub use backend::{Backend, Cpu, CpuIndices, CpuTensor, Device, DeviceConv2d, DeviceIndices};
+pub use backend::{
+    Backend, Cpu, CpuIndices, CpuTensor, Device, DeviceConv2d, DeviceIndices, Through,
+};
 pub use builder::GraphBuilder;
 pub use error::{Error, Result, WeightsError};
 pub use graph::{Graph, Node, NodeId, ParameterSpec};

@@ -30,7 +30,14 @@ pub(crate) struct PlanNode<B: Backend> {
     /// Positions in [`Plan::nodes`].
     pub(crate) inputs: Vec<usize>,
     pub(crate) shape: Shape,
+    /// A convolution's activation, if nothing else reads the convolution: both run as one.
+    pub(crate) activation: Option<usize>,
+    /// The first node that reads this one. Its adjoint is the last to arrive.
+    pub(crate) first_reader: usize,
 }
+
+type ConvActivation<'a, B> =
+    (&'a <B as Backend>::Conv2d, Option<&'a <B as Backend>::Vector>, Activation, usize);
 
 /// What runs; the last node holds the logits.
 pub(crate) struct Plan<B: Backend> {
@@ -53,13 +60,50 @@ impl<B: Backend> Plan<B> {
             }
             let node = &graph.nodes[at];
             let inputs = node.inputs.iter().map(|input| position[input.0]).collect();
-            nodes.push(PlanNode { step: planner.step(at)?, inputs, shape: node.shape });
+            let step = planner.step(at)?;
+            let (shape, none) = (node.shape, usize::MAX);
+            nodes.push(PlanNode { step, inputs, shape, activation: None, first_reader: none });
             position[at] = nodes.len() - 1;
             if at == graph.output.0 {
                 break;
             }
         }
-        Ok(Self { nodes })
+        let mut plan = Self { nodes };
+        plan.pair();
+        Ok(plan)
+    }
+
+    /// Finds the convolutions that run with their activations, and the first readers.
+    fn pair(&mut self) {
+        let uses = self.uses();
+        for at in 0..self.nodes.len() {
+            for input in self.nodes[at].inputs.clone() {
+                let is_activation = matches!(self.nodes[at].step, Step::Activation(_));
+                let before = &mut self.nodes[input];
+                before.first_reader = before.first_reader.min(at);
+                if is_activation && uses[input] == 1 && matches!(before.step, Step::Conv2d { .. }) {
+                    before.activation = Some(at);
+                }
+            }
+        }
+    }
+
+    /// The convolution at `at` with its bias, activation and where that is, if both run as one.
+    pub(crate) fn conv_activation(&self, at: usize) -> Option<ConvActivation<'_, B>> {
+        let node = &self.nodes[at];
+        let activation = node.activation?;
+        match (&node.step, &self.nodes[activation].step) {
+            (Step::Conv2d { conv, bias }, Step::Activation(kind)) => {
+                Some((conv, bias.as_ref(), *kind, activation))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the activation at `at` runs with the convolution before it.
+    pub(crate) fn runs_before(&self, at: usize) -> bool {
+        let inputs = self.nodes[at].inputs.iter();
+        inputs.copied().any(|input| self.nodes[input].activation == Some(at))
     }
 
     /// How often each node's output is read.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use hsets_core::Smoothing;
 
 use crate::backend::Backend;
-use crate::ops::{Moved, Saved, activation, linear, max_pool2d, multiply};
+use crate::ops::{Moved, Saved, activation, conv_activation, linear, max_pool2d, multiply};
 use crate::plan::{Plan, PlanNode, Step};
 use crate::{Error, Result};
 
@@ -45,10 +45,18 @@ impl<'a, B: Backend> Linearization<'a, B> {
         order: Order,
     ) -> Result<Self> {
         let mut values = Forward::new(plan);
-        let mut saved = Vec::with_capacity(plan.nodes.len());
+        let mut saved: Vec<Saved<B>> = plan.nodes.iter().map(|_| Saved::Nothing).collect();
         let mut input = Some(x);
-        for (at, node) in plan.nodes.iter().enumerate() {
+        for (at, node) in plan.nodes.iter().enumerate().filter(|(at, _)| !plan.runs_before(*at)) {
             let mut inputs = values.read(node)?;
+            if let Some((conv, bias, kind, activation)) = plan.conv_activation(at) {
+                let curve = kind.curve(smoothing);
+                let (y, keep) =
+                    conv_activation::value(backend, (conv, bias), &inputs[0], curve, order)?;
+                saved[activation] = keep;
+                values.write(activation, y);
+                continue;
+            }
             let (value, keep) = match &node.step {
                 Step::Input => (Arc::new(input.take().ok_or_else(no_value)?), Saved::Nothing),
                 Step::Activation(kind) if order == Order::Zero => {
@@ -77,7 +85,7 @@ impl<'a, B: Backend> Linearization<'a, B> {
                     (Arc::new(y), Saved::Nothing)
                 }
             };
-            saved.push(keep);
+            saved[at] = keep;
             values.write(at, value);
         }
         Ok(Self { backend, plan, order, saved, logits: values.output()? })
@@ -95,6 +103,15 @@ impl<'a, B: Backend> Linearization<'a, B> {
         let mut grads = Backward::new(backend, plan, Some(logits_grad));
         for (at, node) in plan.nodes.iter().enumerate().skip(1).rev() {
             let Some(grad) = grads.take(at) else { continue };
+            if grads.passed[at] {
+                grads.put(node.inputs[0], grad)?;
+                continue;
+            }
+            if let Some(saved) = self.activation_before(at).filter(|_| !second)
+                && grads.pass_through(node, saved, None, &grad)?
+            {
+                continue;
+            }
             match &mut self.saved[at] {
                 Saved::Nothing => grads.push_linear(node, &grad)?,
                 Saved::Activation(saved) => {
@@ -112,14 +129,35 @@ impl<'a, B: Backend> Linearization<'a, B> {
         grads.input()
     }
 
+    /// The activation that the convolution at `at` reads, if its adjoint is complete once this
+    /// convolution has added to it.
+    fn activation_before(&self, at: usize) -> Option<&activation::Saved<B>> {
+        let node = &self.plan.nodes[at];
+        let Step::Conv2d { .. } = node.step else { return None };
+        let input = node.inputs[0];
+        match &self.saved[input] {
+            Saved::Activation(saved) if self.plan.nodes[input].first_reader == at => Some(saved),
+            _ => None,
+        }
+    }
+
     /// The tangent sweep along `directions`: tangents of the logits, and what comes back needs.
     pub(crate) fn tangent(&self, directions: B::Tensor) -> Result<Tangent<B>> {
         let backend = self.backend;
         let mut tangents = Forward::new(self.plan);
-        let mut moved = Vec::with_capacity(self.plan.nodes.len());
+        let plan = self.plan;
+        let mut moved: Vec<Moved<B>> = plan.nodes.iter().map(|_| Moved::Nothing).collect();
         let mut input = Some(directions);
-        for (at, node) in self.plan.nodes.iter().enumerate() {
+        for (at, node) in plan.nodes.iter().enumerate().filter(|(at, _)| !plan.runs_before(*at)) {
             let mut inputs = tangents.read(node)?;
+            if let Some((conv, _, _, activation)) = plan.conv_activation(at)
+                && let Saved::Activation(saved) = &self.saved[activation]
+            {
+                let (y_dot, z_dot) = conv_activation::tangent(backend, conv, saved, &inputs[0])?;
+                moved[activation] = Moved::Activation(z_dot);
+                tangents.write(activation, Arc::new(y_dot));
+                continue;
+            }
             let (tangent, keep) = match (&node.step, &self.saved[at]) {
                 (Step::Input, _) => (input.take().ok_or_else(no_value)?, Moved::Nothing),
                 (_, Saved::Activation(saved)) => {
@@ -137,7 +175,7 @@ impl<'a, B: Backend> Linearization<'a, B> {
                     (linear::forward(backend, step, node.shape, inputs, false)?, Moved::Nothing)
                 }
             };
-            moved.push(keep);
+            moved[at] = keep;
             tangents.write(at, Arc::new(tangent));
         }
         Ok(Tangent { moved, logits: tangents.output()? })
@@ -154,6 +192,19 @@ impl<'a, B: Backend> Linearization<'a, B> {
         let mut grads = Backward::new(backend, plan, logits_grad_dot);
         for (at, node) in plan.nodes.iter().enumerate().skip(1).rev() {
             let grad = grads.take(at);
+            if let (Some(grad), true) = (&grad, grads.passed[at]) {
+                grads.put(node.inputs[0], Arc::clone(grad))?;
+                continue;
+            }
+            if let (Some(grad), Some(saved)) = (&grad, self.activation_before(at)) {
+                let z_dot = match &tangent.moved[node.inputs[0]] {
+                    Moved::Activation(z_dot) => Some(z_dot.as_ref()),
+                    _ => None,
+                };
+                if grads.pass_through(node, saved, z_dot, grad)? {
+                    continue;
+                }
+            }
             let moved = std::mem::replace(&mut tangent.moved[at], Moved::Nothing);
             match (&self.saved[at], moved) {
                 (Saved::Activation(saved), Moved::Activation(z_dot)) => {
@@ -227,6 +278,8 @@ struct Backward<'a, B: Backend> {
     backend: &'a B,
     plan: &'a Plan<B>,
     slots: Slots<B>,
+    /// Activations whose slot holds λ_z already.
+    passed: Vec<bool>,
 }
 
 impl<'a, B: Backend> Backward<'a, B> {
@@ -235,7 +288,8 @@ impl<'a, B: Backend> Backward<'a, B> {
         if let Some(last) = slots.last_mut() {
             *last = logits_grad.map(Arc::new);
         }
-        Self { backend, plan, slots }
+        let passed = vec![false; slots.len()];
+        Self { backend, plan, slots, passed }
     }
 
     fn take(&mut self, at: usize) -> Option<Arc<B::Tensor>> {
@@ -246,14 +300,46 @@ impl<'a, B: Backend> Backward<'a, B> {
         self.take(0).ok_or_else(no_value)
     }
 
-    /// Adds a gradient that nobody else holds.
-    fn add(&mut self, at: usize, grad: B::Tensor) -> Result<()> {
+    /// Adds a gradient.
+    fn put(&mut self, at: usize, grad: Arc<B::Tensor>) -> Result<()> {
         let sum = match self.slots[at].take() {
-            Some(there) => self.backend.add(there, &grad)?,
+            Some(there) => Arc::new(self.backend.add(there, &grad)?),
             None => grad,
         };
-        self.slots[at] = Some(Arc::new(sum));
+        self.slots[at] = Some(sum);
         Ok(())
+    }
+
+    fn add(&mut self, at: usize, grad: B::Tensor) -> Result<()> {
+        self.put(at, Arc::new(grad))
+    }
+
+    /// The adjoint of a convolution and of the activation before it in one. False, and nothing
+    /// done, if someone else still holds the gradient to add to.
+    fn pass_through(
+        &mut self,
+        node: &PlanNode<B>,
+        saved: &activation::Saved<B>,
+        z_dot: Option<&B::Tensor>,
+        grad: &B::Tensor,
+    ) -> Result<bool> {
+        let (Step::Conv2d { conv, .. }, input) = (&node.step, node.inputs[0]) else {
+            return Ok(false);
+        };
+        let into = match self.slots[input].take().map(Arc::try_unwrap) {
+            None => None,
+            Some(Ok(own)) => Some(own),
+            Some(Err(shared)) => {
+                self.slots[input] = Some(shared);
+                return Ok(false);
+            }
+        };
+        let in_shape = self.plan.nodes[input].shape;
+        let z_grad =
+            conv_activation::adjoint(self.backend, conv, saved, z_dot, grad, in_shape, into)?;
+        self.slots[input] = Some(Arc::new(z_grad));
+        self.passed[input] = true;
+        Ok(true)
     }
 
     /// Adds what `make` gives; `make` adds to the gradient it gets.
@@ -279,13 +365,7 @@ impl<'a, B: Backend> Backward<'a, B> {
         for &input in &node.inputs {
             let in_shape = plan.nodes[input].shape;
             match &node.step {
-                Step::Add => {
-                    let sum = match self.slots[input].take() {
-                        Some(there) => Arc::new(backend.add(there, grad)?),
-                        None => Arc::clone(grad),
-                    };
-                    self.slots[input] = Some(sum);
-                }
+                Step::Add => self.put(input, Arc::clone(grad))?,
                 Step::Flatten => {
                     let flat = backend.reshape(Arc::clone(grad), in_shape)?;
                     self.add(input, flat)?;

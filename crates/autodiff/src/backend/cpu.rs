@@ -4,10 +4,10 @@ use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hsets_core::Shape;
-use hsets_kernels::{self as kernels, Conv2dSpec, Curve, Pool2dSpec, Scalar};
+use hsets_kernels::{self as kernels, Conv2dSpec, Curve, Epilogue, Pool2dSpec, Scalar};
 use rayon::prelude::*;
 
-use super::Backend;
+use super::{Backend, Through};
 use crate::{Error, Result};
 
 /// The CPU in `f32` or `f64`, on rayon's current thread pool.
@@ -96,6 +96,13 @@ impl<T: Scalar> Cpu<T> {
         let mut tensor = self.uninit(shape, batch);
         tensor.data_mut().par_chunks_mut(CHUNK).for_each(|chunk| chunk.fill(T::ZERO));
         tensor
+    }
+
+    /// A tensor for the output of a convolution.
+    fn conv2d_output(&self, conv: &kernels::Conv2d<T>, x: &CpuTensor<T>) -> CpuTensor<T> {
+        let spec = conv.spec();
+        let [height, width] = spec.output_size(x.size()).unwrap_or_default();
+        self.uninit(Shape::new(spec.out_channels, height, width), x.batch)
     }
 
     /// The tensor itself where nobody else holds it, else a copy.
@@ -206,9 +213,7 @@ impl<T: Scalar> Backend for Cpu<T> {
         x: &CpuTensor<T>,
         bias: Option<&Vec<T>>,
     ) -> Result<CpuTensor<T>> {
-        let spec = conv.spec();
-        let [height, width] = spec.output_size(x.size()).unwrap_or_default();
-        let mut out = self.uninit(Shape::new(spec.out_channels, height, width), x.batch);
+        let mut out = self.conv2d_output(conv, x);
         conv.forward(x.batch, x.size(), x.data(), bias.map(Vec::as_slice), out.data_mut());
         Ok(out)
     }
@@ -223,6 +228,66 @@ impl<T: Scalar> Backend for Cpu<T> {
         let (mut out, accumulate) = self.target(into, in_shape, grad.batch);
         let in_size = [in_shape.height, in_shape.width];
         conv.adjoint(grad.batch, in_size, grad.data(), out.data_mut(), accumulate);
+        Ok(out)
+    }
+
+    fn conv2d_curve(
+        &self,
+        conv: &Self::Conv2d,
+        x: &CpuTensor<T>,
+        bias: Option<&Vec<T>>,
+        curve: Curve,
+        derivatives: usize,
+    ) -> Result<(CpuTensor<T>, Option<CpuTensor<T>>, Option<CpuTensor<T>>)> {
+        let mut out = self.conv2d_output(conv, x);
+        let [mut slopes, mut bends] =
+            [1, 2].map(|order| (order <= derivatives).then(|| self.uninit(out.shape, out.batch)));
+        let epilogue = Epilogue::Curve {
+            curve,
+            slopes: slopes.as_mut().map(CpuTensor::data_mut),
+            bends: bends.as_mut().map(CpuTensor::data_mut),
+        };
+        let bias = bias.map(Vec::as_slice);
+        conv.forward_with(x.batch, x.size(), x.data(), bias, Some(epilogue), out.data_mut());
+        Ok((out, slopes, bends))
+    }
+
+    fn conv2d_scaled(
+        &self,
+        conv: &Self::Conv2d,
+        x: &CpuTensor<T>,
+        slopes: &CpuTensor<T>,
+    ) -> Result<(CpuTensor<T>, CpuTensor<T>)> {
+        let (mut out, mut unscaled) = (self.conv2d_output(conv, x), self.conv2d_output(conv, x));
+        let epilogue = Epilogue::Scale {
+            unscaled: Some(unscaled.data_mut()),
+            factor: slopes.data(),
+            plus: None,
+        };
+        conv.forward_with(x.batch, x.size(), x.data(), None, Some(epilogue), out.data_mut());
+        Ok((out, unscaled))
+    }
+
+    fn conv2d_adjoint_through(
+        &self,
+        conv: &Self::Conv2d,
+        grad: &CpuTensor<T>,
+        in_shape: Shape,
+        into: Option<CpuTensor<T>>,
+        through: &Through<'_, CpuTensor<T>>,
+    ) -> Result<CpuTensor<T>> {
+        let (mut out, accumulate) = self.target(into, in_shape, grad.batch);
+        let in_size = [in_shape.height, in_shape.width];
+        let epilogue = match through {
+            Through::Output(curve, y) => Epilogue::Gate { curve: *curve, y: y.data() },
+            Through::Slopes(slopes, plus) => Epilogue::Scale {
+                unscaled: None,
+                factor: slopes.data(),
+                plus: plus.map(|(bends, z_dot)| (bends.data(), z_dot.data())),
+            },
+        };
+        let (batch, grad) = (grad.batch, grad.data());
+        conv.adjoint_with(batch, in_size, grad, out.data_mut(), accumulate, Some(epilogue));
         Ok(out)
     }
 

@@ -17,6 +17,17 @@ mod device;
 pub use cpu::{Cpu, CpuIndices, CpuTensor};
 pub use device::{Device, DeviceConv2d, DeviceIndices};
 
+/// What a convolution's adjoint is passed through at once: the activation before it.
+///
+/// λ_z = φ'(z)·λ_y, in the adjoint-tangent sweep with the bend of the activation besides.
+#[derive(Debug)]
+pub enum Through<'a, T> {
+    /// φ' told by the output y.
+    Output(Curve, &'a T),
+    /// φ' itself, and what is added: φ''·λ_y times ż.
+    Slopes(&'a T, Option<(&'a T, &'a T)>),
+}
+
 /// A device with its tensors and prepared weights.
 ///
 /// The methods come in pairs: a map and its adjoint. Factors that belong to the point of
@@ -66,6 +77,53 @@ pub trait Backend: Send + Sync + Sized + 'static {
         in_shape: Shape,
         into: Option<Self::Tensor>,
     ) -> Result<Self::Tensor>;
+
+    /// φ(convolution + bias), with φ' and φ'' where asked (`derivatives` 1 or 2).
+    #[allow(clippy::type_complexity)]
+    fn conv2d_curve(
+        &self,
+        conv: &Self::Conv2d,
+        x: &Self::Tensor,
+        bias: Option<&Self::Vector>,
+        curve: Curve,
+        derivatives: usize,
+    ) -> Result<(Self::Tensor, Option<Self::Tensor>, Option<Self::Tensor>)> {
+        let z = Arc::new(self.conv2d(conv, x, bias)?);
+        if derivatives == 0 {
+            return Ok((self.curve(curve, z)?, None, None));
+        }
+        let (slopes, bends) = self.curve_slopes(curve, &z, derivatives > 1)?;
+        Ok((self.curve(curve, z)?, Some(slopes), bends))
+    }
+    /// (slopes ∘ convolution without bias, convolution without bias).
+    fn conv2d_scaled(
+        &self,
+        conv: &Self::Conv2d,
+        x: &Self::Tensor,
+        slopes: &Self::Tensor,
+    ) -> Result<(Self::Tensor, Self::Tensor)> {
+        let unscaled = self.conv2d(conv, x, None)?;
+        Ok((self.multiply(&unscaled, slopes, None)?, unscaled))
+    }
+    /// [`Backend::conv2d_adjoint`], passed through the activation before the convolution.
+    fn conv2d_adjoint_through(
+        &self,
+        conv: &Self::Conv2d,
+        grad: &Self::Tensor,
+        in_shape: Shape,
+        into: Option<Self::Tensor>,
+        through: &Through<'_, Self::Tensor>,
+    ) -> Result<Self::Tensor> {
+        let grad = Arc::new(self.conv2d_adjoint(conv, grad, in_shape, into)?);
+        match through {
+            Through::Output(curve, y) => self.curve_adjoint_by_output(*curve, y, grad),
+            Through::Slopes(slopes, None) => self.multiply_owned(grad, slopes),
+            Through::Slopes(slopes, Some((bends, z_dot))) => {
+                let through = self.multiply_owned(grad, slopes)?;
+                self.multiply(z_dot, bends, Some(through))
+            }
+        }
+    }
 
     /// Matrix product, plus bias.
     fn linear(

@@ -6,6 +6,7 @@
 //! each.
 
 pub(crate) mod activation;
+pub(crate) mod conv_activation;
 pub(crate) mod linear;
 pub(crate) mod max_pool2d;
 pub(crate) mod multiply;
