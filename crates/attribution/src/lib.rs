@@ -28,6 +28,7 @@
 mod baseline;
 mod idg_vis;
 mod integrated_gradients;
+pub mod methods;
 mod path;
 mod quadrature;
 

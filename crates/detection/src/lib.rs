@@ -25,6 +25,7 @@
 //! # Ok::<(), hsets_core::Error>(())
 //! ```
 
+mod archipelago;
 mod config;
 mod detect;
 mod growth;
@@ -33,6 +34,7 @@ mod lockstep;
 mod row;
 mod seeds;
 
+pub use archipelago::{ArchDetect, ArchDetection, Contexts, PairStrength, arch_detect};
 pub use config::{
     DetectionClass, GivenSeed, Growth, HessianSets, RowScaling, SeedRanking, SegmentChoice,
     SpatialPrior,

@@ -1,0 +1,126 @@
+//! SmoothGrad (Smilkov et al. 2017): gradients over noisy copies of the image.
+
+use hsets_core::{Differentiable, Error, Image, Progress, Result, SaliencyMap, Target};
+use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+use rand_distr::{Distribution, StandardNormal};
+
+/// Deviation of the noise.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum NoiseScale {
+    /// A share of max - min of the image, as in the paper.
+    Spread(f32),
+    /// In units of the image, as captum's `stdevs`.
+    Absolute(f32),
+}
+
+impl NoiseScale {
+    /// σ for an image.
+    fn deviation(self, image: &Image) -> Result<f32> {
+        let (Self::Spread(value) | Self::Absolute(value)) = self;
+        if !(value >= 0.0 && value.is_finite()) {
+            return Err(Error::config("noise", value, "a number ≥ 0"));
+        }
+        let top = image.data().iter().fold(f32::NEG_INFINITY, |top, &v| top.max(v));
+        let bottom = image.data().iter().fold(f32::INFINITY, |bottom, &v| bottom.min(v));
+        Ok(match self {
+            Self::Spread(share) => share * (top - bottom),
+            Self::Absolute(deviation) => deviation,
+        })
+    }
+}
+
+/// What is taken over the noisy gradients g.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SmoothStatistic {
+    /// Mean of g: SmoothGrad.
+    Mean,
+    /// Mean of g²: `SmoothGrad²` (Hooker et al. 2019).
+    MeanSquare,
+    /// Mean of g² - (mean of g)²: `VarGrad` (Adebayo et al. 2018).
+    Variance,
+}
+
+/// Settings of SmoothGrad.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SmoothGrad {
+    /// Noisy copies n ≥ 1.
+    pub n_samples: usize,
+    /// Deviation of the noise.
+    pub noise: NoiseScale,
+    /// What is taken over the gradients.
+    pub statistic: SmoothStatistic,
+    /// Seed of the noise.
+    pub seed: u64,
+    /// Images per call of the field, ≥ 1.
+    pub batch: usize,
+}
+
+impl SmoothGrad {
+    /// 50 copies, noise of 15 % of the image's range.
+    pub fn paper() -> Self {
+        Self {
+            n_samples: 50,
+            noise: NoiseScale::Spread(0.15),
+            statistic: SmoothStatistic::Mean,
+            seed: 0,
+            batch: 16,
+        }
+    }
+}
+
+/// The elements of `image` with normal noise of the given deviation of every feature.
+pub(super) fn noisy_data(
+    image: &Image,
+    deviation: impl Fn(usize) -> f32,
+    rng: &mut ChaCha8Rng,
+) -> Vec<f32> {
+    let noisy = |(feature, value): (usize, &f32)| {
+        let normal: f32 = StandardNormal.sample(rng);
+        value + deviation(feature) * normal
+    };
+    image.data().iter().enumerate().map(noisy).collect()
+}
+
+/// The statistic of the gradients at noisy copies of `image`, one value per feature.
+pub fn smooth_grad(
+    field: &dyn Differentiable,
+    image: &Image,
+    target: &Target,
+    settings: &SmoothGrad,
+    progress: &dyn Progress,
+) -> Result<SaliencyMap> {
+    target.check(field.n_classes())?;
+    image.expect_shape("image", field.shape())?;
+    let SmoothGrad { n_samples, batch, .. } = *settings;
+    if n_samples == 0 || batch == 0 {
+        return Err(Error::config("n-samples, batch", 0, "at least 1"));
+    }
+    let deviation = settings.noise.deviation(image)?;
+    let mut rng = ChaCha8Rng::seed_from_u64(settings.seed);
+    let mut noisy = |_| Image::new(image.shape(), noisy_data(image, |_| deviation, &mut rng));
+    let (mut sum, mut squares) = (vec![0.0; image.data().len()], vec![0.0; image.data().len()]);
+    progress.begin("smooth-grad", n_samples as u64);
+    for first in (0..n_samples).step_by(batch) {
+        if progress.is_cancelled() {
+            return Err(Error::Cancelled);
+        }
+        let n = batch.min(n_samples - first);
+        let images: Vec<Image> = (0..n).map(&mut noisy).collect::<Result<_>>()?;
+        for evaluation in field.gradients(&images, target)? {
+            for ((sum, square), &g) in sum.iter_mut().zip(&mut squares).zip(&evaluation.gradient) {
+                *sum += f64::from(g);
+                *square += f64::from(g).powi(2);
+            }
+        }
+        progress.advance(n as u64);
+    }
+    progress.end();
+    let n = n_samples as f64;
+    let statistic = |(sum, square): (f64, f64)| match settings.statistic {
+        SmoothStatistic::Mean => sum / n,
+        SmoothStatistic::MeanSquare => square / n,
+        SmoothStatistic::Variance => square / n - (sum / n).powi(2),
+    };
+    let map = sum.into_iter().zip(squares).map(|pair| statistic(pair) as f32).collect();
+    SaliencyMap::new(image.shape(), map)
+}
