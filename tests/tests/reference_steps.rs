@@ -163,7 +163,7 @@ fn reference_preset_takes_the_steps_of_the_authors() {
 fn paper_preset_takes_the_published_steps() {
     let goldens = Goldens::load();
     let (image, segments) = (goldens.image(), goldens.segments());
-    let settings = HessianSets { max_features: NU, ..HessianSets::paper() };
+    let settings = HessianSets { max_features: NU, max_rows: None, ..HessianSets::paper() };
     let idg = IdgVis::paper();
     for field in networks(&goldens) {
         let class = top(field.as_ref(), &image);
