@@ -116,7 +116,8 @@ fn cafo_and_caso() {
             ("caso_smooth", smooth.clone()),
             ("magnitude", Caso { magnitude: true, ..smooth }),
         ] {
-            let map = caso_at(&field, &images, CLASS, &normalisation, &start, &settings).unwrap();
+            let map = caso_at(&field, &images, CLASS, &normalisation, &start, &settings, &Silent)
+                .unwrap();
             goldens.assert_close(&format!("caso.{name}.{what}"), &widen(map.data()), 1e-4);
         }
     }
@@ -130,12 +131,12 @@ fn caso_is_seeded_and_checked() {
     let noise = Some(CasoNoise { n_samples: 3, spread: 0.15, own_class: false });
     let map = |seed| {
         let settings = Caso { noise, seed, lambda1: 0.0, ..Caso::paper() };
-        caso(&field, &image, CLASS, &normalisation, &settings).unwrap()
+        caso(&field, &image, CLASS, &normalisation, &settings, &Silent).unwrap()
     };
     assert_eq!(map(1), map(1));
     assert_ne!(map(1), map(2));
     let broken = Caso { lambda2: 0.0, ..Caso::paper() };
-    let error = caso(&field, &image, CLASS, &normalisation, &broken).unwrap_err();
+    let error = caso(&field, &image, CLASS, &normalisation, &broken, &Silent).unwrap_err();
     assert_eq!(error.to_string(), "lambda2 = 0: a number > 0");
 }
 

@@ -171,11 +171,16 @@ impl Game<'_> {
 
     fn inserted(&self, context: &Image, other: &Image, set: &[u32]) -> Result<Image> {
         let shape = context.shape();
-        let pick = |(feature, (&c, &o)): (usize, (&f32, &f32))| {
-            if set.contains(&self.segments.label(shape.pixel(feature))) { o } else { c }
-        };
-        let pairs = context.data().iter().zip(other.data()).enumerate();
-        Image::new(shape, pairs.map(pick).collect())
+        let mut data = context.data().to_vec();
+        let planes = data.chunks_exact_mut(shape.n_pixels());
+        for (plane, source) in planes.zip(other.data().chunks_exact(shape.n_pixels())) {
+            for ((value, &o), label) in plane.iter_mut().zip(source).zip(self.segments.labels()) {
+                if set.contains(label) {
+                    *value = o;
+                }
+            }
+        }
+        Image::new(shape, data)
     }
 }
 

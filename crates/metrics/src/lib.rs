@@ -20,6 +20,7 @@ mod insertion_deletion;
 mod road;
 mod score;
 mod sensitivity;
+mod summary;
 
 pub use completeness::CompletenessGap;
 pub use complexity::{entropy, gini, gini_of_equal};
@@ -30,3 +31,4 @@ pub use road::{
     removal_order, road, road_curve, tied_share,
 };
 pub use sensitivity::{MaxSensitivity, largest_change, max_sensitivity};
+pub use summary::Summary;

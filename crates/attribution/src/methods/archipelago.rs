@@ -58,7 +58,7 @@ pub fn arch_attribute(
         let expected = format!("a segment below {}", segments.n_segments());
         return Err(Error::config("sets", label, expected));
     }
-    let insert = |set: &Vec<u32>| composed(baseline, image, segments, |l| set.contains(&l));
+    let insert = |set: &Vec<u32>| composed(baseline, image, segments, set.iter().copied());
     let images = std::iter::once(Ok(baseline.clone())).chain(sets.iter().map(insert));
     let values = values(field, images, target, batch)?;
     Ok(values[1..].iter().map(|value| value - values[0]).collect())

@@ -7,8 +7,8 @@
 //! as softmax itself is curved. CAFO leaves H out.
 
 use hsets_core::{
-    Curvature, Differentiable, Error, Image, Result, SaliencyMap, Shape, Smoothing, Target,
-    TwiceDifferentiable,
+    Curvature, Differentiable, Error, Image, Progress, Result, SaliencyMap, Shape, Smoothing,
+    Target, TwiceDifferentiable,
 };
 use rand::RngExt;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
@@ -96,6 +96,15 @@ impl Caso {
         Self { solver, ..Self::paper() }
     }
 
+    /// Hessian products to expect; exact solutions may need more, backtracking does.
+    fn n_products(&self) -> u64 {
+        let steps = match self.solver {
+            Solver::Proximal { iterations, .. } => 2 * iterations,
+            Solver::Exact => 50,
+        };
+        (self.power_steps + steps) as u64
+    }
+
     fn check(&self) -> Result<()> {
         if !(self.lambda1 >= 0.0 && self.lambda1.is_finite()) {
             return Err(Error::config("lambda1", self.lambda1, "a number ≥ 0"));
@@ -128,6 +137,7 @@ pub fn caso(
     class: usize,
     normalisation: &Normalisation,
     settings: &Caso,
+    progress: &dyn Progress,
 ) -> Result<SaliencyMap> {
     settings.check()?;
     let images = match settings.noise {
@@ -138,7 +148,7 @@ pub fn caso(
     rng.set_stream(1); // stream 0 is the noise
     let start: Vec<f32> =
         (0..image.shape().len()).map(|_| rng.random_range(-0.5f32..0.5)).collect();
-    caso_at(field, &images, class, normalisation, &start, settings)
+    caso_at(field, &images, class, normalisation, &start, settings, progress)
 }
 
 /// [`caso`] with g and H as means over `images`, and the power iteration from `start`.
@@ -149,6 +159,7 @@ pub fn caso_at(
     normalisation: &Normalisation,
     start: &[f32],
     settings: &Caso,
+    progress: &dyn Progress,
 ) -> Result<SaliencyMap> {
     settings.check()?;
     let shape = field.shape();
@@ -166,9 +177,18 @@ pub fn caso_at(
         let curvatures = linearised(field, images, &targets, settings.smoothing)?;
         let n = curvatures.len() as f64;
         let gradient = mean_gradient(curvatures.iter().map(|c| c.gradient()), &scale, n);
-        let hessian = |v: &[f64]| mean_product(&curvatures, &scale, v);
+        let hessian = |v: &[f64]| {
+            if progress.is_cancelled() {
+                return Err(Error::Cancelled);
+            }
+            progress.advance(1);
+            mean_product(&curvatures, &scale, v)
+        };
+        progress.begin("caso", settings.n_products());
         let lambda2 = settings.lambda2 + largest_eigenvalue(&hessian, start, settings.power_steps)?;
-        maximise(settings, &gradient, &hessian, lambda2)?
+        let delta = maximise(settings, &gradient, &hessian, lambda2)?;
+        progress.end();
+        delta
     } else {
         let gradients = first_order(field, images, &targets)?;
         let n = gradients.len() as f64;

@@ -122,30 +122,30 @@ pub fn moxi(
         MoxiCurve::Deletion => (image, baseline),
     };
     let sign = settings.curve.sign();
-    let rewards_of = |chosen: &[u32], candidates: &[u32]| {
-        let with = |&candidate: &u32| {
-            composed(start, other, &patches, |l| l == candidate || chosen.contains(&l))
+    let rewards_of = |chosen: &[u32], candidates: &[Option<u32>]| {
+        let with = |candidate: &Option<u32>| {
+            composed(start, other, &patches, chosen.iter().copied().chain(*candidate))
         };
         let mut rewards = Vec::with_capacity(candidates.len());
         let each = |logits: Vec<f64>| rewards.push(settings.reward.value(&logits, class));
         for_batches(field, candidates.iter().map(with), settings.batch, each)?;
         Ok::<_, Error>(rewards)
     };
-    let none = u32::MAX; // no patch has this label, so the start itself is scored
-    let (mut order, mut rewards) = (Vec::new(), rewards_of(&[], &[none])?);
+    let (mut order, mut rewards) = (Vec::new(), rewards_of(&[], &[None])?);
     progress.begin("moxi", n_chosen as u64);
     while order.len() < n_chosen {
         if progress.is_cancelled() {
             return Err(Error::Cancelled);
         }
-        let candidates: Vec<u32> = (0..n as u32).filter(|label| !order.contains(label)).collect();
+        let left = (0..n as u32).filter(|label| !order.contains(label));
+        let candidates: Vec<Option<u32>> = left.map(Some).collect();
         let scores = rewards_of(&order, &candidates)?;
         // The first among equals.
         let better = |best: usize, i: usize| {
             if sign * scores[i] > sign * scores[best] { i } else { best }
         };
         let best = (1..scores.len()).fold(0, better);
-        order.push(candidates[best]);
+        order.extend(candidates[best]);
         rewards.push(scores[best]);
         progress.advance(1);
     }

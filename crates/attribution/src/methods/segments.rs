@@ -23,19 +23,28 @@ pub(super) fn check_segments(shape: Shape, segments: &SegmentMap) -> Result<()> 
     Ok(())
 }
 
-/// `context` with the segments for which `inserted` holds taken from `image`.
+/// `context` with the segments of `inserted` taken from `image`.
 pub(super) fn composed(
     context: &Image,
     image: &Image,
     segments: &SegmentMap,
-    inserted: impl Fn(u32) -> bool,
+    inserted: impl IntoIterator<Item = u32>,
 ) -> Result<Image> {
     let shape = image.shape();
-    let pick = |(feature, (&c, &x)): (usize, (&f32, &f32))| {
-        if inserted(segments.label(shape.pixel(feature))) { x } else { c }
-    };
-    let pairs = context.data().iter().zip(image.data()).enumerate();
-    Image::new(shape, pairs.map(pick).collect())
+    let mut is_inserted = vec![false; segments.n_segments()];
+    for label in inserted {
+        is_inserted[label as usize] = true;
+    }
+    let mut data = context.data().to_vec();
+    let planes = data.chunks_exact_mut(shape.n_pixels());
+    for (plane, source) in planes.zip(image.data().chunks_exact(shape.n_pixels())) {
+        for ((value, &x), &label) in plane.iter_mut().zip(source).zip(segments.labels()) {
+            if is_inserted[label as usize] {
+                *value = x;
+            }
+        }
+    }
+    Image::new(shape, data)
 }
 
 /// Values of `target` at images made one batch at a time.

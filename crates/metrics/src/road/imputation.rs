@@ -237,3 +237,68 @@ impl Memory {
 fn ratio(a: Point<f32>, b: Point<f32>) -> Point<f32> {
     from_fn(|lane| if b[lane] == 0.0 { 0.0 } else { a[lane] / b[lane] })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Largest violation of (Σₙ wₙ) xₚ = Σₙ wₙ xₙ over the removed pixels.
+    fn violation(image: &Image, removed: &[usize]) -> f64 {
+        let Shape { height, width, .. } = image.shape();
+        let mut worst = 0.0f64;
+        for plane in image.data().chunks_exact(height * width) {
+            for &pixel in removed {
+                let mut defect = 0.0;
+                for (&(dy, dx), weight) in OFFSETS.iter().zip(WEIGHTS) {
+                    let y = (pixel / width).checked_add_signed(dy).filter(|&y| y < height);
+                    let x = (pixel % width).checked_add_signed(dx).filter(|&x| x < width);
+                    if let (Some(y), Some(x)) = (y, x) {
+                        defect += weight * f64::from(plane[y * width + x] - plane[pixel]);
+                    }
+                }
+                worst = worst.max(defect.abs());
+            }
+        }
+        worst
+    }
+
+    proptest! {
+        #[test]
+        fn every_removed_pixel_is_the_mean_of_its_neighbours(
+            (channels, height, width) in (1usize..7, 1usize..40, 1usize..40),
+            share in 0.0f64..1.0,
+            blob: bool,
+            seed: u64,
+        ) {
+            let shape = Shape::new(channels, height, width);
+            let random = |i: usize| {
+                let mixed = (i as u64 ^ seed).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+                (mixed ^ (mixed >> 31)).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 40
+            };
+            let value = |i| random(i) as f32 / (1u32 << 23) as f32 - 1.0;
+            let image = Image::new(shape, (0..shape.len()).map(value).collect()).unwrap();
+            let mut order: Vec<usize> = (0..shape.n_pixels()).collect();
+            if !blob {
+                order.sort_by_key(|&pixel| random(pixel));
+            }
+            let removed = &order[..(share * order.len() as f64) as usize];
+            let imputed = impute(&image, removed).unwrap();
+            prop_assert!(violation(&imputed, removed) < 1e-6);
+            for feature in (0..shape.len()).filter(|&f| !removed.contains(&shape.pixel(f))) {
+                prop_assert_eq!(imputed.data()[feature].to_bits(), image.data()[feature].to_bits());
+            }
+        }
+    }
+
+    #[test]
+    fn impossible_removals_are_refused() {
+        let image = Image::constant(Shape::new(1, 2, 2), 1.0);
+        assert_eq!(impute(&image, &[]).unwrap(), image);
+        let message = |removed: &[usize]| impute(&image, removed).unwrap_err().to_string();
+        assert_eq!(message(&[0, 0]), "removed = 0: each pixel below 4 at most once");
+        assert_eq!(message(&[4]), "removed = 4: each pixel below 4 at most once");
+        assert!(message(&[0, 1, 2, 3]).contains("fewer than all 4 pixels"));
+    }
+}
