@@ -43,8 +43,7 @@ impl Summary {
 /// 97.5 % quantile of Student's t, to 1e-3: tabulated for up to seven degrees of freedom, then the
 /// expansion in 1/ν (Abramowitz and Stegun 26.7.5).
 fn student_975(degrees: usize) -> f64 {
-    const TABLE: [f64; 8] =
-        [f64::NAN, 12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646];
+    const TABLE: [f64; 8] = [f64::NAN, 12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646];
     if let Some(&quantile) = TABLE.get(degrees) {
         return quantile;
     }
@@ -61,7 +60,9 @@ mod tests {
 
     #[test]
     fn student_quantiles_are_the_tabulated_ones() {
-        for (degrees, quantile) in [(5, 2.5706), (8, 2.3060), (9, 2.2622), (29, 2.0452), (199, 1.9720)] {
+        for (degrees, quantile) in
+            [(5, 2.5706), (8, 2.3060), (9, 2.2622), (29, 2.0452), (199, 1.9720)]
+        {
             assert!((student_975(degrees) - quantile).abs() < 1e-3, "{degrees}");
         }
     }
