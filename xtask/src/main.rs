@@ -1,5 +1,6 @@
 //! Development tasks, run as `cargo xtask TASK`.
 
+mod bench;
 mod scenes;
 mod tidy;
 
@@ -11,11 +12,21 @@ enum Command {
     Scenes(scenes::Args),
     /// Check the map of ARCHITECTURE.md and the house rules.
     Tidy,
+    /// Time this engine beside others.
+    #[command(subcommand)]
+    Bench(Bench),
+}
+
+#[derive(clap::Subcommand)]
+enum Bench {
+    /// Gradients and Hessian rows beside PyTorch's, in turns on the same weights and inputs.
+    Peers(bench::Peers),
 }
 
 fn main() -> anyhow::Result<()> {
     match Command::parse() {
         Command::Scenes(args) => scenes::run(&args),
         Command::Tidy => tidy::run(),
+        Command::Bench(Bench::Peers(settings)) => bench::peers(&settings),
     }
 }

@@ -1,0 +1,141 @@
+//! One side of `cargo xtask bench peers`: reads commands, runs them, answers with milliseconds.
+//!
+//! The other side, `fixtures/bench/peer.py`, speaks the same lines for PyTorch, so that both can be
+//! timed in turns on the same weights and inputs.
+//!
+//! | command | answer |
+//! |---|---|
+//! | `load MODEL SIDE WEIGHTS` | multiply-adds of one forward pass |
+//! | `forward N`, `gradient N` | ms for N images |
+//! | `linearize` | ms to prepare for rows |
+//! | `rows N` | ms for N rows at once, of the last linearisation |
+//! | `product N` | GFLOP/s of an N×N×N matrix product |
+//! | `peak` | largest resident memory so far, MiB |
+
+use std::{
+    io::{BufRead as _, Write as _},
+    time::Instant,
+};
+
+use anyhow::{Context as _, Result, bail};
+use hsets_autodiff::{Linearized, Network, Weights};
+use hsets_core::{Shape, Smoothing, Target};
+use hsets_kernels::{Conv2d, Conv2dSpec, Padding};
+use hsets_models::{Architecture, GraphOptions};
+
+fn main() -> Result<()> {
+    let mut lines = std::io::stdin().lock().lines();
+    let mut stdout = std::io::stdout().lock();
+    let mut answer = |text: String| -> Result<()> {
+        writeln!(stdout, "{text}")?;
+        stdout.flush().context("cannot answer")
+    };
+    while let Some(line) = lines.next().transpose()? {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words[..] {
+            ["load", model, side, weights] => {
+                let bench = Bench::load(model, side.parse()?, weights)?;
+                answer(bench.multiply_adds.to_string())?;
+                bench.serve(&mut lines, &mut answer)?;
+            }
+            ["product", n] => answer(format!("{}", product(n.parse()?)))?,
+            ["peak"] => answer(format!("{}", peak()?))?,
+            _ => bail!("unknown command '{line}'"),
+        }
+    }
+    Ok(())
+}
+
+/// A network with inputs to time it on.
+struct Bench {
+    network: Network,
+    images: Vec<Vec<f32>>,
+    multiply_adds: u64,
+}
+
+/// Largest batch that is timed.
+const BATCH: usize = 8;
+
+impl Bench {
+    fn load(model: &str, side: usize, weights: &str) -> Result<Self> {
+        let shape = Shape::new(3, side, side);
+        let architecture: Architecture = model.parse()?;
+        let graph = architecture.graph(&GraphOptions::new(shape, 1000))?;
+        let tensors = candle_core::safetensors::load(weights, &candle_core::Device::Cpu)?;
+        let known = |name: &String| !name.ends_with("num_batches_tracked");
+        let weights = Weights::new(tensors.into_iter().filter(|(name, _)| known(name)));
+        let network = Network::new(&graph, &weights)?;
+        // The formula is that of the other side.
+        let pixel = |n: usize, i: usize| (((n * 31 + i) as f64 * 12.9898).sin()) as f32;
+        let image = |n: usize| (0..shape.len()).map(|i| pixel(n, i)).collect();
+        let images = (0..BATCH).map(image).collect();
+        Ok(Self { network, images, multiply_adds: graph.multiply_adds() })
+    }
+
+    /// Runs commands about this network; returns after `unload`.
+    fn serve(
+        &self,
+        lines: &mut impl Iterator<Item = std::io::Result<String>>,
+        answer: &mut impl FnMut(String) -> Result<()>,
+    ) -> Result<()> {
+        let mut linearized: Option<Linearized<'_, hsets_autodiff::Cpu<f32>>> = None;
+        while let Some(line) = lines.next().transpose()? {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let start = Instant::now();
+            match words[..] {
+                ["forward", n] => {
+                    self.network.logits_of(&self.batch(n)?)?;
+                }
+                ["gradient", n] => {
+                    let batch = self.batch(n)?;
+                    self.network.gradients_of(&batch, &Target::Logit(0), Smoothing::Exact)?;
+                }
+                ["linearize"] => {
+                    drop(linearized.take()); // before the next one takes its memory
+                    let (image, target) = (&self.images[0], Target::Logit(0));
+                    linearized =
+                        Some(self.network.linearized_at(image, &target, Smoothing::PAPER)?);
+                }
+                ["rows", n] => {
+                    let features: Vec<usize> = (0..n.parse()?).map(|i| 10_007 * i + 99).collect();
+                    linearized.as_ref().context("linearize first")?.rows(&features)?;
+                }
+                ["unload"] => return answer("ok".into()),
+                _ => bail!("unknown command '{line}'"),
+            }
+            answer(format!("{}", start.elapsed().as_secs_f64() * 1e3))?;
+        }
+        Ok(())
+    }
+
+    fn batch(&self, n: &str) -> Result<Vec<&[f32]>> {
+        Ok(self.images[..n.parse::<usize>()?].iter().map(Vec::as_slice).collect())
+    }
+}
+
+/// GFLOP/s of an n×n×n matrix product: a 1×1 convolution is one.
+fn product(n: usize) -> f64 {
+    let spec = Conv2dSpec {
+        in_channels: n,
+        out_channels: n,
+        groups: 1,
+        kernel: [1; 2],
+        stride: [1; 2],
+        dilation: [1; 2],
+        padding: Padding::all(0),
+    };
+    let conv = Conv2d::new(spec, vec![0.5f32; n * n]);
+    let (x, mut out) = (vec![1.0f32; n * n], vec![0.0f32; n * n]);
+    conv.forward(1, [1, n], &x, None, &mut out);
+    let start = Instant::now();
+    conv.forward(1, [1, n], &x, None, &mut out);
+    2.0 * (n as f64).powi(3) / start.elapsed().as_secs_f64() / 1e9
+}
+
+/// Largest resident memory of this process in MiB.
+fn peak() -> Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").context("needs Linux")?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM")).context("no VmHWM")?;
+    let kib: u64 = line.split_whitespace().nth(1).context("no number")?.parse()?;
+    Ok(kib / 1024)
+}
