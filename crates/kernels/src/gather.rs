@@ -70,10 +70,8 @@ impl<T: Scalar> Gather<T> {
         self.rows.div_ceil(T::micro(self.isa).tiles.len())
     }
 
-    /// First row and number of rows of each panel, as equal as can be.
     pub(crate) fn panels(&self) -> impl Iterator<Item = (usize, usize)> + use<T> {
-        let (rows, n) = (self.rows, self.n_panels());
-        (0..n).map(move |i| (i * rows / n, (i + 1) * rows / n - i * rows / n))
+        panels(self.rows, T::micro(self.isa).tiles.len())
     }
 
     /// Whether every output is zero.
@@ -105,6 +103,12 @@ impl<T: Scalar> Gather<T> {
             Call::new(self, source, flat, view, place, &Shared::new(out), emit).run();
         }
     }
+}
+
+/// First row and number of rows of each panel of at most `most` rows, as equal as can be.
+pub(crate) fn panels(rows: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
+    let n = rows.div_ceil(most);
+    (0..n).map(move |i| (i * rows / n, (i + 1) * rows / n - i * rows / n))
 }
 
 pub(crate) fn area([height, width]: [usize; 2]) -> usize {

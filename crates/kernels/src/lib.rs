@@ -36,8 +36,10 @@ mod shared;
 mod simd;
 mod source;
 mod tiling;
+mod transforms;
+mod winograd;
 
-pub use conv2d::{Conv2d, Conv2dSpec, Padding, Window};
+pub use conv2d::{Algorithm, Conv2d, Conv2dSpec, Padding, Window};
 pub use curve::Curve;
 pub use elementwise::{
     add_assign, channel_affine, channel_scale, curve_slopes, curve_values, multiply_add_planes,

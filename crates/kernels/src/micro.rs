@@ -14,12 +14,18 @@ pub(crate) type Tile<T> = unsafe fn(usize, *const T, *const T, *const usize, *mu
 /// Arguments: number of k, weights, b, offsets, out, len.
 pub(crate) type Strip<T> = unsafe fn(usize, *const T, *const T, *const usize, *mut T, usize);
 
-/// Copies rows of numbers, taking every one or every second number of a row.
-pub(crate) type CopyRows<T> = unsafe fn(Rows<*const T>, Rows<*mut T>, usize, usize, bool);
+/// Copies rows of numbers, taking every number of a row, every second or every fourth.
+pub(crate) type CopyRows<T> = unsafe fn(Rows<*const T>, Rows<*mut T>, usize, usize, usize);
 
 /// `out (+)= sums + bias` for rows of numbers. Rows of one number of bias, which may be null.
 pub(crate) type StoreRows<T> =
     unsafe fn(Rows<*const T>, Rows<*mut T>, usize, usize, Rows<*const T>, bool);
+
+/// Winograd input transform. Arguments: from, offsets, to, step, number of tiles.
+pub(crate) type TilesIn<T> = unsafe fn(*const T, *const usize, *mut T, usize, usize);
+
+/// Winograd output transform of one vector. Arguments: from, step, to, step.
+pub(crate) type TilesOut<T> = unsafe fn(*const T, usize, *mut T, usize);
 
 /// Rows of numbers at equal distance.
 #[derive(Clone, Copy)]
@@ -36,10 +42,12 @@ pub(crate) struct Micro<T: 'static> {
     pub(crate) tiles: &'static [[Tile<T>; 2]],
     /// The strip kernel.
     pub(crate) strip: Strip<T>,
-    /// Arguments: from, to, number of rows, numbers in a row of `to`, whether to skip every second.
+    /// Arguments: from, to, number of rows, numbers in a row of `to`, step in `from`.
     pub(crate) copy_rows: CopyRows<T>,
     /// Arguments: sums, out, number of rows, numbers in a row, bias, whether to add to `out`.
     pub(crate) store_rows: StoreRows<T>,
+    /// Transforms of F(2×2, 3×3) and F(4×4, 3×3).
+    pub(crate) winograd: [(TilesIn<T>, TilesOut<T>); 2],
 }
 
 impl<T> Clone for Micro<T> {
@@ -152,26 +160,61 @@ unsafe fn copy_rows<S: Simd>(
     to: Rows<*mut S::Element>,
     n_rows: usize,
     len: usize,
-    skip: bool,
+    step: usize,
 ) {
     // SAFETY: the caller gives that many rows of that many numbers, all valid.
     unsafe {
         for row in 0..n_rows {
             let (from, to) = (from.start.add(row * from.step), to.start.add(row * to.step));
-            if skip {
-                for i in 0..len {
-                    *to.add(i) = *from.add(2 * i);
+            match step {
+                2 => copy_spread::<S, 2>(from, to, len),
+                4 => copy_spread::<S, 4>(from, to, len),
+                _ => copy_dense::<S>(from, to, len),
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn copy_dense<S: Simd>(from: *const S::Element, to: *mut S::Element, len: usize) {
+    // SAFETY: the caller gives `len` numbers on both sides.
+    unsafe {
+        let mut at = 0;
+        while at + S::LANES <= len {
+            S::load(from.add(at)).store(to.add(at));
+            at += S::LANES;
+        }
+        if at < len {
+            S::load_first(from.add(at), len - at).store_first(to.add(at), len - at);
+        }
+    }
+}
+
+/// Takes every `STEP`-th number, 2 or 4, and reads none beyond the last it takes.
+#[inline(always)]
+unsafe fn copy_spread<S: Simd, const STEP: usize>(
+    from: *const S::Element,
+    to: *mut S::Element,
+    len: usize,
+) {
+    // SAFETY: the caller gives `len` numbers of `to` and STEP·(len - 1) + 1 of `from`.
+    unsafe {
+        let mut at = 0;
+        while at < len {
+            let n = S::LANES.min(len - at);
+            let span = STEP * (n - 1) + 1;
+            let from = from.add(STEP * at);
+            let part = |i: usize| {
+                let start = i * S::LANES;
+                if start >= span {
+                    return S::load_first(from, 0);
                 }
-                continue;
-            }
-            let mut at = 0;
-            while at + S::LANES <= len {
-                S::load(from.add(at)).store(to.add(at));
-                at += S::LANES;
-            }
-            if at < len {
-                S::load_first(from.add(at), len - at).store_first(to.add(at), len - at);
-            }
+                S::load_first(from.add(start), S::LANES.min(span - start))
+            };
+            let low = part(0).even(part(1));
+            let taken = if STEP == 2 { low } else { low.even(part(2).even(part(3))) };
+            taken.store_first(to.add(at), n);
+            at += S::LANES;
         }
     }
 }
@@ -216,6 +259,29 @@ unsafe fn store_rows<S: Simd>(
 
 /// Compiles the loops for one vector type and set of instructions.
 macro_rules! compile {
+    (@transforms $input:ident, $output:ident, $simd:ty, $element:ty $(, $features:literal)?) => {
+        $(#[target_feature(enable = $features)])?
+        unsafe fn $input(
+            from: *const $element,
+            offsets: *const usize,
+            to: *mut $element,
+            step: usize,
+            len: usize,
+        ) {
+            // SAFETY: passed on to the caller, who also makes sure of the instructions.
+            unsafe {
+                crate::transforms::$input::<$simd>(from, offsets, to, step, len, <$element>::from);
+            }
+        }
+
+        $(#[target_feature(enable = $features)])?
+        unsafe fn $output(from: *const $element, from_step: usize, to: *mut $element, step: usize) {
+            // SAFETY: passed on to the caller, who also makes sure of the instructions.
+            unsafe {
+                crate::transforms::$output::<$simd>(from, from_step, to, step, <$element>::from);
+            }
+        }
+    };
     ($name:ident, $import:ident, $simd:ty, $element:ty, [$($rows:literal)*] $(, $features:literal)?) => {
         mod $name {
             use super::{Micro, Rows, Simd};
@@ -253,10 +319,10 @@ macro_rules! compile {
                 to: Rows<*mut $element>,
                 n_rows: usize,
                 len: usize,
-                skip: bool,
+                step: usize,
             ) {
                 // SAFETY: passed on to the caller, who also makes sure of the instructions.
-                unsafe { super::copy_rows::<$simd>(from, to, n_rows, len, skip) }
+                unsafe { super::copy_rows::<$simd>(from, to, n_rows, len, step) }
             }
 
             $(#[target_feature(enable = $features)])?
@@ -272,12 +338,16 @@ macro_rules! compile {
                 unsafe { super::store_rows::<$simd>(sums, out, n_rows, len, bias, add, 0.0) }
             }
 
+            compile!(@transforms tiles_in_2, tiles_out_2, $simd, $element $(, $features)?);
+            compile!(@transforms tiles_in_4, tiles_out_4, $simd, $element $(, $features)?);
+
             pub(super) const MICRO: Micro<$element> = Micro {
                 lanes: <$simd>::LANES,
                 tiles: &[$([tile::<$rows, 1>, tile::<$rows, 2>]),*],
                 strip,
                 copy_rows,
                 store_rows,
+                winograd: [(tiles_in_2, tiles_out_2), (tiles_in_4, tiles_out_4)],
             };
         }
     };

@@ -13,6 +13,8 @@ pub(crate) trait Simd: Copy {
     unsafe fn load(from: *const Self::Element) -> Self;
     unsafe fn store(self, to: *mut Self::Element);
     unsafe fn add(self, other: Self) -> Self;
+    /// The numbers at even places of `self` followed by `other`.
+    unsafe fn even(self, other: Self) -> Self;
     /// The first `n` ≤ LANES numbers of `from`, the rest zero.
     unsafe fn load_first(from: *const Self::Element, n: usize) -> Self;
     /// Stores the first `n` ≤ LANES numbers.
@@ -41,6 +43,11 @@ impl<T: Copy + Add<Output = T> + Mul<Output = T>, const L: usize> Simd for Plain
     unsafe fn store(self, to: *mut T) {
         // SAFETY: valid for L numbers by the trait's contract.
         unsafe { to.cast::<[T; L]>().write_unaligned(self.0) }
+    }
+    #[inline(always)]
+    unsafe fn even(self, other: Self) -> Self {
+        let at = |i: usize| if i < L { self.0[i] } else { other.0[i - L] };
+        Self(std::array::from_fn(|lane| at(2 * lane)))
     }
     #[inline(always)]
     unsafe fn load_first(from: *const T, n: usize) -> Self {
@@ -74,7 +81,8 @@ impl<T: Copy + Add<Output = T> + Mul<Output = T>, const L: usize> Simd for Plain
 
 macro_rules! intrinsics {
     ($name:ident, $module:ident, $element:ty, $lanes:literal, $vector:ident,
-     $splat:ident, $load:ident, $store:ident, $add:ident, $fma:ident, $load_first:expr, $store_first:expr) => {
+     $splat:ident, $load:ident, $store:ident, $add:ident, $fma:ident, $load_first:ident,
+     $store_first:ident, $even:ident) => {
         /// Vector of the architecture.
         #[derive(Clone, Copy)]
         pub(crate) struct $name(std::arch::$module::$vector);
@@ -96,6 +104,11 @@ macro_rules! intrinsics {
             unsafe fn store(self, to: *mut $element) {
                 // SAFETY: instructions present and pointer valid by the trait's contract.
                 unsafe { std::arch::$module::$store(to, self.0) }
+            }
+            #[inline(always)]
+            unsafe fn even(self, other: Self) -> Self {
+                // SAFETY: instructions present by the trait's contract.
+                Self(unsafe { $even(self.0, other.0) })
             }
             #[inline(always)]
             unsafe fn load_first(from: *const $element, n: usize) -> Self {
@@ -190,6 +203,36 @@ mod x86 {
         // SAFETY: numbers beyond the mask are not touched.
         unsafe { arch::_mm512_mask_storeu_pd(to, bits_8(n), value) }
     }
+    #[inline(always)]
+    unsafe fn even_f32x8(a: arch::__m256, b: arch::__m256) -> arch::__m256 {
+        // SAFETY: AVX2 by the caller's contract.
+        unsafe {
+            let pairs = arch::_mm256_castps_pd(arch::_mm256_shuffle_ps::<0b10_00_10_00>(a, b));
+            arch::_mm256_castpd_ps(arch::_mm256_permute4x64_pd::<0b11_01_10_00>(pairs))
+        }
+    }
+    #[inline(always)]
+    unsafe fn even_f64x4(a: arch::__m256d, b: arch::__m256d) -> arch::__m256d {
+        // SAFETY: AVX2 by the caller's contract.
+        unsafe { arch::_mm256_permute4x64_pd::<0b11_01_10_00>(arch::_mm256_unpacklo_pd(a, b)) }
+    }
+    #[inline(always)]
+    unsafe fn even_f32x16(a: arch::__m512, b: arch::__m512) -> arch::__m512 {
+        // SAFETY: AVX-512 by the caller's contract.
+        unsafe {
+            let at =
+                arch::_mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+            arch::_mm512_permutex2var_ps(a, at, b)
+        }
+    }
+    #[inline(always)]
+    unsafe fn even_f64x8(a: arch::__m512d, b: arch::__m512d) -> arch::__m512d {
+        // SAFETY: AVX-512 by the caller's contract.
+        unsafe {
+            let at = arch::_mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
+            arch::_mm512_permutex2var_pd(a, at, b)
+        }
+    }
     partial!(
         load_first_f32x8,
         store_first_f32x8,
@@ -221,7 +264,8 @@ mod x86 {
         _mm256_add_ps,
         _mm256_fmadd_ps,
         load_first_f32x8,
-        store_first_f32x8
+        store_first_f32x8,
+        even_f32x8
     );
     intrinsics!(
         F64x4,
@@ -235,7 +279,8 @@ mod x86 {
         _mm256_add_pd,
         _mm256_fmadd_pd,
         load_first_f64x4,
-        store_first_f64x4
+        store_first_f64x4,
+        even_f64x4
     );
     intrinsics!(
         F32x16,
@@ -249,7 +294,8 @@ mod x86 {
         _mm512_add_ps,
         _mm512_fmadd_ps,
         load_first_f32x16,
-        store_first_f32x16
+        store_first_f32x16,
+        even_f32x16
     );
     intrinsics!(
         F64x8,
@@ -263,7 +309,8 @@ mod x86 {
         _mm512_add_pd,
         _mm512_fmadd_pd,
         load_first_f64x8,
-        store_first_f64x8
+        store_first_f64x8,
+        even_f64x8
     );
 }
 #[cfg(target_arch = "x86_64")]
@@ -274,6 +321,7 @@ mod neon {
     use super::Simd;
     use std::arch::aarch64::{
         float32x4_t, float64x2_t, vfmaq_f32, vfmaq_f64, vld1q_f32, vld1q_f64, vst1q_f32, vst1q_f64,
+        vuzp1q_f32, vuzp1q_f64,
     };
 
     /// Arithmetic and partial loads and stores in the operand order of the x86 intrinsics.
@@ -339,7 +387,8 @@ mod neon {
         vaddq_f32,
         fma_f32,
         load_first_f32,
-        store_first_f32
+        store_first_f32,
+        vuzp1q_f32
     );
     intrinsics!(
         F64x2,
@@ -353,7 +402,8 @@ mod neon {
         vaddq_f64,
         fma_f64,
         load_first_f64,
-        store_first_f64
+        store_first_f64,
+        vuzp1q_f64
     );
 }
 #[cfg(target_arch = "aarch64")]

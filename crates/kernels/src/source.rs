@@ -177,11 +177,11 @@ fn copy_plane<T: Scalar>(
 ) {
     assert!((n_rows - 1) * from_row + (len - 1) * step < from.len());
     assert!((n_rows - 1) * to_row + len <= to.len());
-    if step <= 2 {
+    if [1, 2, 4].contains(&step) {
         let from = Rows { start: from.as_ptr(), step: from_row };
         let to = Rows { start: to.as_mut_ptr(), step: to_row };
         // SAFETY: the last row ends inside, on both sides, by the assertions.
-        unsafe { (micro.copy_rows)(from, to, n_rows, len, step == 2) };
+        unsafe { (micro.copy_rows)(from, to, n_rows, len, step) };
         return;
     }
     for row in 0..n_rows {

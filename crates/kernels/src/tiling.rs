@@ -19,7 +19,7 @@ use crate::source::{Block, Source, Strides, View};
 
 /// Longest run of a sum kept in registers; partial sums are added up in memory. It is what makes a
 /// panel of weights fit into the first-level cache, and being constant makes sums reproducible.
-const MAX_TERMS: usize = 256;
+const MAX_TERMS: usize = 128;
 /// Bytes of input a block should copy: half of a small second-level cache.
 const BLOCK_BYTES: usize = 384 << 10;
 /// Products below which threads cost more than they bring.

@@ -1,6 +1,6 @@
 //! Convolutions: random shapes, strides, paddings, dilations, groups, batches, on every path.
 
-use hsets_kernels::{Conv2d, Conv2dSpec, Curve, Epilogue, Isa, Padding, Scalar, Window};
+use hsets_kernels::{Algorithm, Conv2d, Conv2dSpec, Curve, Epilogue, Isa, Padding, Scalar, Window};
 use proptest::prelude::*;
 
 use crate::reference;
@@ -75,7 +75,7 @@ fn check<T: Scalar>(problem: &Problem, isa: Isa) {
     let weights = problem.weights();
     let (x, g) = (numbers(2, problem.in_len()), numbers(3, problem.out_len()));
     let (bias, old) = (numbers(4, spec.out_channels), numbers(5, problem.in_len()));
-    let conv = Conv2d::<T>::with_isa(spec, narrow(&weights), isa);
+    let conv = Conv2d::<T>::with_isa(spec, narrow(&weights), Algorithm::Direct, isa);
 
     let expected = reference::conv2d(&spec, &weights, batch, in_size, &x, &bias);
     let mut out = vec![T::from_f64(f64::NAN); problem.out_len()];
@@ -171,7 +171,7 @@ fn one_tap_is_not_always_a_matrix_product() {
 /// A point-sized factor or curve after the convolution, against the same done separately.
 fn check_epilogues<T: Scalar>(problem: &Problem, isa: Isa, shared: bool) {
     let Problem { spec, batch, in_size } = *problem;
-    let conv = Conv2d::<T>::with_isa(spec, narrow(&problem.weights()), isa);
+    let conv = Conv2d::<T>::with_isa(spec, narrow(&problem.weights()), Algorithm::Direct, isa);
     let x: Vec<T> = narrow(&numbers(2, problem.in_len()));
     let g: Vec<T> = narrow(&numbers(3, problem.out_len()));
     let bias: Vec<T> = narrow(&numbers(4, spec.out_channels));
@@ -270,4 +270,110 @@ proptest! {
         conv.forward_window(batch, in_window, &cut(&x, in_size, in_window), None, out_window, &mut out);
         prop_assert_eq!(out, expected);
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(25))]
+
+    #[test]
+    fn winograd_matches_the_definition(
+        (channels, rows) in (1..40usize, 1..40usize),
+        padding in (0..3usize, 0..3usize, 0..3usize, 0..3usize),
+        batch in 1..4usize,
+        in_size in [3..30usize, 3..70usize],
+    ) {
+        let (top, bottom, left, right) = padding;
+        let spec = Conv2dSpec {
+            in_channels: channels,
+            out_channels: rows,
+            groups: 1,
+            kernel: [3, 3],
+            stride: [1, 1],
+            dilation: [1, 1],
+            padding: Padding { top, bottom, left, right },
+        };
+        let problem = Problem { spec, batch, in_size };
+        for isa in Isa::available() {
+            for algorithm in [Algorithm::Winograd2, Algorithm::Winograd4] {
+                check_winograd::<f32>(&problem, algorithm, isa);
+                check_winograd::<f64>(&problem, algorithm, isa);
+            }
+        }
+    }
+}
+
+/// Both directions with bias, accumulation and epilogue; an image alone has the bits it has in a
+/// batch, on any number of threads.
+fn check_winograd<T: Scalar>(problem: &Problem, algorithm: Algorithm, isa: Isa) {
+    let Problem { spec, batch, in_size } = *problem;
+    let weights = problem.weights();
+    let conv = Conv2d::<T>::with_isa(spec, narrow(&weights), algorithm, isa);
+    let (x, g) = (numbers(2, problem.in_len()), numbers(3, problem.out_len()));
+    let (bias, old) = (numbers(4, spec.out_channels), numbers(5, problem.in_len()));
+    let what = format!("{algorithm:?} {isa:?} {problem:?}");
+    // Transforms grow numbers up to a hundredfold before they cancel.
+    let tolerance = |n_terms: usize| 100.0 * tolerance::<T>(n_terms);
+
+    let (narrow_x, narrow_bias) = (narrow::<T>(&x), narrow::<T>(&bias));
+    let run = |batch: usize, x: &[T]| {
+        let mut out = vec![T::ZERO; problem.out_len() / problem.batch * batch];
+        let epilogue = Epilogue::Curve { curve: Curve::Relu, slopes: None, bends: None };
+        conv.forward_with(batch, in_size, x, Some(&narrow_bias), Some(epilogue), &mut out);
+        out
+    };
+    let expected: Vec<f64> = reference::conv2d(&spec, &weights, batch, in_size, &x, &bias)
+        .into_iter()
+        .map(|x| x.max(0.0))
+        .collect();
+    let out = with_threads(1, || run(batch, &narrow_x));
+    assert_close(&out, &expected, tolerance(problem.n_terms()), &what);
+    assert_eq!(out, with_threads(3, || run(batch, &narrow_x)), "{what}");
+    let (in_plane, out_plane) =
+        (in_size[0] * in_size[1], problem.out_len() / (spec.out_channels * batch));
+    for n in 0..batch {
+        let alone = run(1, &image(&narrow_x, batch, in_plane, n));
+        assert_eq!(alone, image(&out, batch, out_plane, n), "{what}");
+    }
+
+    let expected = reference::conv2d_adjoint(&spec, &weights, batch, in_size, &g);
+    let expected: Vec<f64> = expected.iter().zip(&old).map(|(x, y)| x + y).collect();
+    let mut grad = narrow::<T>(&old);
+    conv.adjoint(batch, in_size, &narrow(&g), &mut grad, true);
+    assert_close(&grad, &expected, tolerance(9 * spec.out_channels), &what);
+}
+
+/// What the default gives away: rounding errors against f64, relative to those of direct sums.
+#[test]
+fn default_algorithm_rounds_about_as_the_direct_one() {
+    let spec = Conv2dSpec {
+        in_channels: 256,
+        out_channels: 64,
+        groups: 1,
+        kernel: [3, 3],
+        stride: [1, 1],
+        dilation: [1, 1],
+        padding: Padding::all(1),
+    };
+    let problem = Problem { spec, batch: 1, in_size: [28, 28] };
+    let weights = problem.weights();
+    let x: Vec<f64> = numbers(2, problem.in_len()).iter().map(|x| x.max(0.0)).collect();
+    let mut exact = vec![0.0; problem.out_len()];
+    Conv2d::with_algorithm(spec, weights.clone(), Algorithm::Direct).forward(
+        1,
+        problem.in_size,
+        &x,
+        None,
+        &mut exact,
+    );
+    let error = |algorithm: Algorithm| {
+        let conv = Conv2d::<f32>::with_algorithm(spec, narrow(&weights), algorithm);
+        let mut out = vec![0.0; exact.len()];
+        conv.forward(1, problem.in_size, &narrow(&x), None, &mut out);
+        let errors: Vec<f64> =
+            out.iter().zip(&exact).map(|(&out, exact)| f64::from(out) - exact).collect();
+        dot(&errors, &errors).sqrt()
+    };
+    let direct = error(Algorithm::Direct);
+    assert!(error(Algorithm::Auto) < 1.7 * direct);
+    assert!(error(Algorithm::Winograd4) < 12.0 * direct);
 }

@@ -1,0 +1,355 @@
+//! 3×3 convolutions of stride 1 by Winograd's minimal filtering: fewer products, a little more
+//! rounding.
+//!
+//! For every position (u, v) of a transformed tile, channels mix by a matrix product
+//! M[u, v] = U[u, v] · V[u, v] with U = G g Gᵀ [O, I] made once and V = Bᵀ d B [I, tiles].
+
+#![allow(unsafe_code)] // Calls the inner loops, whose reach is asserted just before.
+
+use rayon::prelude::*;
+
+use crate::Scalar;
+use crate::emit::{Emit, Place};
+use crate::gather::{area, panels};
+use crate::isa::{Isa, prefetch};
+use crate::shared::Shared;
+use crate::source::{Block, Source, Strides, View};
+
+/// Longest run of a sum kept in registers: short, to make up for the rounding of the transforms.
+const MAX_TERMS: usize = 64;
+/// Bytes of transformed inputs and products a task may hold.
+const TASK_BYTES: usize = 3 << 19;
+/// Tiles below which a task would read more weights than it computes.
+const MIN_TILES: usize = 96;
+
+/// G of F(2×2, 3×3).
+const G_2: [[f64; 3]; 4] = [[1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.0, 0.0, 1.0]];
+/// G of F(4×4, 3×3).
+const G_4: [[f64; 3]; 6] = [
+    [1.0 / 4.0, 0.0, 0.0],
+    [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
+    [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
+    [1.0 / 24.0, 1.0 / 12.0, 1.0 / 6.0],
+    [1.0 / 24.0, -1.0 / 12.0, 1.0 / 6.0],
+    [0.0, 0.0, 1.0],
+];
+
+/// Transformed weights of one direction of a convolution.
+#[derive(Debug)]
+pub(crate) struct Winograd<T> {
+    /// m of F(m×m, 3×3): 2 or 4.
+    m: usize,
+    rows: usize,
+    channels: usize,
+    /// Where the first of the nine taps reads.
+    first_tap: [isize; 2],
+    /// First row and number of rows of each panel.
+    panels: Vec<(usize, usize)>,
+    /// [(u, v)][panel][channel][row of panel].
+    weights: Vec<T>,
+    isa: Isa,
+}
+
+/// One task's view of its tiles.
+struct Tiling {
+    block: Block,
+    /// Tile rows and columns of an image.
+    grid: [usize; 2],
+    /// Tiles in all, and the distance between channels of transformed inputs.
+    n_tiles: usize,
+    row: usize,
+}
+
+impl<T: Scalar> Winograd<T> {
+    /// Transforms the weights of a 3×3 convolution of stride 1 in one group: `weight(row, channel,
+    /// tap)` for [rows, channels] and nine taps in reading order, the first at `first_tap`.
+    pub(crate) fn new(
+        isa: Isa,
+        m: usize,
+        [rows, channels]: [usize; 2],
+        first_tap: [isize; 2],
+        weight: impl Fn(usize, usize, usize) -> T,
+    ) -> Self {
+        assert!(isa <= Isa::detect(), "{isa:?} is not available on this machine");
+        let g: &[[f64; 3]] = if m == 2 { &G_2 } else { &G_4 };
+        let n = m + 2;
+        let panels: Vec<_> = panels(rows, T::micro(isa).tiles.len()).collect();
+        let mut weights = vec![T::ZERO; n * n * rows * channels];
+        for &(start, n_rows) in &panels {
+            for (channel, row) in pairs(channels, n_rows) {
+                let kernel: [f64; 9] =
+                    std::array::from_fn(|tap| weight(start + row, channel, tap).to_f64());
+                let at = start * channels + channel * n_rows + row;
+                for (u, v) in pairs(n, n) {
+                    let sum =
+                        |a: usize| -> f64 { (0..3).map(|b| kernel[3 * a + b] * g[v][b]).sum() };
+                    let value: f64 = (0..3).map(|a| g[u][a] * sum(a)).sum();
+                    weights[(n * u + v) * rows * channels + at] = T::from_f64(value);
+                }
+            }
+        }
+        Self { m, rows, channels, first_tap, panels, weights, isa }
+    }
+
+    /// Computes an output of the given size.
+    pub(crate) fn run(
+        &self,
+        view: View<'_, T>,
+        out_size: [usize; 2],
+        out: &mut [T],
+        emit: &Emit<'_, T>,
+    ) {
+        assert_eq!(view.values.len(), self.channels * view.batch * area(view.size));
+        assert_eq!(out.len(), self.rows * view.batch * area(out_size));
+        assert!(emit.bias.is_none_or(|bias| bias.len() == self.rows));
+        if out.is_empty() {
+            return;
+        }
+        let n = self.m + 2;
+        let taps: Vec<_> = (0..n * n)
+            .map(|t| [self.first_tap[0] + (t / n) as isize, self.first_tap[1] + (t % n) as isize])
+            .collect();
+        let source = Source::new([self.m, self.m], &taps, [0, 0]);
+        let grid = out_size.map(|size| size.div_ceil(self.m));
+        let blocks = self.blocks(view.batch, grid);
+        let wanted = rayon::current_num_threads();
+        let n_parts = wanted.div_ceil(blocks.len()).min(self.panels.len());
+        let out = Shared::new(out);
+        let place = Place::whole(out_size);
+        (0..blocks.len() * n_parts).into_par_iter().for_each(|task| {
+            let (block, part) = (&blocks[task / n_parts], task % n_parts);
+            let n_panels = self.panels.len();
+            let panels = &self.panels[part * n_panels / n_parts..(part + 1) * n_panels / n_parts];
+            self.task(&source, view, block, panels, (&out, place, emit));
+        });
+    }
+
+    /// Blocks of tile rows, of several images where these are small.
+    fn blocks(&self, batch: usize, [height, width]: [usize; 2]) -> Vec<Block> {
+        let n = self.m + 2;
+        let fit = TASK_BYTES / (n * n * (self.rows + self.channels) * size_of::<T>());
+        let fit = fit.max(MIN_TILES);
+        let images = (fit / (height * width)).clamp(1, batch);
+        let fair = (batch * height * width).div_ceil(2 * rayon::current_num_threads());
+        let rows = (fit.min(fair.max(MIN_TILES)) / width).clamp(1, height);
+        let (n_images, n_rows) = (batch.div_ceil(images), height.div_ceil(rows));
+        let part = |len: usize, i: usize, n: usize| i * len / n..(i + 1) * len / n;
+        let block = |i: usize| Block {
+            images: part(batch, i / n_rows, n_images),
+            rows: part(height, i % n_rows, n_rows),
+            columns: 0..width,
+        };
+        (0..n_images * n_rows).map(block).collect()
+    }
+
+    /// Some panels of all outputs of a block.
+    fn task(
+        &self,
+        source: &Source,
+        view: View<'_, T>,
+        block: &Block,
+        panels: &[(usize, usize)],
+        target: (&Shared<'_, T>, Place, &Emit<'_, T>),
+    ) {
+        let micro = T::micro(self.isa);
+        let n = self.m + 2;
+        let grid = [block.rows.len(), block.columns.len()];
+        let n_tiles = block.images.len() * area(grid);
+        let row = (n_tiles + micro.lanes).next_multiple_of(micro.columns());
+        let tiling = Tiling { block: block.clone(), grid, n_tiles, row };
+        let strides = source.strides(std::slice::from_ref(block));
+        let first = panels.first().map_or(0, |panel| panel.0);
+        let n_rows = panels.last().map_or(0, |panel| panel.0 + panel.1) - first;
+        let lens = [
+            n * n * self.channels * row,
+            n * n * n_rows * row,
+            strides.channel + micro.lanes,
+            self.m * self.m * row,
+            block.images.len() * area(grid) * self.m * self.m,
+        ];
+        T::with_scratch(lens.iter().sum::<usize>() + 64, |scratch| {
+            let start = scratch.as_ptr().align_offset(64).min(64);
+            let (inputs, rest) = scratch[start..].split_at_mut(lens[0]);
+            let (products, rest) = rest.split_at_mut(lens[1]);
+            let (buffer, rest) = rest.split_at_mut(lens[2]);
+            let (tiles, rest) = rest.split_at_mut(lens[3]);
+            let lines = &mut rest[..lens[4]];
+            let offsets = source.offsets(1, strides);
+            for channel in 0..self.channels {
+                source.fill(micro, block, channel..channel + 1, view, strides, buffer);
+                self.transform(&offsets, strides, &tiling, buffer, (inputs, channel));
+            }
+            for (position, inputs) in inputs.chunks_exact(self.channels * row).enumerate() {
+                let products = &mut products[position * n_rows * row..][..n_rows * row];
+                self.multiply(position, &tiling, panels, inputs, products);
+            }
+            for &panel in panels {
+                for channel in panel.0..panel.0 + panel.1 {
+                    self.invert(&tiling, products, (panel, first, n_rows), channel, (tiles, lines));
+                    self.write(&tiling, lines, channel, view.batch, target);
+                }
+            }
+        });
+    }
+
+    /// V of one channel: [(u, v)][channel][tile].
+    fn transform(
+        &self,
+        offsets: &[usize],
+        strides: Strides,
+        tiling: &Tiling,
+        buffer: &[T],
+        (inputs, channel): (&mut [T], usize),
+    ) {
+        let micro = T::micro(self.isa);
+        let [height, width] = tiling.grid;
+        let step = self.channels * tiling.row;
+        let reach = offsets.iter().max().copied().unwrap_or(0);
+        let padded = width.next_multiple_of(micro.lanes);
+        for line in 0..tiling.block.images.len() * height {
+            let from = &buffer[line / height * strides.image + line % height * strides.row..];
+            let to = &mut inputs[channel * tiling.row + line * width..];
+            assert!(reach + padded <= from.len());
+            assert!((offsets.len() - 1) * step + padded <= to.len());
+            // SAFETY: the farthest read and write were just checked. What is written beyond the
+            // line is overwritten by the next line, or never read.
+            unsafe {
+                let transform = micro.winograd[self.m / 4].0;
+                transform(from.as_ptr(), offsets.as_ptr(), to.as_mut_ptr(), step, width);
+            }
+        }
+    }
+
+    /// M = U · V for one position of the transformed tiles: [panel][columns][row of panel][column].
+    fn multiply(
+        &self,
+        position: usize,
+        tiling: &Tiling,
+        panels: &[(usize, usize)],
+        inputs: &[T],
+        products: &mut [T],
+    ) {
+        let micro = T::micro(self.isa);
+        let columns = micro.columns();
+        let first = panels.first().map_or(0, |panel| panel.0);
+        let offsets: Vec<usize> = (0..self.channels).map(|k| k * tiling.row).collect();
+        let reach = (self.channels - 1) * tiling.row;
+        let n_column_tiles = tiling.n_tiles.div_ceil(columns);
+        let n_parts = self.channels.div_ceil(MAX_TERMS);
+        for &(start, n_rows) in panels {
+            let weights = &self.weights[(position * self.rows + start) * self.channels..];
+            let products = &mut products[(start - first) * tiling.row..][..n_rows * tiling.row];
+            for part in 0..n_parts {
+                let terms = part * self.channels / n_parts..(part + 1) * self.channels / n_parts;
+                let own = &weights[terms.start * n_rows..terms.end * n_rows];
+                let coming = &weights[terms.end * n_rows..];
+                let coming = &coming[..coming.len().min(own.len())];
+                for tile in 0..n_column_tiles {
+                    let ahead = tile * coming.len() / n_column_tiles
+                        ..(tile + 1) * coming.len() / n_column_tiles;
+                    prefetch(&coming[ahead]);
+                    let at = tile * columns;
+                    let n_vectors = (tiling.n_tiles - at).min(columns).div_ceil(micro.lanes);
+                    let sums = &mut products[tile * n_rows * columns..][..n_rows * columns];
+                    let values = &inputs[at..];
+                    assert!(reach + n_vectors * micro.lanes <= values.len());
+                    // SAFETY: offsets, weights and sums are slices of sufficient length, the
+                    // farthest read was just checked, `new` checked the instructions.
+                    unsafe {
+                        micro.tiles[n_rows - 1][n_vectors - 1](
+                            terms.len(),
+                            own.as_ptr(),
+                            values.as_ptr(),
+                            offsets[terms.clone()].as_ptr(),
+                            sums.as_mut_ptr(),
+                            part > 0,
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    /// Y = Aᵀ M A of one channel, as lines of pixels.
+    fn invert(
+        &self,
+        tiling: &Tiling,
+        products: &[T],
+        ((start, panel_rows), first, n_rows): ((usize, usize), usize, usize),
+        channel: usize,
+        (tiles, lines): (&mut [T], &mut [T]),
+    ) {
+        let micro = T::micro(self.isa);
+        let (m, columns) = (self.m, micro.columns());
+        let panel = (start - first) * tiling.row + (channel - start) * columns;
+        let (from_step, to_step) = (n_rows * tiling.row, tiling.row);
+        for at in (0..tiling.n_tiles).step_by(micro.lanes) {
+            let from = &products[panel + at / columns * panel_rows * columns + at % columns..];
+            let to = &mut tiles[at..];
+            assert!(((m + 2) * (m + 2) - 1) * from_step + micro.lanes <= from.len());
+            assert!((m * m - 1) * to_step + micro.lanes <= to.len());
+            // SAFETY: the farthest read and write were just checked.
+            unsafe {
+                let invert = micro.winograd[m / 4].1;
+                invert(from.as_ptr(), from_step, to.as_mut_ptr(), to_step);
+            }
+        }
+        let width = tiling.grid[1];
+        self.isa.vectorise(
+            #[inline(always)]
+            || {
+                for (line, out) in lines.chunks_exact_mut(width * m).enumerate() {
+                    let at = |b: usize| (line % m * m + b) * to_step + line / m * width;
+                    if m == 4 {
+                        let rows: [&[T]; 4] = std::array::from_fn(|b| &tiles[at(b)..][..width]);
+                        interleave(rows, out);
+                    } else {
+                        let rows: [&[T]; 2] = std::array::from_fn(|b| &tiles[at(b)..][..width]);
+                        interleave(rows, out);
+                    }
+                }
+            },
+        );
+    }
+
+    /// Writes the lines of one channel.
+    fn write(
+        &self,
+        tiling: &Tiling,
+        lines: &[T],
+        channel: usize,
+        batch: usize,
+        (out, place, emit): (&Shared<'_, T>, Place, &Emit<'_, T>),
+    ) {
+        let [height, width] = tiling.grid.map(|n| n * self.m);
+        let (block, plane) = (&tiling.block, area(place.plane));
+        let y = block.rows.start * self.m;
+        let n_rows = height.min(place.plane[0] - y);
+        for (i, image) in block.images.clone().enumerate() {
+            let first = channel * batch * plane + place.index(image, y, 0);
+            let sums = (&lines[i * height * width..][..height * width], width);
+            let rows = [n_rows, place.plane[1]];
+            let to = (first, place.plane[1]);
+            // SAFETY: every pixel belongs to one block, every channel to one task of it.
+            unsafe {
+                emit.store(T::micro(self.isa), out, (channel, true), rows, sums, to, 1);
+                if let Some(finish) = emit.finish {
+                    let len = n_rows * place.plane[1];
+                    finish.apply(self.isa, first, out.slice(first, len));
+                }
+            }
+        }
+    }
+}
+
+fn pairs(n: usize, m: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..n).flat_map(move |i| (0..m).map(move |j| (i, j)))
+}
+
+/// `out` takes one element of every row in turn.
+#[inline(always)]
+fn interleave<T: Scalar, const N: usize>(rows: [&[T]; N], out: &mut [T]) {
+    for (x, out) in out.as_chunks_mut::<N>().0.iter_mut().enumerate() {
+        *out = rows.map(|row| row[x]);
+    }
+}
