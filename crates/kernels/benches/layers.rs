@@ -78,7 +78,7 @@ impl Case {
 
     fn forward(mut self, bencher: Bencher) {
         bencher.counter(self.n_operations).bench_local(|| {
-            self.conv.forward(1, self.in_size, &self.x, None, black_box(&mut self.y))
+            self.conv.forward(1, self.in_size, &self.x, None, black_box(&mut self.y));
         });
     }
 
