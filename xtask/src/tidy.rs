@@ -33,7 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("hsets-report", &["hsets-core", "hsets-pipeline"]),
-    ("hsets", &["hsets-pipeline", "hsets-report"]),
+    ("hsets", &["hsets-pipeline", "hsets-report", "hsets-scenes"]),
 ];
 
 /// Crates a user can have without candle; where it is allowed, it is optional.

@@ -1,1 +1,68 @@
-fn main() {}
+//! `hsets`: see which groups of pixels act together when an image classifier decides.
+//!
+//! Thin: [`args`] is what can be typed, [`settings`] what it means, [`commands`] call the pipeline
+//! and write what `report` makes of it.
+
+mod args;
+mod commands;
+mod failure;
+mod network;
+mod output;
+mod progress;
+mod settings;
+
+use std::process::ExitCode;
+
+use args::{Cli, Command, DeviceChoice, General};
+use clap::Parser as _;
+use failure::{Failure, INTERRUPTED};
+use hsets_pipeline::core::Error;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match prepare(&cli.general).map_err(Failure::from).and_then(|()| run(&cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run(cli: &Cli) -> Result<(), Failure> {
+    let general = &cli.general;
+    match &cli.command {
+        Command::Demo(args) => commands::demo::run(args, general),
+        Command::Explain(args) => commands::explain::run(args, general),
+        Command::Predict(args) => commands::predict::run(args, general),
+        Command::Gradient(args) => Ok(commands::gradient::run(args, general)?),
+        Command::Hessian(args) => Ok(commands::hessian::run(args, general)?),
+        Command::Ig(args) => Ok(commands::ig::run(args, general)?),
+        Command::Segment(args) => Ok(commands::segment::run(args, general)?),
+        Command::Models => Ok(commands::models::run(general)?),
+    }
+}
+
+/// Everything that holds for the whole process.
+fn prepare(general: &General) -> anyhow::Result<()> {
+    progress::listen_to_ctrl_c()?;
+    check_device(general.device)?;
+    if let Some(threads) = general.threads {
+        if threads == 0 {
+            return Err(Error::config("threads", 0, "at least 1").into());
+        }
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+    }
+    Ok(())
+}
+
+fn check_device(device: DeviceChoice) -> Result<(), Error> {
+    let (name, is_in_build) = match device {
+        DeviceChoice::Cpu => return Ok(()),
+        DeviceChoice::Cuda => ("cuda", cfg!(feature = "cuda")),
+        DeviceChoice::Metal => ("metal", cfg!(feature = "metal")),
+    };
+    if is_in_build {
+        return Err(Error::Unsupported(format!("device '{name}' is not available yet: use cpu")));
+    }
+    Err(Error::Unsupported(format!(
+        "device '{name}' is not in this build; rebuild with --features {name}, or use cpu"
+    )))
+}

@@ -45,6 +45,17 @@ impl Target {
         }
     }
 
+    /// The target with its class chosen: [`Target::Top`] becomes the logit of the class that is
+    /// largest here, all others stay what they are.
+    #[must_use]
+    pub fn fixed(&self, logits: &[f32]) -> Self {
+        if *self != Self::Top {
+            return self.clone();
+        }
+        let wide: Vec<f64> = logits.iter().map(|&logit| f64::from(logit)).collect();
+        Self::Logit(argmax(&wide))
+    }
+
     /// The scalar's value at these logits.
     pub fn value(&self, logits: &[f64]) -> f64 {
         match self {
@@ -139,6 +150,12 @@ mod tests {
                 assert!((numeric - product[i]).abs() < 1e-8, "{target:?}, logit {i}");
             }
         }
+    }
+
+    #[test]
+    fn only_the_top_is_fixed() {
+        assert_eq!(Target::Top.fixed(&[0.5, 2.0, 2.0]), Target::Logit(1));
+        assert_eq!(Target::LogProbability(0).fixed(&[0.5, 2.0]), Target::LogProbability(0));
     }
 
     #[test]

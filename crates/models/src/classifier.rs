@@ -79,14 +79,30 @@ impl Classifier {
             }
         };
         let file = WeightFile::read(&path)?;
-        let stated = ModelConfig::from_metadata(&file.metadata)
-            .map_err(|problem| Error::file(&path, problem))?
-            .or(ModelConfig::beside(&path)?);
+        let stated = stated(&file, &path)?.or(ModelConfig::beside(&path)?);
+        Self::from_file(file, &stated, &path, asked, options)
+    }
+
+    /// A classifier from the bytes of a weight file; `name` stands for it in errors. The model and
+    /// the weights of `options` do not matter: the bytes tell the architecture.
+    pub fn from_bytes(bytes: &[u8], name: &Path, options: &LoadOptions) -> Result<Self> {
+        let file = WeightFile::from_bytes(name, bytes)?;
+        let stated = stated(&file, name)?;
+        Self::from_file(file, &stated, name, None, options)
+    }
+
+    fn from_file(
+        file: WeightFile,
+        stated: &ModelConfig,
+        path: &Path,
+        asked: Option<Architecture>,
+        options: &LoadOptions,
+    ) -> Result<Self> {
         let architecture = match asked {
             Some(architecture) => architecture,
-            None => find_architecture(&path, &file, &stated)?,
+            None => find_architecture(path, &file, stated)?,
         };
-        Self::assemble(architecture, file, &stated, options, &path)
+        Self::assemble(architecture, file, stated, options, path)
     }
 
     fn assemble(
@@ -200,6 +216,12 @@ impl Classifier {
         };
         order.into_iter().take(n).map(prediction).collect()
     }
+}
+
+/// What a weight file says about itself.
+fn stated(file: &WeightFile, path: &Path) -> Result<ModelConfig> {
+    let stated = ModelConfig::from_metadata(&file.metadata);
+    stated.map_err(|problem| Error::file(path, problem))
 }
 
 /// The user's word before that of the weights before that of the architecture.

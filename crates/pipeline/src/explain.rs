@@ -2,7 +2,7 @@
 
 use hsets_attribution::Normalisation;
 use hsets_core::{
-    ChannelReduction, Error, Image, Photo, Progress, Result, SegmentMap, Segmenter, Target,
+    ChannelReduction, Error, Image, Photo, Progress, Result, SegmentMap, Segmenter,
     TwiceDifferentiable,
 };
 
@@ -37,7 +37,7 @@ pub fn explain(
     let mut stopwatch = Stopwatch::default();
     let baseline = settings.baseline.image(image, subject.normalisation)?;
     let (logits, baseline_logits) = logits(field, image, &baseline)?;
-    let target = fix(&settings.target, &logits);
+    let target = settings.target.fixed(&logits);
     let segments = stopwatch.time("segmentation", || segment(segmenter, subject, progress))?;
     let task = Task {
         field,
@@ -85,16 +85,6 @@ fn logits(
         }
     }
     Ok((of_image, of_baseline))
-}
-
-/// The target with its class chosen.
-fn fix(target: &Target, logits: &[f32]) -> Target {
-    if *target != Target::Top {
-        return target.clone();
-    }
-    let better =
-        |best: usize, class: usize| if logits[class] > logits[best] { class } else { best };
-    Target::Logit((1..logits.len()).fold(0, better))
 }
 
 /// The segments, at the size of the image.

@@ -45,4 +45,6 @@ pub use hsets_attribution as attribution;
 pub use hsets_core as core;
 pub use hsets_detection as detection;
 pub use hsets_metrics as metrics;
+#[cfg(feature = "models")]
+pub use hsets_models as models;
 pub use hsets_segmentation as segmentation;

@@ -1,4 +1,5 @@
 //! The stages together, on fields whose interactions are known.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use hsets_pipeline::{
     Explanation, Method, Settings, Subject,

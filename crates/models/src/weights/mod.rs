@@ -37,23 +37,48 @@ impl WeightFile {
     /// The content decides, not the extension. Nothing in a checkpoint is executed, and no size
     /// that a header claims is believed before it is checked against the file.
     pub fn read(path: &Path) -> Result<Self> {
-        let mut hash = Sha256::new();
-        let mut tensors = BTreeMap::new();
-        let mut metadata = BTreeMap::new();
+        let mut content = Content::default();
         for file in files(path)? {
             let bytes = std::fs::read(&file).map_err(|error| Error::io(&file, error))?;
-            hash.update(&bytes);
-            let (new, strings) = parse(&bytes).map_err(|problem| Error::file(&file, problem))?;
-            tensors.extend(new);
-            metadata.extend(strings);
+            content.add(&file, &bytes)?;
         }
+        content.finish(path)
+    }
+
+    /// As [`WeightFile::read`], from the bytes of one file; `name` stands for it in errors.
+    pub fn from_bytes(name: &Path, bytes: &[u8]) -> Result<Self> {
+        let mut content = Content::default();
+        content.add(name, bytes)?;
+        content.finish(name)
+    }
+}
+
+/// What was read so far.
+#[derive(Default)]
+struct Content {
+    hash: Sha256,
+    tensors: BTreeMap<String, candle_core::Tensor>,
+    metadata: BTreeMap<String, String>,
+}
+
+impl Content {
+    fn add(&mut self, file: &Path, bytes: &[u8]) -> Result<()> {
+        self.hash.update(bytes);
+        let (tensors, strings) = parse(bytes).map_err(|problem| Error::file(file, problem))?;
+        self.tensors.extend(tensors);
+        self.metadata.extend(strings);
+        Ok(())
+    }
+
+    fn finish(self, path: &Path) -> Result<WeightFile> {
+        let Self { hash, tensors, metadata } = self;
         let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         let (tensors, naming) =
             naming::canonical(tensors).map_err(|problem| Error::file(path, problem))?;
         if tensors.is_empty() {
             return Err(Error::file(path, "holds no floating-point tensors"));
         }
-        Ok(Self { weights: Weights::new(tensors), naming, metadata, sha256 })
+        Ok(WeightFile { weights: Weights::new(tensors), naming, metadata, sha256 })
     }
 }
 

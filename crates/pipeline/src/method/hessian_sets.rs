@@ -4,7 +4,7 @@ use hsets_attribution::{
     PathGradients, PathSettings, SetScore, integrated_gradients, saliency_map, score_sets,
 };
 use hsets_core::{Error, FeatureSet, Result, SaliencyMap, Target};
-use hsets_detection::{Detection, SeedRanking, detect};
+use hsets_detection::{Detection, InteractionSet, SeedRanking, detect};
 
 use super::{Findings, Task};
 use crate::{ScoredSet, stopwatch::Stopwatch};
@@ -20,7 +20,7 @@ pub(super) fn run(task: &Task<'_>, stopwatch: &mut Stopwatch) -> Result<Findings
     let Detection { sets: found, statistics, .. } = stopwatch.time("detection", || {
         detect(field, image, segments, &ranking, target, &settings.detection, progress)
     })?;
-    let features: Vec<FeatureSet> = found.iter().map(|set| set.features()).collect();
+    let features: Vec<FeatureSet> = found.iter().map(InteractionSet::features).collect();
     let scores = stopwatch.time("scores", || score_sets(&path, &features, attribution))?;
     let map = saliency_map(image.shape(), &features, &scores)?;
     let mut sets: Vec<ScoredSet> = found

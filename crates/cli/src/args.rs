@@ -1,0 +1,339 @@
+//! What can be typed. What it means is worked out in [`crate::settings`].
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use hsets_pipeline::{
+    models::PaddingMode,
+    segmentation::SegmenterChoice,
+};
+
+/// See which groups of pixels act together when an image classifier decides.
+#[derive(Debug, Parser)]
+#[command(name = "hsets", version, propagate_version = true, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) general: General,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  hsets demo                                             explain bundled pictures, offline
+  hsets explain cat.jpg --model resnet50 --out results   explain a photo, weights from the hub
+  hsets explain *.jpg --model mobilenet_v2 --weights my.safetensors --labels my.json --out results
+  hsets predict cat.jpg --model vgg16 --json | jq '.top[0].label'
+
+Exit codes: 0 all done, 1 something failed, 2 wrong usage, 130 stopped by Ctrl-C.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Explain bundled pictures with the bundled model, offline
+    Demo(DemoArgs),
+    /// Explain pictures: overlay, sets, segments, JSON and tensors for each
+    Explain(ExplainArgs),
+    /// Print the five most probable classes of each picture
+    Predict(PredictArgs),
+    /// Write logits and input gradient as tensors
+    Gradient(GradientArgs),
+    /// Write rows of the input Hessian as tensors
+    Hessian(HessianArgs),
+    /// Write the Integrated Gradients of a picture as a tensor
+    Ig(IgArgs),
+    /// Segment a picture and write its label map as PNG
+    Segment(SegmentArgs),
+    /// List what can be loaded, and from where
+    Models,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "General")]
+pub(crate) struct General {
+    /// Machine-readable output: one JSON object a line and input
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// No progress bars and no summary; results and errors only
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    /// Number of threads; the results do not depend on it [default: all cores]
+    #[arg(long, global = true, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+    /// Where networks run
+    #[arg(long, global = true, value_enum, default_value_t = DeviceChoice::Cpu)]
+    pub(crate) device: DeviceChoice,
+    /// Seed of everything random; written into every result
+    #[arg(long, global = true, default_value_t = 0, value_name = "N")]
+    pub(crate) seed: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DeviceChoice {
+    Cpu,
+    Cuda,
+    Metal,
+}
+
+/// Which network, and how its pictures are prepared.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Model")]
+pub(crate) struct ModelArgs {
+    /// Architecture or alias, as `hsets models` lists them [default: what the weights look like]
+    #[arg(long, short, value_name = "NAME", required_unless_present = "weights")]
+    pub(crate) model: Option<String>,
+    /// Weights: .safetensors, .safetensors.index.json, .pth or .pt [default: from the hub]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) weights: Option<PathBuf>,
+    /// Class names: JSON array, JSON object from index to name, or one name a line
+    #[arg(long, value_name = "FILE")]
+    pub(crate) labels: Option<PathBuf>,
+    /// Mean of each channel, of pixel values in 0 to 1 [default: of the weights]
+    #[arg(long, value_name = "A,B,C", value_parser = triple)]
+    pub(crate) mean: Option<[f32; 3]>,
+    /// Standard deviation of each channel [default: of the weights]
+    #[arg(long, value_name = "A,B,C", value_parser = triple)]
+    pub(crate) std: Option<[f32; 3]>,
+    /// Padding of strided convolutions: torch, or same as TensorFlow [default: of the weights]
+    #[arg(long, value_name = "torch|same")]
+    pub(crate) padding: Option<PaddingMode>,
+    /// Height and width in pixels of what the network sees [default: of the weights]
+    #[arg(long, value_name = "N|HxW", value_parser = size)]
+    pub(crate) size: Option<Size>,
+}
+
+/// Which output is explained.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Target")]
+pub(crate) struct TargetArgs {
+    /// Class to explain, index or label; logprob:CLASS for its log-probability [default: the most
+    /// probable]
+    #[arg(long, short, value_name = "CLASS")]
+    pub(crate) target: Option<String>,
+    /// Explain why the target rather than this class: the difference of their logits
+    #[arg(long, value_name = "CLASS", requires = "target")]
+    pub(crate) against: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DemoArgs {
+    /// Folder for the results
+    #[arg(long, short, default_value = "hsets-demo", value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(after_help = EXPLAIN_EXAMPLES)]
+pub(crate) struct ExplainArgs {
+    /// Images, or .safetensors files whose tensor `input` is [3,H,W], normalised
+    #[arg(required = true, value_name = "INPUT")]
+    pub(crate) inputs: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+    #[command(flatten)]
+    pub(crate) method: MethodArgs,
+    /// Folder for the results, a folder in it for each input
+    #[arg(long, short, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+const EXPLAIN_EXAMPLES: &str = "\
+Written for each input to OUT/NAME/: figure.png (everything side by side), overlay.png, sets.png,
+segments.png, explanation.json and maps.safetensors.
+
+Examples:
+  hsets explain cat.jpg --model resnet50 --out results
+  hsets explain cat.jpg --model resnet50 --target 'tiger cat' --against tabby --out results
+  hsets explain cat.jpg --model resnet50 --seed-pixel 120,80 --segmenter my-labels.png --out results";
+
+/// How pictures are explained.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Method")]
+pub(crate) struct MethodArgs {
+    /// hsets or ig (Integrated Gradients)
+    #[arg(long, value_enum, default_value_t = MethodChoice::Hsets)]
+    pub(crate) method: MethodChoice,
+    /// Settings as published, or as in the authors' program
+    #[arg(long, value_enum, default_value_t = Preset::Paper)]
+    pub(crate) preset: Preset,
+    /// Segments: quickshift, grid, grid:N, grid:ROWSxCOLUMNS, none, sam, mobile-sam or a label map
+    /// FILE.png
+    #[arg(long, default_value = "quickshift", value_name = "SEGMENTER")]
+    pub(crate) segmenter: SegmenterChoice,
+    /// Threshold on the scaled Hessian row, 0 to 1 [default: of the preset]
+    #[arg(long, value_name = "MU")]
+    pub(crate) mu: Option<f32>,
+    /// Largest number of features of a set [default: of the preset]
+    #[arg(long, value_name = "N")]
+    pub(crate) nu: Option<usize>,
+    /// Number of sets [default: of the preset]
+    #[arg(long, value_name = "N")]
+    pub(crate) sets: Option<usize>,
+    /// Most Hessian rows a set may use, or `all` [default: of the preset]
+    #[arg(long, value_name = "N|all", value_parser = row_cap)]
+    pub(crate) max_rows: Option<RowCap>,
+    /// Steps of the path from the baseline [default: of the preset]
+    #[arg(long, value_name = "M")]
+    pub(crate) steps: Option<usize>,
+    /// Subsets sampled of every set [default: of the preset]
+    #[arg(long, value_name = "T")]
+    pub(crate) samples: Option<usize>,
+    /// Where the path starts: zero (normalised), black, mean, blur, blur:SIGMA, noise or an image
+    /// FILE
+    #[arg(long, default_value = "zero", value_name = "BASELINE")]
+    pub(crate) baseline: String,
+    /// Grow a set from this pixel of what the network sees; may be repeated
+    #[arg(long, value_name = "X,Y", value_parser = pair)]
+    pub(crate) seed_pixel: Vec<[usize; 2]>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MethodChoice {
+    Hsets,
+    Ig,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Preset {
+    Paper,
+    Reference,
+}
+
+/// `--size`: height and width.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Size(pub(crate) [usize; 2]);
+
+/// `--max-rows`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RowCap(pub(crate) Option<usize>);
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PredictArgs {
+    /// Images, or .safetensors files whose tensor `input` is [3,H,W], normalised
+    #[arg(required = true, value_name = "INPUT")]
+    pub(crate) inputs: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+}
+
+/// One input, one file of tensors.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct OneInput {
+    /// Image, or .safetensors file whose tensor `input` is [3,H,W], normalised
+    #[arg(value_name = "INPUT")]
+    pub(crate) input: PathBuf,
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+    /// File for the tensors
+    #[arg(long, short, value_name = "FILE.safetensors")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct GradientArgs {
+    #[command(flatten)]
+    pub(crate) one: OneInput,
+    /// Smooth ReLU as detection does
+    #[arg(long)]
+    pub(crate) smooth: bool,
+    /// Whose smoothing
+    #[arg(long, value_enum, default_value_t = Preset::Paper)]
+    pub(crate) preset: Preset,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct HessianArgs {
+    #[command(flatten)]
+    pub(crate) one: OneInput,
+    /// Feature whose row is written: channel, y, x; may be repeated
+    #[arg(long, required = true, value_name = "C,Y,X", value_parser = feature)]
+    pub(crate) at: Vec<[usize; 3]>,
+    /// Whose smoothing
+    #[arg(long, value_enum, default_value_t = Preset::Paper)]
+    pub(crate) preset: Preset,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct IgArgs {
+    #[command(flatten)]
+    pub(crate) one: OneInput,
+    /// Steps of the path
+    #[arg(long, default_value_t = 50, value_name = "N")]
+    pub(crate) steps: usize,
+    /// Where the path starts: zero (normalised), black, mean, blur, blur:SIGMA, noise or an image
+    /// FILE
+    #[arg(long, default_value = "zero", value_name = "BASELINE")]
+    pub(crate) baseline: String,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SegmentArgs {
+    /// Image to segment, at its own size
+    #[arg(value_name = "IMAGE")]
+    pub(crate) image: PathBuf,
+    /// quickshift, grid, grid:N, grid:ROWSxCOLUMNS, none, sam or mobile-sam
+    #[arg(long, default_value = "quickshift", value_name = "SEGMENTER")]
+    pub(crate) segmenter: SegmenterChoice,
+    /// Label map: grey values are labels, 16 bits if there are more than 256
+    #[arg(long, short, value_name = "LABELS.png")]
+    pub(crate) out: PathBuf,
+}
+
+fn triple(text: &str) -> Result<[f32; 3], String> {
+    numbers(text, "three numbers such as 0.485,0.456,0.406")
+}
+
+fn pair(text: &str) -> Result<[usize; 2], String> {
+    numbers(text, "column and row of a pixel such as 120,80")
+}
+
+fn feature(text: &str) -> Result<[usize; 3], String> {
+    numbers(text, "channel, row and column such as 0,80,120")
+}
+
+/// `N` numbers separated by commas.
+fn numbers<T: std::str::FromStr, const N: usize>(
+    text: &str,
+    expected: &str,
+) -> Result<[T; N], String> {
+    let parsed: Result<Vec<T>, _> = text.split(',').map(|part| part.trim().parse()).collect();
+    let parsed = parsed.ok().and_then(|numbers| numbers.try_into().ok());
+    parsed.ok_or_else(|| format!("expected {expected}"))
+}
+
+fn size(text: &str) -> Result<Size, String> {
+    let (height, width) = text.split_once('x').unwrap_or((text, text));
+    let side = |text: &str| text.parse().map_err(|_| "expected a side such as 224, or 192x320");
+    Ok(Size([side(height)?, side(width)?]))
+}
+
+fn row_cap(text: &str) -> Result<RowCap, String> {
+    if text == "all" {
+        return Ok(RowCap(None));
+    }
+    text.parse().map(|n| RowCap(Some(n))).map_err(|_| "expected a number or `all`".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn lists_of_numbers() {
+        assert_eq!(triple("0.5, .25,1"), Ok([0.5, 0.25, 1.0]));
+        assert_eq!(pair("3,4"), Ok([3, 4]));
+        assert_eq!(size("224"), Ok(Size([224, 224])));
+        assert_eq!(size("192x320"), Ok(Size([192, 320])));
+        assert!(feature("0,1").is_err() && pair("3,-4").is_err() && triple("a,b,c").is_err());
+    }
+}

@@ -1,0 +1,11 @@
+//! One file per command.
+
+pub(crate) mod demo;
+pub(crate) mod explain;
+pub(crate) mod gradient;
+pub(crate) mod hessian;
+pub(crate) mod ig;
+pub(crate) mod models;
+pub(crate) mod predict;
+pub(crate) mod segment;
+mod tensors;

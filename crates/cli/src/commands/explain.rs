@@ -1,0 +1,215 @@
+//! `hsets explain`: pictures, record and tensors of each input.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use hsets_pipeline::{
+    Explanation, Settings, Subject,
+    core::{Error, Segmenter},
+    explain,
+    models::Prepared,
+};
+use hsets_report::{Figure, Provenance, Record, maps, output::Folder, panel, record::class};
+
+use crate::{
+    args::{ExplainArgs, General},
+    failure::{Failure, for_each_input},
+    network::Network,
+    output::{say, short},
+    progress::{self, Bars},
+    settings::settings,
+};
+
+/// Program and version, as results name them.
+const SOFTWARE: &str = concat!("hsets ", env!("CARGO_PKG_VERSION"));
+
+pub(crate) fn run(args: &ExplainArgs, general: &General) -> Result<(), Failure> {
+    let segmenter = args.method.segmenter.build()?;
+    let network = Network::load(&args.model, general)?;
+    let mut settings = settings(&args.method, general, &network)?;
+    settings.target = network.target(&args.target)?;
+    let job = Job {
+        network: &network,
+        settings: &settings,
+        segmenter: segmenter.as_ref(),
+        names: Names {
+            segmenter: args.method.segmenter.to_string(),
+            baseline: args.method.baseline.clone(),
+            preset: args.method.preset.name(),
+        },
+        general,
+    };
+    let folders = folders(&args.out, &args.inputs);
+    for_each_input(
+        &args.inputs,
+        |input| input.display().to_string(),
+        |index, input| {
+            progress::check()?;
+            let name = input.display().to_string();
+            // Before minutes of work, not after.
+            let folder = Folder::begin(&folders[index])?;
+            let prepared = network.read(input)?;
+            let prefix = match args.inputs.len() {
+                1 => String::new(),
+                n => format!("[{}/{n}] ", index + 1),
+            };
+            let explanation = job.explain(&prepared, prefix)?;
+            job.write(&explanation, &prepared, &name, folder)
+        },
+    )
+}
+
+/// What was asked for, as the user named it.
+pub(super) struct Names {
+    pub(super) segmenter: String,
+    pub(super) baseline: String,
+    pub(super) preset: &'static str,
+}
+
+/// How inputs are explained and written.
+pub(super) struct Job<'a> {
+    pub(super) network: &'a Network,
+    pub(super) settings: &'a Settings,
+    pub(super) segmenter: &'a dyn Segmenter,
+    pub(super) names: Names,
+    pub(super) general: &'a General,
+}
+
+impl Job<'_> {
+    pub(super) fn explain(
+        &self,
+        prepared: &Prepared,
+        prefix: String,
+    ) -> anyhow::Result<Explanation> {
+        let field = self.network.field();
+        let subject = Subject {
+            image: &prepared.image,
+            photo: &prepared.photo,
+            normalisation: &self.network.normalisation(),
+        };
+        let bars = Bars::new(self.general.quiet, prefix);
+        Ok(explain(field, &subject, self.segmenter, self.settings, &bars)?)
+    }
+
+    /// Writes all files of one input, then says what was found.
+    pub(super) fn write(
+        &self,
+        explanation: &Explanation,
+        prepared: &Prepared,
+        input: &str,
+        mut folder: Folder,
+    ) -> anyhow::Result<()> {
+        let record = self.record(explanation, input);
+        let (title, subtitle) = self.headline(explanation);
+        let figure = Figure {
+            title: &title,
+            subtitle: &subtitle,
+            photo: &prepared.photo,
+            segments: &explanation.segments,
+            sets: &explanation.sets,
+            map: &explanation.map,
+        };
+        let sets: Vec<_> = explanation.sets.iter().map(|set| &set.features).collect();
+        let photo = &prepared.photo;
+        folder.add("figure.png", &figure.draw()?.png()?)?;
+        folder.add("overlay.png", &panel::overlay(photo, &explanation.map).png()?)?;
+        folder.add("sets.png", &panel::sets(photo, &sets)?.png()?)?;
+        folder.add("segments.png", &panel::segments(photo, &explanation.segments).png()?)?;
+        folder.add("maps.safetensors", &maps(explanation).encode()?)?;
+        folder.add("explanation.json", record.to_pretty_json()?.as_bytes())?;
+        if progress::is_cancelled() {
+            return Err(Error::Cancelled.into());
+        }
+        let written = folder.publish()?;
+        if self.general.json {
+            say(&record.to_json_line()?);
+        } else if !self.general.quiet {
+            self.summarise(explanation, input, &written);
+        }
+        Ok(())
+    }
+
+    fn record(&self, explanation: &Explanation, input: &str) -> Record {
+        let provenance = Provenance {
+            input,
+            model: &self.network.record(),
+            label: &|class| self.network.label(class),
+            segmenter: &self.names.segmenter,
+            baseline: &self.names.baseline,
+            preset: self.names.preset,
+            software: SOFTWARE,
+        };
+        Record::new(explanation, self.settings, &provenance)
+    }
+
+    /// Title and subtitle of the figure.
+    fn headline(&self, explanation: &Explanation) -> (String, String) {
+        let target = self.network.described(&explanation.target, &explanation.logits);
+        let probability = class(&explanation.target)
+            .map(|class| self.network.probability(class, &explanation.logits));
+        let mut facts = vec![self.network.name().to_owned()];
+        facts.extend(probability.map(|p| format!("probability {p:.3}")));
+        facts.push(format!("{} ({})", self.settings.method, self.names.preset));
+        facts.push(format!("Gini {:.3}", explanation.measures.gini));
+        (target, facts.join("   ·   "))
+    }
+
+    fn summarise(&self, explanation: &Explanation, input: &str, written: &Path) {
+        let target = self.network.described(&explanation.target, &explanation.logits);
+        let class = class(&explanation.target);
+        let percent = class.map_or(String::new(), |class| {
+            let probability = self.network.probability(class, &explanation.logits);
+            format!(" ({:.1} %)", 100.0 * probability)
+        });
+        say(&format!("{input}: {target}{percent}"));
+        let shape = explanation.image.shape();
+        for (rank, set) in explanation.sets.iter().enumerate() {
+            let (_, y, x) = shape.position(set.seed);
+            say(&format!(
+                "  set {}  score {} ± {}  {} features around x {x}, y {y}",
+                rank + 1,
+                short(set.score),
+                short(set.standard_error),
+                set.features.len(),
+            ));
+        }
+        let cost = &explanation.cost;
+        let seconds: f64 = cost.timings.iter().map(|(_, took)| took.as_secs_f64()).sum();
+        say(&format!(
+            "  Gini {:.3}, completeness gap {}; {} gradients and {} Hessian rows in {} s",
+            explanation.measures.gini,
+            short(explanation.measures.completeness_gap),
+            cost.n_gradients,
+            cost.n_rows,
+            short(seconds),
+        ));
+        say(&format!("  {}", written.join("figure.png").display()));
+    }
+}
+
+/// A folder in `out` for each input, named after it; inputs of the same name are numbered.
+fn folders(out: &Path, inputs: &[PathBuf]) -> Vec<PathBuf> {
+    let mut taken = BTreeSet::new();
+    let name = |input: &PathBuf| {
+        let stem = input.file_stem().unwrap_or(input.as_os_str()).to_string_lossy().into_owned();
+        let numbered = (2..).map(|n| format!("{stem}-{n}"));
+        let mut candidates = std::iter::once(stem.clone()).chain(numbered);
+        let free = candidates.find(|name| taken.insert(name.clone()));
+        out.join(free.unwrap_or(stem))
+    };
+    inputs.iter().map(name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inputs_of_one_name_get_folders_of_their_own() {
+        let inputs = ["a/cat.jpg", "b/cat.png", "dog.jpg", "cat-2.jpg"].map(PathBuf::from);
+        let names = ["cat", "cat-2", "dog", "cat-2-2"].map(|name| Path::new("out").join(name));
+        assert_eq!(folders(Path::new("out"), &inputs), names);
+    }
+}

@@ -1,0 +1,34 @@
+//! `hsets models`: what can be loaded, and from where.
+
+use hsets_pipeline::models::{ALIASES, Architecture, Preprocessing};
+use serde_json::json;
+
+use crate::{args::General, output::say};
+
+#[expect(clippy::unnecessary_wraps, reason = "all commands return alike")]
+pub(crate) fn run(general: &General) -> anyhow::Result<()> {
+    if !general.json {
+        say("MODEL                SEES      WEIGHTS WITHOUT --weights FILE");
+    }
+    for architecture in Architecture::all() {
+        let name = architecture.name();
+        let alias = ALIASES.iter().find(|(alias, _)| *alias == name);
+        let repository = alias.map(|(_, repository)| *repository);
+        let shape = Preprocessing::of(architecture).shape();
+        if general.json {
+            let input = [shape.channels, shape.height, shape.width];
+            say(&json!({ "model": name, "hub": repository, "input": input }).to_string());
+        } else {
+            let size = format!("{}x{}", shape.height, shape.width);
+            let origin = repository.map_or("-".into(), |repository| {
+                format!("huggingface.co/{repository}")
+            });
+            say(&format!("{name:20} {size:9} {origin}"));
+        }
+    }
+    if !general.json {
+        say("\nWeights in torchvision's or timm's naming, as .safetensors (one file or an index of");
+        say("shards), .pth or .pt. OWNER/REPOSITORY of the hub is a model too; @COMMIT pins it.");
+    }
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! The classifier of a command: loading, inputs, names of classes.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use hsets_pipeline::{
+    attribution::Normalisation,
+    core::{Error, Photo, Target, TwiceDifferentiable, softmax},
+    models::{self, Classifier, LoadOptions, PaddingMode, Prepared},
+};
+use hsets_report::ModelRecord;
+
+use crate::{
+    args::{General, ModelArgs, TargetArgs},
+    progress::Bars,
+};
+
+/// The bundled model: ResNet-20 that plays rock, paper, scissors.
+const BUNDLED: &[u8] = include_bytes!("../../../fixtures/bundled/model.safetensors");
+
+/// A classifier and where it came from.
+pub(crate) struct Network {
+    classifier: Classifier,
+    /// Where the weights came from.
+    origin: String,
+}
+
+impl Network {
+    pub(crate) fn load(args: &ModelArgs, general: &General) -> anyhow::Result<Self> {
+        let options = LoadOptions {
+            model: args.model.clone(),
+            weights: args.weights.clone(),
+            labels: args.labels.clone(),
+            mean: args.mean,
+            std: args.std,
+            input_size: args.size.map(|size| size.0),
+            padding: args.padding,
+            ..LoadOptions::default()
+        };
+        let origin = match (&args.weights, &args.model) {
+            (Some(path), _) => path.display().to_string(),
+            (None, Some(model)) => format!("hub:{model}"),
+            (None, None) => String::new(),
+        };
+        let bars = Bars::new(general.quiet, String::new());
+        Ok(Self { classifier: Classifier::load(&options, &bars)?, origin })
+    }
+
+    pub(crate) fn bundled() -> anyhow::Result<Self> {
+        let classifier = Classifier::from_bytes(BUNDLED, Path::new("the bundled model"), &LoadOptions::default())
+            .context("the bundled model is damaged; build hsets again")?;
+        Ok(Self { classifier, origin: "bundled".into() })
+    }
+
+    pub(crate) fn field(&self) -> &dyn TwiceDifferentiable {
+        self.classifier.field()
+    }
+
+    pub(crate) fn read(&self, input: &Path) -> Result<Prepared, models::Error> {
+        self.classifier.read(input)
+    }
+
+    pub(crate) fn prepare(&self, photo: &Photo) -> Result<Prepared, Error> {
+        self.classifier.preprocessing().prepare(photo)
+    }
+
+    /// Side of the square that the network sees.
+    pub(crate) fn side(&self) -> usize {
+        self.classifier.shape().height
+    }
+
+    pub(crate) fn normalisation(&self) -> Normalisation {
+        let preprocessing = self.classifier.preprocessing();
+        Normalisation { mean: preprocessing.mean.to_vec(), std: preprocessing.std.to_vec() }
+    }
+
+    /// Name of the architecture.
+    pub(crate) fn name(&self) -> &'static str {
+        self.classifier.architecture().name()
+    }
+
+    pub(crate) fn label(&self, class: usize) -> String {
+        self.classifier.labels().name(class).to_owned()
+    }
+
+    pub(crate) fn record(&self) -> ModelRecord {
+        let preprocessing = self.classifier.preprocessing();
+        ModelRecord {
+            name: self.name().to_owned(),
+            weights: self.origin.clone(),
+            weights_sha256: self.classifier.weights_sha256().to_owned(),
+            mean: preprocessing.mean,
+            std: preprocessing.std,
+            padding: match self.classifier.padding() {
+                PaddingMode::Torch => "torch".into(),
+                PaddingMode::Same => "same".into(),
+            },
+        }
+    }
+
+    /// The target as typed: nothing, an index, a label, `logprob:` and one of these, or the
+    /// difference of two.
+    pub(crate) fn target(&self, args: &TargetArgs) -> Result<Target, models::Error> {
+        let find = |text: &str| self.classifier.labels().find(text);
+        let Some(typed) = &args.target else { return Ok(Target::Top) };
+        if let Some(against) = &args.against {
+            return Ok(Target::Difference { class: find(typed)?, against: find(against)? });
+        }
+        match typed.strip_prefix("logprob:") {
+            Some(class) => Ok(Target::LogProbability(find(class)?)),
+            None => Ok(Target::Logit(find(typed)?)),
+        }
+    }
+
+    /// The target for people; `logits` tell which class [`Target::Top`] is.
+    pub(crate) fn described(&self, target: &Target, logits: &[f32]) -> String {
+        match target.fixed(logits) {
+            Target::LogProbability(class) => format!("log-probability of {}", self.label(class)),
+            Target::Difference { class, against } => {
+                format!("{} rather than {}", self.label(class), self.label(against))
+            }
+            Target::Logit(class) => self.label(class),
+            Target::Top | Target::Weighted(_) => "weighted logits".into(),
+        }
+    }
+
+    pub(crate) fn probability(&self, class: usize, logits: &[f32]) -> f64 {
+        softmax(&logits.iter().map(|&logit| f64::from(logit)).collect::<Vec<_>>())[class]
+    }
+}
+
+/// Fails if the network gave something that is not a number.
+pub(crate) fn check_finite(logits: &[f32]) -> Result<(), Error> {
+    if logits.iter().all(|logit| logit.is_finite()) {
+        return Ok(());
+    }
+    Err(Error::NotFinite {
+        what: "the network's output".into(),
+        hint: "check the weights for NaN and infinity, and the input's normalisation".into(),
+    })
+}

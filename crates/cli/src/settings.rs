@@ -1,0 +1,113 @@
+//! What the arguments mean.
+
+use hsets_pipeline::{
+    Method, Settings,
+    attribution::Baseline,
+    core::{Error, Result, Smoothing},
+    detection::{GivenSeed, HessianSets},
+};
+
+use crate::{
+    args::{General, MethodArgs, MethodChoice, Preset, RowCap},
+    network::Network,
+};
+
+/// σ of `--baseline blur` in pixels.
+const BLUR_SIGMA: f32 = 10.0;
+
+impl Preset {
+    /// The name as it is typed.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Paper => "paper",
+            Self::Reference => "reference",
+        }
+    }
+
+    /// How detection smooths the network.
+    pub(crate) fn smoothing(self) -> Smoothing {
+        match self {
+            Self::Paper => HessianSets::paper().smoothing,
+            Self::Reference => HessianSets::reference().smoothing,
+        }
+    }
+}
+
+/// The preset with what was typed laid over it. The target is still to be chosen.
+pub(crate) fn settings(
+    method: &MethodArgs,
+    general: &General,
+    network: &Network,
+) -> anyhow::Result<Settings> {
+    let mut settings = match method.preset {
+        Preset::Paper => Settings::paper(),
+        Preset::Reference => Settings::reference(),
+    };
+    settings.method = match method.method {
+        MethodChoice::Hsets => Method::HSets,
+        MethodChoice::Ig => Method::Ig,
+    };
+    settings.baseline = baseline(&method.baseline, general.seed, network)?;
+    let detection = &mut settings.detection;
+    set(&mut detection.threshold, method.mu);
+    set(&mut detection.max_features, method.nu);
+    set(&mut detection.n_sets, method.sets);
+    if let Some(RowCap(rows)) = method.max_rows {
+        detection.max_rows = rows;
+    }
+    let pixels = method.seed_pixel.iter();
+    detection.given_seeds = pixels.map(|&[x, y]| GivenSeed::Pixel { x, y }).collect();
+    set(&mut settings.attribution.steps, method.steps);
+    set(&mut settings.attribution.samples, method.samples);
+    settings.attribution.seed = general.seed;
+    settings.check()?;
+    Ok(settings)
+}
+
+fn set<T>(setting: &mut T, typed: Option<T>) {
+    if let Some(typed) = typed {
+        *setting = typed;
+    }
+}
+
+/// The baseline of this name, or the image of this path.
+pub(crate) fn baseline(name: &str, seed: u64, network: &Network) -> anyhow::Result<Baseline> {
+    if let Some(baseline) = named_baseline(name, seed)? {
+        return Ok(baseline);
+    }
+    let path = std::path::Path::new(name);
+    if path.exists() {
+        return Ok(Baseline::Image(network.read(path)?.image));
+    }
+    let expected = "expected zero, black, mean, blur, blur:SIGMA, noise or an image file";
+    Err(Error::config("baseline", name, expected).into())
+}
+
+fn named_baseline(name: &str, seed: u64) -> Result<Option<Baseline>> {
+    Ok(Some(match name {
+        "zero" => Baseline::Zero,
+        "black" => Baseline::Black,
+        "mean" => Baseline::Mean,
+        "noise" => Baseline::Noise { seed },
+        "blur" => Baseline::Blur { sigma: BLUR_SIGMA },
+        _ => {
+            let Some(sigma) = name.strip_prefix("blur:") else { return Ok(None) };
+            let refused = || Error::config("baseline", name, "expected blur:SIGMA, in pixels");
+            Baseline::Blur { sigma: sigma.parse().map_err(|_| refused())? }
+        }
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn baselines_by_name() {
+        assert_eq!(named_baseline("noise", 3).unwrap(), Some(Baseline::Noise { seed: 3 }));
+        let blur = named_baseline("blur:2.5", 0).unwrap();
+        assert_eq!(blur, Some(Baseline::Blur { sigma: 2.5 }));
+        assert_eq!(named_baseline("photo.jpg", 0).unwrap(), None);
+        assert!(named_baseline("blur:wide", 0).is_err());
+    }
+}

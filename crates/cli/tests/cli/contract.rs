@@ -1,0 +1,238 @@
+//! What scripts rely on: names of files, fields and tensors.
+
+use std::fs;
+
+use safetensors::{Dtype, SafeTensors, serialize, tensor::TensorView};
+use serde_json::Value;
+
+use crate::support::{FILES, Place, QUICK};
+
+fn shape_of(bytes: &[u8], name: &str) -> (Dtype, Vec<usize>) {
+    let file = SafeTensors::deserialize(bytes).unwrap();
+    let tensor = file.tensor(name).unwrap();
+    (tensor.dtype(), tensor.shape().to_vec())
+}
+
+#[test]
+fn explain_writes_all_files_of_each_input() {
+    let place = Place::new();
+    place.picture("cat.png", 80, 64);
+    place.picture("dog.png", 64, 64);
+    let ran = place.run_model(&format!("explain cat.png dog.png --out out {QUICK}")).ok();
+    assert_eq!(place.names("out"), ["cat", "dog"]);
+    for name in ["cat", "dog"] {
+        assert_eq!(place.names(&format!("out/{name}")), FILES);
+        assert!(ran.stdout.contains(&format!("{name}.png: ")), "{}", ran.stdout);
+    }
+    assert!(ran.stdout.contains("set 1  score"), "{}", ran.stdout);
+}
+
+#[test]
+fn explanation_json_is_complete() {
+    let place = Place::new();
+    place.picture("cat.png", 64, 64);
+    let line = format!("explain cat.png --out out --json --seed 7 {QUICK}");
+    let printed = place.run_model(&line).ok().json();
+    let text = fs::read_to_string(place.path("out/cat/explanation.json")).unwrap();
+    let written: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(printed, written);
+    assert_eq!(written["format_version"], 1);
+    assert_eq!(written["seed"], 7);
+    assert_eq!(written["input"], "cat.png");
+    assert_eq!(written["model"]["weights_sha256"].as_str().unwrap().len(), 64);
+    assert!(written["class"]["label"].is_string() && written["class"]["logit"].is_number());
+    assert_eq!(written["settings"]["detection"]["nu"], 60);
+    assert_eq!(written["settings"]["attribution"]["steps"], 6);
+    let sets = written["sets"].as_array().unwrap();
+    assert_eq!(sets.len(), 2);
+    for field in ["rank", "score", "standard_error", "n_features", "seed", "n_rows", "stop"] {
+        assert!(!sets[0][field].is_null(), "{field}");
+    }
+    assert!(written["measures"]["completeness_gap"].is_number());
+    assert_eq!(written["cost"]["n_gradients"], 7);
+    assert!(written["cost"]["n_rows"].as_u64().unwrap() > 0);
+    assert!(written["cost"]["timings"].as_array().unwrap().len() >= 4);
+}
+
+#[test]
+fn maps_have_the_promised_tensors() {
+    let place = Place::new();
+    place.picture("cat.png", 64, 64);
+    place.run_model(&format!("explain cat.png --out out --quiet {QUICK}")).ok();
+    let bytes = fs::read(place.path("out/cat/maps.safetensors")).unwrap();
+    assert_eq!(shape_of(&bytes, "map"), (Dtype::F32, vec![3, 64, 64]));
+    assert_eq!(shape_of(&bytes, "sets"), (Dtype::U8, vec![2, 3, 64, 64]));
+    assert_eq!(shape_of(&bytes, "segments"), (Dtype::I32, vec![64, 64]));
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let members = file.tensor("sets").unwrap().data().iter().filter(|v| **v == 1).count();
+    assert!((2..=120).contains(&members), "{members}");
+}
+
+#[test]
+fn predict_prints_the_top_classes() {
+    let place = Place::new();
+    place.picture("cat.png", 64, 64);
+    let top = place.run_model("predict cat.png --json").ok().json();
+    assert_eq!(top["input"], "cat.png");
+    let top = top["top"].as_array().unwrap();
+    assert_eq!(top.len(), 3);
+    let total: f64 = top.iter().map(|class| class["probability"].as_f64().unwrap()).sum();
+    assert!((total - 1.0).abs() < 1e-6);
+    for field in ["index", "label", "probability", "logit"] {
+        assert!(!top[0][field].is_null(), "{field}");
+    }
+    let text = place.run_model("predict cat.png").ok().stdout;
+    assert!(text.starts_with("cat.png\n") && text.contains(top[0]["label"].as_str().unwrap()));
+}
+
+#[test]
+fn tensors_of_the_single_steps() {
+    let place = Place::new();
+    place.picture("cat.png", 64, 64);
+    place.run_model("gradient cat.png --out g.safetensors").ok();
+    place.run_model("gradient cat.png --smooth --out s.safetensors").ok();
+    place.run_model("hessian cat.png --at 0,30,20 --at 2,5,6 --out h.safetensors").ok();
+    place.run_model("ig cat.png --steps 4 --out i.safetensors").ok();
+    let read = |name: &str| fs::read(place.path(name)).unwrap();
+    let image = vec![3, 64, 64];
+    assert_eq!(shape_of(&read("g.safetensors"), "logits"), (Dtype::F32, vec![3]));
+    assert_eq!(shape_of(&read("g.safetensors"), "gradient"), (Dtype::F32, image.clone()));
+    assert_eq!(shape_of(&read("h.safetensors"), "rows"), (Dtype::F32, vec![2, 3, 64, 64]));
+    assert_eq!(shape_of(&read("i.safetensors"), "map"), (Dtype::F32, image));
+    assert_ne!(read("g.safetensors"), read("s.safetensors"));
+}
+
+#[test]
+fn hessian_rows_are_symmetric() {
+    let place = Place::new();
+    place.picture("cat.png", 64, 64);
+    place.run_model("hessian cat.png --at 0,30,20 --at 1,31,22 --out h.safetensors").ok();
+    let bytes = fs::read(place.path("h.safetensors")).unwrap();
+    let rows = floats(&bytes, "rows");
+    let (a, b) = (30 * 64 + 20, 64 * 64 + 31 * 64 + 22);
+    let (ab, ba) = (rows[b], rows[3 * 64 * 64 + a]);
+    assert!((ab - ba).abs() <= 1e-3 * ab.abs().max(ba.abs()).max(1e-3), "{ab} {ba}");
+}
+
+fn floats(bytes: &[u8], name: &str) -> Vec<f32> {
+    let file = SafeTensors::deserialize(bytes).unwrap();
+    let chunks = file.tensor(name).unwrap().data().to_vec();
+    chunks.chunks_exact(4).map(|four| f32::from_le_bytes(four.try_into().unwrap())).collect()
+}
+
+#[test]
+fn tensors_are_inputs_too() {
+    let place = Place::new();
+    let data: Vec<u8> =
+        (0..3 * 64 * 64).flat_map(|i| ((i as f32 * 0.01).sin()).to_le_bytes()).collect();
+    for (name, shape) in [("three", vec![3, 64, 64]), ("four", vec![1, 3, 64, 64])] {
+        let view = TensorView::new(Dtype::F32, shape, &data).unwrap();
+        let bytes = serialize([("input", view)], None).unwrap();
+        place.file(&format!("{name}.safetensors"), bytes);
+    }
+    place.run_model("gradient three.safetensors --out a.safetensors").ok();
+    place.run_model("gradient four.safetensors --out b.safetensors").ok();
+    let read = |name: &str| fs::read(place.path(name)).unwrap();
+    assert_eq!(read("a.safetensors"), read("b.safetensors"));
+    place.run_model(&format!("explain three.safetensors --out out --quiet {QUICK}")).ok();
+    assert_eq!(place.names("out/three"), FILES);
+}
+
+#[test]
+fn segments_written_are_segments_read() {
+    let place = Place::new();
+    place.picture("cat.png", 64, 64);
+    place.run(["segment", "cat.png", "--segmenter", "quickshift", "--out", "labels.png"]).ok();
+    let explain = |segmenter: &str, out: &str| {
+        let line = format!("explain cat.png --segmenter {segmenter} --quiet --out {out} {QUICK}");
+        place.run_model(&line).ok();
+        fs::read(place.path(out).join("cat/maps.safetensors")).unwrap()
+    };
+    assert_eq!(explain("quickshift", "a"), explain("labels.png", "b"));
+    assert_ne!(explain("grid:3", "c"), explain("none", "d"));
+}
+
+#[test]
+fn targets_by_index_label_and_difference() {
+    let place = Place::new();
+    place.picture("cat.png", 64, 64);
+    let gradient = |target: &[&str]| {
+        let mut arguments = vec!["gradient", "cat.png", "--out", "g.safetensors"];
+        arguments.extend(target);
+        let weights = crate::support::weights();
+        arguments.extend(["--model", "resnet20", "--weights", weights.to_str().unwrap()]);
+        place.run(arguments).ok();
+        floats(&fs::read(place.path("g.safetensors")).unwrap(), "gradient")
+    };
+    let [first, second] = [gradient(&["--target", "1"]), gradient(&["--target", "2"])];
+    assert_eq!(gradient(&["--target", "Orange wins"]), first);
+    let difference = gradient(&["--target", "1", "--against", "blue wins"]);
+    let scale = difference.iter().fold(0.0f32, |m, v| m.max(v.abs()));
+    for ((d, a), b) in difference.iter().zip(&first).zip(&second) {
+        assert!((d - (a - b)).abs() < 1e-4 * scale);
+    }
+    assert_ne!(gradient(&["--target", "logprob:1"]), first);
+}
+
+#[test]
+fn integrated_gradients_as_a_method() {
+    let place = Place::new();
+    place.picture("cat.png", 64, 64);
+    place.run_model("explain cat.png --method ig --steps 8 --quiet --out out").ok();
+    place.run_model("ig cat.png --steps 8 --quiet --out i.safetensors").ok();
+    let explained = fs::read(place.path("out/cat/maps.safetensors")).unwrap();
+    let alone = fs::read(place.path("i.safetensors")).unwrap();
+    assert_eq!(floats(&explained, "map"), floats(&alone, "map"));
+    assert_eq!(shape_of(&explained, "sets").1, [0, 3, 64, 64]);
+}
+
+#[test]
+fn seeds_can_be_given() {
+    let place = Place::new();
+    place.picture("cat.png", 64, 64);
+    let line = format!("explain cat.png --seed-pixel 20,30 --json --out out {QUICK}");
+    let sets = place.run_model(&line).ok().json()["sets"].clone();
+    assert_eq!(sets.as_array().unwrap().len(), 1);
+    assert_eq!((&sets[0]["seed"]["x"], &sets[0]["seed"]["y"]), (&20.into(), &30.into()));
+}
+
+#[test]
+fn every_command_has_help_and_there_is_a_version() {
+    let place = Place::new();
+    let help = place.run(["--help"]).ok().stdout;
+    assert!(help.contains("Examples:") && help.contains("Exit codes:"), "{help}");
+    let commands =
+        ["demo", "explain", "predict", "gradient", "hessian", "ig", "segment", "models"];
+    for command in commands {
+        assert!(help.contains(command), "{command}");
+        assert!(place.run([command, "--help"]).ok().stdout.contains("Usage: hsets"));
+    }
+    let version = place.run(["--version"]).ok().stdout;
+    assert_eq!(version.trim(), concat!("hsets ", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn models_lists_architectures() {
+    let place = Place::new();
+    let text = place.run(["models"]).ok().stdout;
+    let json = place.run(["models", "--json"]).ok().stdout;
+    for name in ["vgg16", "resnet101", "densenet121", "mobilenet_v3_large", "resnet20"] {
+        assert!(text.contains(name) && json.contains(name), "{name}");
+    }
+    for line in json.lines() {
+        assert!(serde_json::from_str::<Value>(line).unwrap()["model"].is_string());
+    }
+}
+
+#[test]
+fn demo_needs_nothing() {
+    let place = Place::new();
+    let ran = place.run(["demo", "--out", "demo"]).ok();
+    assert!(ran.stdout.contains("orange") && ran.stdout.contains("set 1"), "{}", ran.stdout);
+    let names = place.names("demo");
+    assert!(!names.is_empty());
+    for name in names {
+        let files = place.names(&format!("demo/{name}"));
+        assert!(FILES.iter().all(|file| files.iter().any(|f| f == file)), "{files:?}");
+    }
+}

@@ -1,0 +1,8 @@
+//! The command line as scripts see it: exit codes, stdout, stderr, files.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod bad_input;
+mod contract;
+mod determinism;
+mod interruption;
+mod support;
