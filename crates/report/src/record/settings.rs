@@ -62,7 +62,7 @@ fn detection(settings: &HessianSets) -> Value {
         "n_sets": n_sets,
         "nu": max_features,
         "overshoot": overshoot,
-        "mu": threshold,
+        "mu": as_typed(*threshold),
         "scaling": match scaling {
             RowScaling::MaxAbs => "max-abs",
             RowScaling::MinMax => "min-max",
@@ -105,12 +105,17 @@ fn given_seed(seed: &GivenSeed) -> Value {
     }
 }
 
+/// 0.001 rather than 0.0010000000474974513.
+fn as_typed(value: f32) -> f64 {
+    value.to_string().parse().unwrap_or(f64::from(value))
+}
+
 fn smoothing_record(smoothing: Smoothing) -> Value {
     match smoothing {
         Smoothing::Exact => json!({ "kind": "exact" }),
-        Smoothing::Sqrt { tau } => json!({ "kind": "sqrt", "tau": tau }),
-        Smoothing::SqrtUnclipped { tau } => json!({ "kind": "sqrt-unclipped", "tau": tau }),
-        Smoothing::Softplus { beta } => json!({ "kind": "softplus", "beta": beta }),
+        Smoothing::Sqrt { tau } => json!({ "kind": "sqrt", "tau": as_typed(tau) }),
+        Smoothing::SqrtUnclipped { tau } => json!({ "kind": "sqrt-unclipped", "tau": as_typed(tau) }),
+        Smoothing::Softplus { beta } => json!({ "kind": "softplus", "beta": as_typed(beta) }),
     }
 }
 
