@@ -1,6 +1,6 @@
 //! Real weights on real photos. Set `HSETS_REAL_DATA` to their folder; without it these tests say
 //! that they were skipped.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 use std::path::PathBuf;
 
@@ -63,11 +63,8 @@ fn explained(classifier: &Classifier, prepared: &Prepared, settings: &Settings) 
     let preprocessing = classifier.preprocessing();
     let normalisation =
         Normalisation { mean: preprocessing.mean.to_vec(), std: preprocessing.std.to_vec() };
-    let subject = Subject {
-        image: &prepared.image,
-        photo: &prepared.photo,
-        normalisation: &normalisation,
-    };
+    let subject =
+        Subject { image: &prepared.image, photo: &prepared.photo, normalisation: &normalisation };
     explain(classifier.field(), &subject, &QuickShift::photo(), settings, &Silent).unwrap()
 }
 

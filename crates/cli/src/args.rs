@@ -3,10 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use hsets_pipeline::{
-    models::PaddingMode,
-    segmentation::SegmenterChoice,
-};
+use hsets_pipeline::{models::PaddingMode, segmentation::SegmenterChoice};
 
 /// See which groups of pixels act together when an image classifier decides.
 #[derive(Debug, Parser)]

@@ -125,15 +125,11 @@ mod tests {
     #[test]
     fn other_inputs_are_still_done() {
         let mut done = Vec::new();
-        let result = for_each_input(
-            &[1, 2, 3],
-            ToString::to_string,
-            |_, &input| {
-                anyhow::ensure!(input != 2, "broken");
-                done.push(input);
-                Ok(())
-            },
-        );
+        let result = for_each_input(&[1, 2, 3], ToString::to_string, |_, &input| {
+            anyhow::ensure!(input != 2, "broken");
+            done.push(input);
+            Ok(())
+        });
         assert_eq!(done, [1, 3]);
         assert!(matches!(result, Err(Failure::Reported(FAILED))));
     }

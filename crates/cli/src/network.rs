@@ -47,8 +47,12 @@ impl Network {
     }
 
     pub(crate) fn bundled() -> anyhow::Result<Self> {
-        let classifier = Classifier::from_bytes(BUNDLED, Path::new("the bundled model"), &LoadOptions::default())
-            .context("the bundled model is damaged; build hsets again")?;
+        let classifier = Classifier::from_bytes(
+            BUNDLED,
+            Path::new("the bundled model"),
+            &LoadOptions::default(),
+        )
+        .context("the bundled model is damaged; build hsets again")?;
         Ok(Self { classifier, origin: "bundled".into() })
     }
 
@@ -123,10 +127,11 @@ impl Network {
             Target::Top | Target::Weighted(_) => "weighted logits".into(),
         }
     }
+}
 
-    pub(crate) fn probability(&self, class: usize, logits: &[f32]) -> f64 {
-        softmax(&logits.iter().map(|&logit| f64::from(logit)).collect::<Vec<_>>())[class]
-    }
+/// Softmax of the logits at a class.
+pub(crate) fn probability(class: usize, logits: &[f32]) -> f64 {
+    softmax(&logits.iter().map(|&logit| f64::from(logit)).collect::<Vec<_>>())[class]
 }
 
 /// Fails if the network gave something that is not a number.

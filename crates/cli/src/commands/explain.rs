@@ -16,7 +16,7 @@ use hsets_report::{Figure, Provenance, Record, maps, output::Folder, panel, reco
 use crate::{
     args::{ExplainArgs, General},
     failure::{Failure, for_each_input},
-    network::Network,
+    network::{Network, probability},
     output::{say, short},
     progress::{self, Bars},
     settings::settings,
@@ -147,10 +147,9 @@ impl Job<'_> {
     /// Title and subtitle of the figure.
     fn headline(&self, explanation: &Explanation) -> (String, String) {
         let target = self.network.described(&explanation.target, &explanation.logits);
-        let probability = class(&explanation.target)
-            .map(|class| self.network.probability(class, &explanation.logits));
+        let share = class(&explanation.target).map(|class| probability(class, &explanation.logits));
         let mut facts = vec![self.network.name().to_owned()];
-        facts.extend(probability.map(|p| format!("probability {p:.3}")));
+        facts.extend(share.map(|p| format!("probability {p:.3}")));
         facts.push(format!("{} ({})", self.settings.method, self.names.preset));
         facts.push(format!("Gini {:.3}", explanation.measures.gini));
         (target, facts.join("   ·   "))
@@ -160,8 +159,7 @@ impl Job<'_> {
         let target = self.network.described(&explanation.target, &explanation.logits);
         let class = class(&explanation.target);
         let percent = class.map_or(String::new(), |class| {
-            let probability = self.network.probability(class, &explanation.logits);
-            format!(" ({:.1} %)", 100.0 * probability)
+            format!(" ({:.1} %)", 100.0 * probability(class, &explanation.logits))
         });
         say(&format!("{input}: {target}{percent}"));
         let shape = explanation.image.shape();

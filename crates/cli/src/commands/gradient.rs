@@ -23,9 +23,11 @@ pub(crate) fn run(args: &GradientArgs, general: &General) -> anyhow::Result<()> 
         (found.logits, found.gradient)
     };
     check_finite(&logits)?;
-    let tensors = Tensors::new()
-        .f32("logits", &[logits.len()], &logits)
-        .f32("gradient", &loaded.dimensions(), &gradient);
+    let tensors = Tensors::new().f32("logits", &[logits.len()], &logits).f32(
+        "gradient",
+        &loaded.dimensions(),
+        &gradient,
+    );
     let class = network.described(target, &logits);
     let facts = json!({
         "target": class,

@@ -14,7 +14,8 @@ pub(crate) fn run(args: &HessianArgs, general: &General) -> anyhow::Result<()> {
     let loaded = Loaded::new(&args.one, general)?;
     let Loaded { network, prepared, target } = &loaded;
     let shape = prepared.image.shape();
-    let features: Result<Vec<usize>, Error> = args.at.iter().map(|&at| feature(at, shape)).collect();
+    let features: Result<Vec<usize>, Error> =
+        args.at.iter().map(|&at| feature(at, shape)).collect();
     let features = features?;
     let field = network.field();
     let curvature = field.curvature_at(&prepared.image, target, args.preset.smoothing())?;

@@ -1,8 +1,6 @@
 //! `hsets ig`: Integrated Gradients as a tensor.
 
-use hsets_pipeline::{
-    attribution::{PathGradients, PathSettings, integrated_gradients},
-};
+use hsets_pipeline::attribution::{PathGradients, PathSettings, integrated_gradients};
 use hsets_report::Tensors;
 use serde_json::json;
 
@@ -39,9 +37,7 @@ pub(crate) fn run(args: &IgArgs, general: &General) -> anyhow::Result<()> {
         "tensors": { "map": loaded.dimensions() },
     });
     let steps = args.steps;
-    let summary = format!(
-        "Integrated Gradients of {class}, {steps} steps, completeness gap {}",
-        short(gap)
-    );
+    let summary =
+        format!("Integrated Gradients of {class}, {steps} steps, completeness gap {}", short(gap));
     write(&args.one, general, &tensors, &summary, facts)
 }

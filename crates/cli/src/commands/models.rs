@@ -20,14 +20,15 @@ pub(crate) fn run(general: &General) -> anyhow::Result<()> {
             say(&json!({ "model": name, "hub": repository, "input": input }).to_string());
         } else {
             let size = format!("{}x{}", shape.height, shape.width);
-            let origin = repository.map_or("-".into(), |repository| {
-                format!("huggingface.co/{repository}")
-            });
+            let origin =
+                repository.map_or("-".into(), |repository| format!("huggingface.co/{repository}"));
             say(&format!("{name:20} {size:9} {origin}"));
         }
     }
     if !general.json {
-        say("\nWeights in torchvision's or timm's naming, as .safetensors (one file or an index of");
+        say(
+            "\nWeights in torchvision's or timm's naming, as .safetensors (one file or an index of",
+        );
         say("shards), .pth or .pt. OWNER/REPOSITORY of the hub is a model too; @COMMIT pins it.");
     }
     Ok(())
