@@ -298,8 +298,9 @@ impl<T: Scalar> Conv2d<T> {
     fn winograd(&self, m: usize) -> Winograd<T> {
         let Conv2dSpec { in_channels, out_channels, padding, .. } = self.spec;
         let first = [-(padding.top as isize), -(padding.left as isize)];
+        let weights = self.forward.unpacked();
         Winograd::new(self.isa, m, [out_channels, in_channels], first, |row, channel, tap| {
-            self.forward.weight(0, row, channel, tap)
+            weights[(row * in_channels + channel) * 9 + tap]
         })
     }
 
@@ -307,8 +308,9 @@ impl<T: Scalar> Conv2d<T> {
     fn winograd_adjoint(&self, m: usize) -> Winograd<T> {
         let Conv2dSpec { in_channels, out_channels, padding, .. } = self.spec;
         let first = [padding.top as isize - 2, padding.left as isize - 2];
+        let weights = self.forward.unpacked();
         Winograd::new(self.isa, m, [in_channels, out_channels], first, |row, channel, tap| {
-            self.forward.weight(0, channel, row, 8 - tap)
+            weights[(channel * in_channels + row) * 9 + 8 - tap]
         })
     }
 
@@ -322,6 +324,8 @@ impl<T: Scalar> Conv2d<T> {
             let stride = stride[axis] as isize;
             (at % stride == 0).then_some(at / stride)
         };
+        let weights = self.forward.unpacked();
+        let (rows, channels) = (out_channels / groups, in_channels / groups);
         let phase = |origin: [usize; 2]| {
             let at = |t: usize| {
                 Some([
@@ -333,7 +337,7 @@ impl<T: Scalar> Conv2d<T> {
                 (0..kh * kw).filter_map(|t| Some((t, at(t)?))).unzip();
             let shape = [groups, in_channels / groups, out_channels / groups];
             let gather = Gather::new(self.isa, shape, [1, 1], taps, |group, row, channel, tap| {
-                self.forward.weight(group, channel, row, used[tap])
+                weights[((group * rows + channel) * channels + row) * kh * kw + used[tap]]
             });
             Phase { origin, gather }
         };

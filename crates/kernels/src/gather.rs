@@ -6,6 +6,8 @@
 //! neighbouring outputs is a product of packed weights [o, (i, t)] with rows that start at constant
 //! offsets: a matrix product without ever writing the unrolled matrix.
 
+use rayon::prelude::*;
+
 use crate::Scalar;
 use crate::emit::{Emit, Place};
 use crate::isa::Isa;
@@ -34,32 +36,37 @@ impl<T: Scalar> Gather<T> {
         [groups, rows, channels]: [usize; 3],
         stride: [usize; 2],
         taps: Vec<[isize; 2]>,
-        weight: impl Fn(usize, usize, usize, usize) -> T,
+        weight: impl Fn(usize, usize, usize, usize) -> T + Sync,
     ) -> Self {
         assert!(isa <= Isa::detect(), "{isa:?} is not available on this machine");
         let mut gather = Self { groups, rows, channels, stride, taps, weights: Vec::new(), isa };
-        let mut weights = Vec::with_capacity(groups * rows * gather.n_terms());
-        for group in 0..groups {
-            for (first, n_rows) in gather.panels() {
-                for channel in 0..channels {
-                    for tap in 0..gather.taps.len() {
-                        let panel = first..first + n_rows;
-                        weights.extend(panel.map(|row| weight(group, row, channel, tap)));
-                    }
-                }
-            }
-        }
-        gather.weights = weights;
+        let (n_taps, n_terms) = (gather.taps.len(), gather.n_terms());
+        let panels = (0..groups)
+            .flat_map(|group| gather.panels().map(move |(first, n_rows)| (group, first, n_rows)));
+        let panel = |(group, first, n_rows): (usize, usize, usize)| {
+            let weight = &weight;
+            (0..n_terms).flat_map(move |term| {
+                let rows = first..first + n_rows;
+                rows.map(move |row| weight(group, row, term / n_taps, term % n_taps))
+            })
+        };
+        gather.weights = panels.collect::<Vec<_>>().into_par_iter().flat_map_iter(panel).collect();
         gather
     }
 
-    /// The weight that `new` was given.
-    pub(crate) fn weight(&self, group: usize, row: usize, channel: usize, tap: usize) -> T {
+    /// The weights as they were before packing: [group][row][channel][tap].
+    pub(crate) fn unpacked(&self) -> Vec<T> {
         let n_terms = self.n_terms();
-        let panel = self.panels().find(|&(first, n_rows)| row < first + n_rows);
-        let (first, n_rows) = panel.unwrap_or((0, 1));
-        let term = channel * self.taps.len() + tap;
-        self.weights[(group * self.rows + first) * n_terms + term * n_rows + row - first]
+        let mut plain = vec![T::ZERO; self.weights.len()];
+        let longest = T::micro(self.isa).tiles.len();
+        plain.par_chunks_mut(n_terms.max(1)).enumerate().for_each(|(at, plain)| {
+            let (group, row) = (at / self.rows, at % self.rows);
+            let first = panels(self.rows, longest).take_while(|&(first, _)| first <= row).last();
+            let (first, n_rows) = first.unwrap_or((0, 1));
+            let packed = &self.weights[(group * self.rows + first) * n_terms + row - first..];
+            plain.iter_mut().zip(packed.iter().step_by(n_rows)).for_each(|(to, &from)| *to = from);
+        });
+        plain
     }
 
     pub(crate) fn n_terms(&self) -> usize {
