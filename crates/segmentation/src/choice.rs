@@ -27,8 +27,12 @@ pub enum SegmenterChoice {
 /// What a user chooses about SAM.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SamOptions {
-    /// File of the weights; without one, the published weights.
+    /// File of the weights, needed to build the segmenter.
     pub weights: Option<PathBuf>,
+    /// A quarter of the points: faster, but small objects may be missed.
+    pub fast: bool,
+    /// Folder that keeps found masks.
+    pub cache: Option<PathBuf>,
 }
 
 impl SegmenterChoice {
@@ -52,13 +56,49 @@ impl SegmenterChoice {
             }
             Self::Whole => Ok(Box::new(Whole)),
             Self::LabelMap(path) => Ok(Box::new(LabelMap::open(path)?)),
+            #[cfg(feature = "sam")]
+            Self::Sam(options) | Self::MobileSam(options) => Ok(Box::new(self.sam(options)?)),
+            #[cfg(not(feature = "sam"))]
             Self::Sam(_) => Err(not_in_this_build("sam", "sam")),
+            #[cfg(not(feature = "sam"))]
             Self::MobileSam(_) => Err(not_in_this_build("mobile-sam", "sam")),
         }
+    }
+
+    /// SAM from local weights. QuickShift, or the whole photo where that is not compiled in, stands
+    /// in where SAM finds nothing.
+    #[cfg(feature = "sam")]
+    fn sam(&self, options: &SamOptions) -> Result<crate::sam::SamSegmenter> {
+        use crate::sam::{MaskCache, MaskSettings, Sam, SamSegmenter, Variant};
+        let mobile = matches!(self, Self::MobileSam(_));
+        let Some(path) = &options.weights else {
+            let what = "a weight file (.safetensors, .pth or .pt) of this network";
+            return Err(Error::config("SAM weights", "none", what));
+        };
+        let sam = Sam::load(path, mobile.then_some(Variant::Mobile))?;
+        if !mobile && sam.variant() == Some(Variant::Mobile) {
+            let found = path.display();
+            return Err(Error::config(
+                "SAM weights",
+                found,
+                "the weights of a ViT; these are mobile-sam's",
+            ));
+        }
+        #[cfg(feature = "quickshift")]
+        let fallback = Box::new(QuickShift::photo());
+        #[cfg(not(feature = "quickshift"))]
+        let fallback = Box::new(Whole);
+        let mut segmenter = SamSegmenter::new(sam, fallback);
+        if options.fast {
+            segmenter.settings = MaskSettings::fast();
+        }
+        segmenter.cache = options.cache.as_ref().map(MaskCache::new).transpose()?;
+        Ok(segmenter)
     }
 }
 
 /// The error for a segmenter that is not compiled in.
+#[cfg(not(all(feature = "quickshift", feature = "sam")))]
 fn not_in_this_build(segmenter: &str, feature: &str) -> Error {
     Error::Unsupported(format!(
         "segmenter '{segmenter}' is not in this build; rebuild with --features {feature}"

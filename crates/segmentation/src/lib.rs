@@ -29,6 +29,8 @@ mod grid;
 mod label_map;
 mod partition;
 pub mod quickshift;
+#[cfg(feature = "sam")]
+pub mod sam;
 mod whole;
 
 pub use choice::{SamOptions, SegmenterChoice};

@@ -1,0 +1,128 @@
+//! What distinguishes one Segment Anything network from another.
+
+use std::{fmt, str::FromStr};
+
+use hsets_core::{Error, Result};
+
+/// The published networks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Variant {
+    /// ViT-B: 91 million parameters.
+    VitB,
+    /// ViT-L: 308 million parameters.
+    VitL,
+    /// ViT-H: 636 million parameters.
+    VitH,
+    /// `MobileSAM`: `TinyViT` 5M as encoder, 10 million parameters in all.
+    Mobile,
+}
+
+impl Variant {
+    /// All variants, smallest encoder first.
+    pub const ALL: [Self; 4] = [Self::Mobile, Self::VitB, Self::VitL, Self::VitH];
+
+    /// The name users type.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::VitB => "sam-vit-b",
+            Self::VitL => "sam-vit-l",
+            Self::VitH => "sam-vit-h",
+            Self::Mobile => "mobile-sam",
+        }
+    }
+
+    /// Sizes of the network.
+    pub fn config(self) -> SamConfig {
+        let vit = |dim, depth, heads| {
+            let global = (1..=4).map(|i| i * depth / 4 - 1).collect();
+            EncoderConfig::Vit(VitConfig { patch: 16, dim, depth, heads, window: 14, global })
+        };
+        let encoder = match self {
+            Self::VitB => vit(768, 12, 12),
+            Self::VitL => vit(1024, 24, 16),
+            Self::VitH => vit(1280, 32, 16),
+            Self::Mobile => EncoderConfig::TinyVit(TinyVitConfig {
+                dims: [64, 128, 160, 320],
+                depths: [2, 2, 6, 2],
+                heads: [2, 4, 5, 10],
+                windows: [7, 7, 14, 7],
+            }),
+        };
+        SamConfig { image_size: 1024, encoder, dim: 256, mlp_dim: 2048 }
+    }
+}
+
+impl fmt::Display for Variant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Variant {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        let known = Self::ALL.into_iter().find(|variant| variant.name() == name);
+        let names = Self::ALL.map(Self::name).join(", ");
+        known.ok_or_else(|| Error::config("SAM variant", name, format!("one of {names}")))
+    }
+}
+
+/// Sizes of a Segment Anything network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SamConfig {
+    /// Side of the square the photo is fitted into, a multiple of 16; 1024 in every published one.
+    pub image_size: usize,
+    /// The image encoder.
+    pub encoder: EncoderConfig,
+    /// Channels of the image embedding and of the decoder, a multiple of 32; 256.
+    pub dim: usize,
+    /// Hidden channels of the decoder's MLP; 2048.
+    pub mlp_dim: usize,
+}
+
+impl SamConfig {
+    /// Side of the image embedding: 64.
+    pub fn grid(&self) -> usize {
+        self.image_size / 16
+    }
+}
+
+/// Sizes of an image encoder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EncoderConfig {
+    /// A plain vision transformer with windowed and global attention (`ViTDet`).
+    Vit(VitConfig),
+    /// `TinyViT`, of `MobileSAM`.
+    TinyVit(TinyVitConfig),
+}
+
+/// Sizes of a vision transformer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VitConfig {
+    /// Side of a patch: 16.
+    pub patch: usize,
+    /// Channels.
+    pub dim: usize,
+    /// Number of blocks.
+    pub depth: usize,
+    /// Heads of each attention.
+    pub heads: usize,
+    /// Side of a window: 14.
+    pub window: usize,
+    /// Blocks that attend to the whole grid instead.
+    pub global: Vec<usize>,
+}
+
+/// Sizes of a `TinyViT`, per stage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TinyVitConfig {
+    /// Channels.
+    pub dims: [usize; 4],
+    /// Blocks; the first stage has convolutions, the others attention.
+    pub depths: [usize; 4],
+    /// Heads of each attention; the first is not used.
+    pub heads: [usize; 4],
+    /// Sides of the windows; the first is not used.
+    pub windows: [usize; 4],
+}
