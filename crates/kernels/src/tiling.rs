@@ -20,12 +20,12 @@ use crate::source::{Block, Source, Strides, View};
 /// Longest run of a sum kept in registers; partial sums are added up in memory. It is what makes a
 /// panel of weights fit into the first-level cache, and being constant makes sums reproducible.
 const MAX_TERMS: usize = 128;
-/// Bytes of input a block should copy: half of a small second-level cache.
-const BLOCK_BYTES: usize = 384 << 10;
+/// Bytes of input a block should copy: about a second-level cache.
+const BLOCK_BYTES: usize = 768 << 10;
 /// Products below which threads cost more than they bring.
 const SERIAL_PRODUCTS: usize = 200_000;
 /// Output channels from which copying the input of a matrix product pays.
-const COPY_ROWS: usize = 128;
+const COPY_ROWS: usize = 48;
 /// Numbers a task of a depthwise convolution should copy: half of a first-level cache.
 const STRIP_TASK: usize = 1 << 12;
 
@@ -93,7 +93,9 @@ impl<'a, T: Scalar> Call<'a, T> {
     fn tiles(&self) {
         let (groups, n_blocks) = (self.gather.groups, self.blocks.len());
         let n_panels = self.gather.n_panels();
-        let wanted = if self.serial { 1 } else { 4 * rayon::current_num_threads() };
+        // Every part copies the input anew: no more of them than keep all threads busy.
+        let n_threads = rayon::current_num_threads();
+        let wanted = if self.serial || n_threads == 1 { 1 } else { 2 * n_threads };
         let n_parts = wanted.div_ceil(groups * n_blocks).min(n_panels.div_ceil(2));
         let offsets = self.source.offsets(self.gather.channels, self.strides);
         let in_place = self.source.offsets(self.gather.channels, self.strides_in_place());
@@ -360,7 +362,7 @@ fn blocks(
     if height == 1 {
         let most = (budget / channels).max(columns);
         let n = width.div_ceil(most).max(wanted.min(width / (4 * columns)));
-        let len = width.div_ceil(n).next_multiple_of(columns);
+        let len = width.div_ceil(n).next_multiple_of(columns / 2);
         let block = |i: usize| Block {
             images: 0..batch,
             rows: 0..1,

@@ -133,6 +133,11 @@ impl<T: Scalar> Winograd<T> {
         let fair = (batch * height * width).div_ceil(2 * rayon::current_num_threads());
         let rows = (fit.min(fair.max(MIN_TILES)) / width).clamp(1, height);
         let (n_images, n_rows) = (batch.div_ceil(images), height.div_ceil(rows));
+        // The same number of blocks for every thread.
+        let n_rows = match rayon::current_num_threads() {
+            n if n_rows > 1 && n_images == 1 => n_rows.next_multiple_of(n).min(height),
+            _ => n_rows,
+        };
         let part = |len: usize, i: usize, n: usize| i * len / n..(i + 1) * len / n;
         let block = |i: usize| Block {
             images: part(batch, i / n_rows, n_images),
