@@ -1,5 +1,30 @@
 //! Image classifiers: VGG, ResNet, DenseNet and MobileNet as graphs, with their weights under
 //! every naming, their preprocessing and their labels.
+//!
+//! ```no_run
+//! use std::path::Path;
+//! use hsets_core::Silent;
+//! use hsets_models::{Classifier, LoadOptions};
+//!
+//! let options = LoadOptions {
+//!     model: Some("resnet50".into()),
+//!     weights: Some("resnet50-0676ba61.pth".into()),
+//!     ..LoadOptions::default()
+//! };
+//! let classifier = Classifier::load(&options, &Silent)?;
+//! let prepared = classifier.read(Path::new("photo.jpg"))?;
+//! for prediction in classifier.predict(&prepared.image, 5)? {
+//!     println!("{} {:.3}", prediction.label, prediction.probability);
+//! }
+//! // `classifier.field()` is what detection and attribution take.
+//! # Ok::<(), hsets_models::Error>(())
+//! ```
+//!
+//! | feature | default | what it brings |
+//! |---|---|---|
+//! | `files` | yes | photos from JPEG, PNG, WebP, GIF, BMP and TIFF files |
+//! | `hub` | yes | weights by alias from the Hugging Face hub, see [`ALIASES`] |
+//! | `cuda`, `cudnn`, `metal` | no | candle's devices, for `Network::on_device` on [`Classifier::graph`] |
 
 mod aliases;
 mod architecture;

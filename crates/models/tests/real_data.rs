@@ -19,7 +19,7 @@ fn mobilenet(folder: &Path, padding: PaddingMode) -> Classifier {
         padding: Some(padding),
         ..LoadOptions::default()
     };
-    Classifier::load(&options, &Silent).unwrap()
+    Classifier::load(&options, &Silent).expect("the weights load")
 }
 
 /// `images.json` lists photos that a PyTorch run of this network gets right, with the probability

@@ -135,7 +135,8 @@ impl View {
                 (flat / whole % size).checked_mul(stride)
             };
             let axes = self.strides.iter().zip(contiguous.iter().zip(&self.shape)).map(position);
-            let at = axes.fold(Some(self.offset), |sum, step| sum?.checked_add(step?));
+            let mut axes = axes;
+            let at = axes.try_fold(self.offset, |sum: usize, step| sum.checked_add(step?));
             let window = at.and_then(|at| bytes.get(at.checked_mul(size)?..)?.get(..size));
             gathered.extend(window.ok_or_else(|| problem("it reaches beyond its storage"))?);
         }

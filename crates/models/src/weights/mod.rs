@@ -72,7 +72,7 @@ impl Content {
 
     fn finish(self, path: &Path) -> Result<WeightFile> {
         let Self { hash, tensors, metadata } = self;
-        let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = hexadecimal(&hash.finalize());
         let (tensors, naming) =
             naming::canonical(tensors).map_err(|problem| Error::file(path, problem))?;
         if tensors.is_empty() {
@@ -80,6 +80,11 @@ impl Content {
         }
         Ok(WeightFile { weights: Weights::new(tensors), naming, metadata, sha256 })
     }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
+    bytes.iter().flat_map(|&byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// Tensors and metadata of one file, under the names they have there.

@@ -1,0 +1,220 @@
+//! Every architecture against PyTorch, on generated weights: see `fixtures/models/README.md`.
+//!
+//! In `f64` the sampled entries and norms must agree to 1e-8 of the vector.
+//!
+//! In `f32` the measure is the distance from `f64` (‖a - b‖/‖b‖, whole vectors), ours against
+//! PyTorch's. Logits must stay within twice PyTorch's. So must derivatives, except where a
+//! pre-activation lies so near a kink that rounding decides its side: then one run jumps and another
+//! does not. Such jumps may happen to a quarter of a family's vectors, and none may be larger than
+//! twice the largest that happens to PyTorch anywhere in these cases.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use candle_core::Tensor;
+use hsets_autodiff::{Cpu, Network, Weights};
+use hsets_core::{Shape, Smoothing, Target};
+use hsets_kernels::Scalar;
+use hsets_models::{Architecture, GraphOptions};
+use serde_json::Value;
+
+/// Multiply-adds of one forward pass above which a case waits for a release build.
+const DEBUG_LIMIT: u64 = 400_000_000;
+
+fn goldens() -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/models/goldens.json");
+    let text = std::fs::read_to_string(path).expect("the golden file is there");
+    serde_json::from_str(&text).expect("the golden file is JSON")
+}
+
+/// splitmix64 from the FNV-1a hash of `name`, as numbers in [-1, 1).
+fn uniform(name: &str, n: usize) -> Vec<f64> {
+    let fnv = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    let mut state = name.bytes().fold(0xcbf2_9ce4_8422_2325, fnv);
+    let mut next = || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^= z >> 31;
+        (z >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+    };
+    (0..n).map(|_| next()).collect()
+}
+
+/// As the script: the last norm of a residual branch is damped, or sums would grow without bound.
+fn damped(weights: &Weights) -> Weights {
+    let damp = |(name, tensor): (&str, &Tensor)| {
+        let ends = name.ends_with(".bn2.weight") || name.ends_with(".bn3.weight");
+        let tensor = if ends { (tensor * 0.25).expect("a tensor") } else { tensor.clone() };
+        (name.to_owned(), tensor)
+    };
+    Weights::new(weights.iter().map(damp))
+}
+
+/// All vectors of one case by name.
+fn quantities<T: Scalar>(
+    network: &Network<Cpu<T>>,
+    image: &[f64],
+    features: &[usize],
+    names: &[String],
+    (class, steps): (usize, usize),
+) -> BTreeMap<String, Vec<f64>> {
+    let wide = |values: &[T]| values.iter().map(|v| v.to_f64()).collect::<Vec<f64>>();
+    let target = Target::Logit(class);
+    let point = |k: usize| -> Vec<T> {
+        image.iter().map(|&x| T::from_f64(x * (k as f64 / steps as f64))).collect()
+    };
+    let path: Vec<Vec<T>> = (0..=steps).map(point).collect();
+    let path: Vec<&[T]> = path.iter().map(Vec::as_slice).collect();
+    let gradients = network.gradients_of(&path, &target, Smoothing::Exact).expect("gradients");
+    let mean = |i: usize| {
+        gradients.iter().map(|g| g.gradient[i].to_f64()).sum::<f64>() / gradients.len() as f64
+    };
+    let integrated = (0..image.len()).map(|i| image[i] * mean(i)).collect();
+    let mut result = BTreeMap::from([
+        ("logits".to_owned(), wide(&gradients[steps].logits)),
+        ("gradient".to_owned(), wide(&gradients[steps].gradient)),
+        ("integrated_gradients".to_owned(), integrated),
+    ]);
+    let smoothings = [("sqrt", Smoothing::PAPER), ("sqrt_unclipped", Smoothing::REFERENCE)];
+    for (name, smoothing) in smoothings {
+        if !names.contains(&format!("{name}_row_0")) {
+            continue;
+        }
+        let linearized = network.linearized_at(path[steps], &target, smoothing).expect("linear");
+        let rows = linearized.rows(features).expect("rows");
+        assert_symmetric(&rows, features);
+        for (i, row) in rows.iter().enumerate() {
+            result.insert(format!("{name}_row_{i}"), wide(row));
+        }
+    }
+    result
+}
+
+/// H[i, j] = H[j, i].
+fn assert_symmetric<T: Scalar>(rows: &[Vec<T>], features: &[usize]) {
+    let scale = rows.iter().flatten().map(|v| v.to_f64().abs()).fold(0.0, f64::max);
+    let (a, b) = (rows[0][features[1]].to_f64(), rows[1][features[0]].to_f64());
+    let tolerance = if size_of::<T>() == 8 { 1e-12 } else { 1e-4 };
+    assert!((a - b).abs() <= tolerance * scale, "H is not symmetric: {a} and {b}");
+}
+
+fn norm(values: &[f64]) -> f64 {
+    values.iter().map(|v| v * v).sum::<f64>().sqrt()
+}
+
+fn distance(a: &[f64], b: &[f64]) -> f64 {
+    norm(&a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<_>>()) / norm(b)
+}
+
+/// Largest error of the sampled entries and of the norm, relative to the golden values.
+fn error(values: &[f64], golden: &Value) -> f64 {
+    let indices = golden["indices"].as_array().expect("indices").iter();
+    let found: Vec<f64> = indices.map(|i| values[i.as_u64().expect("an index") as usize]).collect();
+    let expected: Vec<f64> =
+        golden["values"].as_array().expect("values").iter().map(number).collect();
+    let whole = number(&golden["norm"]);
+    distance(&found, &expected).max((norm(values) - whole).abs() / whole)
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().expect("a number")
+}
+
+fn check(case: &Value, all: &Value) -> Option<Vec<Comparison>> {
+    let size = |value: &Value| value.as_u64().expect("a size") as usize;
+    let name = case["model"].as_str()?;
+    let architecture: Architecture = name.parse().expect("an architecture");
+    let input = Shape::new(3, size(&case["size"][0]), size(&case["size"][1]));
+    let options = GraphOptions {
+        padding: case["padding"].as_str()?.parse().expect("a padding"),
+        batch_norm_eps: case["eps"].as_f64(),
+        hidden_features: Some(size(&all["hidden"])),
+        ..GraphOptions::new(input, 10)
+    };
+    let graph = architecture.graph(&options).expect("a graph");
+    if cfg!(debug_assertions) && graph.multiply_adds() > DEBUG_LIMIT {
+        return None;
+    }
+    let weights = damped(&Weights::random(&graph, 0).expect("weights"));
+    let image: Vec<f64> =
+        uniform("image", input.len()).into_iter().map(|v| f64::from(v as f32)).collect();
+    let features: Vec<usize> = case["features"].as_array()?.iter().map(size).collect();
+    let vectors = case["vectors"].as_object()?;
+    let names: Vec<String> = vectors.keys().cloned().collect();
+    let settings = (size(&all["target"]), size(&all["ig_steps"]));
+    let double = Network::<Cpu<f64>>::new(&graph, &weights).expect("a network");
+    let double = quantities(&double, &image, &features, &names, settings);
+    let single = Network::<Cpu<f32>>::new(&graph, &weights).expect("a network");
+    let single = quantities(&single, &image, &features, &names, settings);
+    let compare = |(quantity, golden): (&String, &Value)| Comparison {
+        what: format!("{name} {quantity}"),
+        double: error(&double[quantity], golden),
+        single: distance(&single[quantity], &double[quantity]),
+        pytorch: number(&golden["f32_distance"]),
+    };
+    Some(vectors.iter().map(compare).collect())
+}
+
+/// Relative errors of one vector.
+struct Comparison {
+    what: String,
+    double: f64,
+    single: f64,
+    pytorch: f64,
+}
+
+impl Comparison {
+    fn is_near(&self) -> bool {
+        self.single <= 2.0 * self.pytorch
+    }
+
+    fn line(&self) -> String {
+        let Self { what, double, single, pytorch } = self;
+        format!("{what}: f64 {double:.1e}, f32 {single:.1e}, PyTorch's f32 {pytorch:.1e}\n")
+    }
+}
+
+/// Checks all cases of a family; gives a line on each vector.
+fn check_family(prefix: &str) -> String {
+    let all = goldens();
+    let cases = all["cases"].as_array().expect("cases");
+    let vectors =
+        cases.iter().flat_map(|case| case["vectors"].as_object().expect("vectors").values());
+    let largest = vectors.map(|v| number(&v["f32_distance"])).fold(0.0, f64::max);
+
+    let of_family = |case: &&Value| case["model"].as_str().is_some_and(|m| m.starts_with(prefix));
+    let compared: Vec<Comparison> =
+        cases.iter().filter(of_family).filter_map(|case| check(case, &all)).flatten().collect();
+    assert!(!compared.is_empty(), "no case of {prefix} was light enough");
+    let report: String = compared.iter().map(Comparison::line).collect();
+    for c in &compared {
+        assert!(c.double <= 1e-8, "f64 is off: {}", c.line());
+        let limit = if c.what.ends_with("logits") { c.pytorch } else { largest };
+        assert!(c.single <= 2.0 * limit, "f32 is off: {}{report}", c.line());
+    }
+    let n_near = compared.iter().filter(|c| c.is_near()).count();
+    assert!(4 * n_near >= 3 * compared.len(), "f32 is off too often:\n{report}");
+    report
+}
+
+#[test]
+fn vgg_agrees_with_pytorch() {
+    println!("{}", check_family("vgg"));
+}
+
+#[test]
+fn resnet_agrees_with_pytorch() {
+    println!("{}", check_family("resnet"));
+}
+
+#[test]
+fn densenet_agrees_with_pytorch() {
+    println!("{}", check_family("densenet"));
+}
+
+#[test]
+fn mobilenet_agrees_with_pytorch() {
+    println!("{}", check_family("mobilenet"));
+}

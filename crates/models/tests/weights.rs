@@ -1,0 +1,345 @@
+//! Weight files: every form PyTorch writes, every naming, and hostile ones.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use candle_core::{DType, Device, Tensor};
+use hsets_autodiff::Weights;
+use hsets_core::{Shape, Silent};
+use hsets_models::{Architecture, Classifier, GraphOptions, LoadOptions, Naming, WeightFile};
+use serde_json::Value;
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/models").join(name)
+}
+
+fn json(name: &str) -> Value {
+    let text = std::fs::read_to_string(fixture(name)).expect("the fixture is there");
+    serde_json::from_str(&text).expect("the fixture is JSON")
+}
+
+fn values(tensor: &Tensor) -> Vec<f64> {
+    let flat = tensor.flatten_all().and_then(|t| t.to_dtype(DType::F64));
+    flat.and_then(|t| t.to_vec1()).expect("a tensor on the CPU")
+}
+
+#[test]
+fn every_form_of_checkpoint_is_read() {
+    let golden = json("checkpoints/checkpoints.json");
+    let expected = golden.as_object().unwrap();
+    for name in ["plain.pth", "legacy.pth", "nested.pth", "protocol4.pt", "plain.safetensors"] {
+        let file = WeightFile::read(&fixture("checkpoints").join(name)).unwrap();
+        let found: Vec<&str> = file.weights.iter().map(|(name, _)| name).collect();
+        let mut names: Vec<&str> = expected.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(found, names, "{name}");
+        for (key, entry) in expected {
+            let tensor = file.weights.get(key).unwrap();
+            let shape: Vec<u64> = tensor.dims().iter().map(|&size| size as u64).collect();
+            assert_eq!(Value::from(shape), entry["shape"], "{name}: {key}");
+            let numbers = entry["values"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap());
+            for (found, expected) in values(tensor).into_iter().zip(numbers) {
+                // The JSON parser may miss the last bit of a double.
+                assert!((found - expected).abs() <= 1e-15 * expected.abs(), "{name}: {key}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_pickled_module_is_refused_with_advice() {
+    let error = WeightFile::read(&fixture("checkpoints/module.pth")).unwrap_err().to_string();
+    assert!(error.contains("Linear") && error.contains("state_dict()"), "{error}");
+}
+
+fn random(name: &str) -> (Architecture, Weights, Vec<String>) {
+    let architecture: Architecture = name.parse().expect("an architecture");
+    let options =
+        GraphOptions { hidden_features: Some(64), ..GraphOptions::new(Shape::new(3, 32, 32), 10) };
+    let graph = architecture.graph(&options).expect("a graph");
+    let names = graph.parameters().iter().map(|p| p.name.clone()).collect();
+    (architecture, Weights::random(&graph, 0).expect("weights"), names)
+}
+
+fn save(tensors: impl Iterator<Item = (String, Tensor)>, path: &Path) {
+    let tensors: HashMap<String, Tensor> = tensors.collect();
+    candle_core::safetensors::save(&tensors, path).expect("the file is written");
+}
+
+fn assert_same(found: &Weights, expected: &Weights) {
+    let names = |weights: &Weights| weights.iter().map(|(n, _)| n.to_owned()).collect::<Vec<_>>();
+    assert_eq!(names(found), names(expected));
+    for (name, tensor) in expected.iter() {
+        let other = found.get(name).expect("the same names");
+        assert_eq!(other.dims(), tensor.dims(), "{name}");
+        assert_eq!(values(other), values(tensor), "{name}");
+    }
+}
+
+/// timm lists the same tensors in the same order as torchvision, under other names, and keeps some
+/// linear layers as convolutions. The names come from timm itself.
+#[test]
+fn timm_names_lead_to_the_same_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("timm.safetensors");
+    let golden = json("goldens.json");
+    let pairs = [
+        ("vgg11_bn", "vgg11_bn"),
+        ("mobilenetv2_100", "mobilenet_v2"),
+        ("mobilenetv3_small_100", "mobilenet_v3_small"),
+        ("mobilenetv3_large_100", "mobilenet_v3_large"),
+    ];
+    for (timm, ours) in pairs {
+        let (architecture, weights, names) = random(ours);
+        let timm_names = golden["timm_names"][timm].as_array().unwrap();
+        assert_eq!(timm_names.len(), names.len(), "{timm}");
+        let renamed = names.iter().zip(timm_names).map(|(name, timm_name)| {
+            let timm_name = timm_name.as_str().unwrap();
+            let mut tensor = weights.get(name).unwrap().clone();
+            let as_conv = ["fc1.weight", "fc2.weight", "conv_head.weight"];
+            if tensor.rank() == 2 && as_conv.iter().any(|end| timm_name.ends_with(end)) {
+                let (rows, columns) = tensor.dims2().unwrap();
+                let side = if timm_name.ends_with("fc1.weight") { 7 } else { 1 };
+                tensor = tensor.reshape((rows, columns / side / side, side, side)).unwrap();
+            }
+            (timm_name.to_owned(), tensor)
+        });
+        save(renamed, &path);
+        let file = WeightFile::read(&path).unwrap();
+        assert_eq!(file.naming, Naming::Timm);
+        assert_same(&file.weights, &weights);
+        let options = LoadOptions {
+            weights: Some(path.clone()),
+            input_size: Some([32, 32]),
+            ..LoadOptions::default()
+        };
+        let classifier = Classifier::load(&options, &Silent).unwrap();
+        assert_eq!(classifier.architecture(), architecture);
+        assert_eq!(classifier.labels().len(), 10);
+    }
+}
+
+#[test]
+fn legacy_densenet_names_and_wrappers_are_understood() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("old.safetensors");
+    let (_, weights, _) = random("densenet121");
+    let old = weights.iter().map(|(name, tensor)| {
+        let mut name = name.to_owned();
+        for part in ["norm1", "norm2", "conv1", "conv2"] {
+            let dotted = format!("{}.{}", &part[..4], &part[4..]);
+            if name.contains("denselayer") {
+                name = name.replace(&format!(".{part}."), &format!(".{dotted}."));
+            }
+        }
+        (format!("module.{name}"), tensor.clone())
+    });
+    save(old, &path);
+    assert_same(&WeightFile::read(&path).unwrap().weights, &weights);
+}
+
+#[test]
+fn shards_are_joined_and_may_not_lead_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, weights, _) = random("resnet20");
+    let all: Vec<(String, Tensor)> =
+        weights.iter().map(|(name, tensor)| (name.to_owned(), tensor.clone())).collect();
+    let index = folder.path().join("model.safetensors.index.json");
+    let mut map = serde_json::Map::new();
+    for (i, part) in all.chunks(50).enumerate() {
+        let shard = format!("model-{i}.safetensors");
+        save(part.iter().cloned(), &folder.path().join(&shard));
+        map.extend(part.iter().map(|(name, _)| (name.clone(), Value::from(shard.clone()))));
+    }
+    std::fs::write(&index, serde_json::json!({ "weight_map": map }).to_string()).unwrap();
+    assert_same(&WeightFile::read(&index).unwrap().weights, &weights);
+    std::fs::write(&index, r#"{"weight_map": {"a": "../../etc/passwd"}}"#).unwrap();
+    let error = WeightFile::read(&index).unwrap_err().to_string();
+    assert!(error.contains("not in the same folder"), "{error}");
+}
+
+fn load_error(path: &Path, model: &str) -> String {
+    let options = LoadOptions {
+        model: Some(model.into()),
+        weights: Some(path.to_path_buf()),
+        ..LoadOptions::default()
+    };
+    let error = Classifier::load(&options, &Silent).err().expect("refused").to_string();
+    assert!(!error.contains('\n') && error.len() < 1500, "{error}");
+    error
+}
+
+#[test]
+fn all_that_is_wrong_is_in_one_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("weights.safetensors");
+    let (_, weights, _) = random("resnet20");
+    let mut tensors: HashMap<String, Tensor> =
+        weights.iter().map(|(name, tensor)| (name.to_owned(), tensor.clone())).collect();
+    tensors.remove("layer1.0.conv1.weight");
+    let zero = Tensor::zeros(3, DType::F32, &Device::Cpu).unwrap();
+    tensors.insert("extra.bias".into(), zero.clone());
+    tensors.insert("layer2.0.bn1.bias".into(), zero);
+    let nan = Tensor::from_vec(vec![f32::NAN; 16], 16, &Device::Cpu).unwrap();
+    tensors.insert("bn1.bias".into(), nan);
+    save(tensors.into_iter(), &path);
+    let error = load_error(&path, "resnet20");
+    for part in ["layer1.0.conv1.weight", "extra.bias", "layer2.0.bn1.bias", "bn1.bias", "NaN"] {
+        assert!(error.contains(part), "{part} in: {error}");
+    }
+    let (_, other, _) = random("resnet32");
+    save(other.iter().map(|(n, t)| (n.to_owned(), t.clone())), &path);
+    let error = load_error(&path, "resnet20");
+    assert!(error.contains("looks like a resnet32, not a resnet20"), "{error}");
+}
+
+#[test]
+fn the_metadata_of_a_file_is_enough_to_load_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("weights.safetensors");
+    let (architecture, weights, _) = random("resnet20");
+    let names: Vec<String> = (0..10).map(|i| format!("kind {i}")).collect();
+    let metadata = HashMap::from([
+        ("architecture".to_owned(), "resnet20".to_owned()),
+        ("labels".to_owned(), serde_json::to_string(&names).unwrap()),
+        ("mean".to_owned(), "[0.1, 0.2, 0.3]".to_owned()),
+        ("input_size".to_owned(), "[40, 48]".to_owned()),
+        ("crop_pct".to_owned(), "1".to_owned()),
+    ]);
+    let tensors: Vec<(&str, &Tensor)> = weights.iter().collect();
+    safetensors::serialize_to_file(tensors, Some(metadata), &path).unwrap();
+    let mut options = LoadOptions { weights: Some(path), ..LoadOptions::default() };
+    let classifier = Classifier::load(&options, &Silent).unwrap();
+    assert_eq!(classifier.architecture(), architecture);
+    assert_eq!(classifier.labels().name(7), "kind 7");
+    assert_eq!(classifier.shape(), Shape::new(3, 40, 48));
+    assert_eq!(classifier.preprocessing().mean, [0.1, 0.2, 0.3]);
+    assert_eq!(classifier.weights_sha256().len(), 64);
+    options.mean = Some([0.5; 3]);
+    assert_eq!(Classifier::load(&options, &Silent).unwrap().preprocessing().mean, [0.5; 3]);
+}
+
+fn refused(bytes: &[u8]) -> String {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("hostile");
+    std::fs::write(&path, bytes).expect("the file is written");
+    let error = WeightFile::read(&path).expect_err("hostile").to_string();
+    assert!(!error.contains('\n') && error.len() < 600, "{error}");
+    error
+}
+
+#[test]
+fn hostile_safetensors_are_refused() {
+    let with_header = |header: &str, n_data: usize| {
+        let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+        bytes.extend(header.as_bytes());
+        bytes.resize(bytes.len() + n_data, 0);
+        bytes
+    };
+    let tensor = |shape: &str, from: u64, to: u64| {
+        format!(r#"{{"dtype":"F32","shape":{shape},"data_offsets":[{from},{to}]}}"#)
+    };
+    refused(&u64::MAX.to_le_bytes());
+    refused(&[0xff; 40]);
+    refused(&with_header("{", 0));
+    refused(&with_header(&format!(r#"{{"a":{}}}"#, tensor("[2]", 0, 8)), 4));
+    refused(&with_header(&format!(r#"{{"a":{}}}"#, tensor("[2]", 8, 0)), 8));
+    refused(&with_header(&format!(r#"{{"a":{}}}"#, tensor("[4]", 0, 8)), 8));
+    let huge = tensor("[4611686018427387904,4]", 0, 8);
+    refused(&with_header(&format!(r#"{{"a":{huge}}}"#), 8));
+    let overlap = format!(r#"{{"a":{},"b":{}}}"#, tensor("[2]", 0, 8), tensor("[2]", 4, 12));
+    refused(&with_header(&overlap, 12));
+    refused(&with_header(&"[".repeat(100_000), 0));
+}
+
+/// A checkpoint of the earlier form around one pickled object, with one storage "0" of `data`.
+fn legacy(object: &[u8], data: &[u8]) -> Vec<u8> {
+    let mut bytes = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.".to_vec();
+    bytes.extend(b"\x80\x02M\xe9\x03."); // protocol 1001
+    bytes.extend(b"\x80\x02}.");
+    bytes.extend(object);
+    bytes.extend(b"\x80\x02]X\x01\0\0\x000a.");
+    bytes.extend((data.len() as u64 / 4).to_le_bytes());
+    bytes.extend(data);
+    bytes
+}
+
+/// {"a": _rebuild_tensor_v2(storage "0", offset, (size,), (stride,), …)}
+fn tensor_pickle(offset: i32, size: i32, stride: i32) -> Vec<u8> {
+    let int = |value: i32| [&b"J"[..], &value.to_le_bytes()].concat();
+    [
+        &b"\x80\x02}X\x01\0\0\0actorch._utils\n_rebuild_tensor_v2\n("[..],
+        b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK\x02NtQ",
+        &int(offset),
+        &int(size),
+        b"\x85",
+        &int(stride),
+        b"\x85\x89NtRs.",
+    ]
+    .concat()
+}
+
+#[test]
+fn hostile_checkpoints_are_refused() {
+    // The harness itself is sound: a well-meant tensor is read.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("good.pth");
+    std::fs::write(&path, legacy(&tensor_pickle(0, 2, 1), &[0; 8])).unwrap();
+    assert_eq!(WeightFile::read(&path).unwrap().weights.get("a").unwrap().dims(), [2]);
+
+    for [offset, size, stride] in [
+        [0, i32::MAX, 1],
+        [0, i32::MAX, 0],
+        [1 << 30, 2, 1],
+        [-1, 2, 1],
+        [0, -2, 1],
+        [0, 2, i32::MAX],
+    ] {
+        refused(&legacy(&tensor_pickle(offset, size, stride), &[0; 8]));
+    }
+    let code = refused(&legacy(b"\x80\x02cos\nsystem\nX\x02\0\0\0ls\x85R.", &[0; 8]));
+    assert!(code.contains("os.system") && code.contains("malicious"), "{code}");
+    refused(b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.");
+    refused(b"\x80\x04\x95\xff\xff\xff\xff\xff\xff\xff\xff.");
+    refused(b"PK\x03\x04 not a zip file");
+    refused(&legacy(b"\x80\x02X\xff\xff\xff\x7fshort.", &[])); // a text of 2 GiB
+    refused(&legacy(b"\x80\x02j\x07\0\0\0.", &[])); // nothing was stored under 7
+
+    // Doubling a tuple 60 times would be 2^60 objects if references were copied.
+    let mut bomb = b"\x80\x02]q\0".to_vec();
+    for i in 0..60u8 {
+        bomb.extend([b'h', i, b'h', i, 0x86, b'q', i + 1]);
+    }
+    bomb.push(b'.');
+    refused(&legacy(&bomb, &[]));
+    // Nesting a million deep would overflow the stack of a recursive reader.
+    let deep = [&b"\x80\x02)"[..], &vec![0x85; 1_000_000], b"."].concat();
+    refused(&legacy(&deep, &[]));
+    let many = [&b"\x80\x02"[..], &vec![b')'; 5_000_000], b"."].concat();
+    assert!(refused(&legacy(&many, &[])).contains("objects"));
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config {
+        failure_persistence: None,
+        ..proptest::test_runner::Config::default()
+    })]
+
+    /// Flipped bytes of real checkpoints give an error or tensors, never a panic.
+    #[test]
+    fn damaged_checkpoints_do_not_panic(
+        name in 0usize..4,
+        flips in proptest::collection::vec((0usize..4000, 0u8..255), 1..6),
+    ) {
+        let names = ["plain.pth", "legacy.pth", "nested.pth", "plain.safetensors"];
+        let mut bytes = std::fs::read(fixture("checkpoints").join(names[name])).unwrap();
+        for (at, value) in flips {
+            let at = at % bytes.len();
+            bytes[at] = value;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("damaged");
+        std::fs::write(&path, bytes).unwrap();
+        let _ = WeightFile::read(&path);
+    }
+}
