@@ -14,11 +14,14 @@ use hsets_core::{Error, Image, Result, Shape};
 use super::multigrid::{Grid, LANES, Multigrid, OFFSETS, Point, Workspace};
 
 /// The solution is accepted when the estimated error of every pixel is below this share of the
-/// largest value in the image.
-const TOLERANCE: f64 = 1e-8;
+/// largest value in the image, about the resolution of `f32`.
+const TOLERANCE: f64 = 1e-7;
 
-/// One correction shrinks the error by this factor, well above what `f32` can.
-const REDUCTION: f32 = 1e-4;
+/// One correction shrinks the error to this share of it, which `f32` can well do.
+const REDUCTION: f32 = 3e-4;
+
+/// Two are usual.
+const MAX_CORRECTIONS: usize = 20;
 
 /// Far more steps than any picture needs; four or five a correction are usual.
 const MAX_STEPS: usize = 500;
@@ -128,7 +131,7 @@ impl System {
     /// Solves for the unknowns in `x`; the kept pixels in it are the boundary values.
     fn solve(&self, x: &mut [Point<f64>], tolerance: f64) -> Result<()> {
         let mut memory = Memory::new(self);
-        loop {
+        for _ in 0..MAX_CORRECTIONS {
             for unknown in &self.unknowns {
                 memory.r[unknown.at] = self.residual(unknown, x);
             }
@@ -142,6 +145,7 @@ impl System {
                 return Ok(());
             }
         }
+        Err(Error::field(format!("imputation did not converge in {MAX_CORRECTIONS} corrections")))
     }
 
     /// Σₙ wₙ xₙ - (Σₙ wₙ) `x_p` of one pixel. What is outside the image is zero in `x`.
@@ -159,7 +163,7 @@ impl System {
     }
 
     /// d ≈ A⁻¹ r by preconditioned conjugate gradients, each channel with its own step lengths.
-    /// Returns the error that is left, or fails to shrink it by [`REDUCTION`].
+    /// Stops once the error has shrunk by [`REDUCTION`] or is within `tolerance`, and returns it.
     ///
     /// The preconditioned residual z ≈ A⁻¹ r estimates the error pixel by pixel.
     fn correct(&self, memory: &mut Memory, tolerance: f32) -> Result<f32> {
