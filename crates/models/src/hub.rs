@@ -217,4 +217,71 @@ mod tests {
         assert!(error.contains("the download failed") && error.contains("--weights"), "{error}");
         assert!(!error.contains('\n'), "{error}");
     }
+
+    /// A hub with one repository on this machine; answers ranges, as the real one does.
+    fn serve(weights: &'static [u8]) -> String {
+        use std::io::{BufRead, BufReader, Write};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+                let request: Vec<String> =
+                    lines.map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
+                let file = request[0].split_whitespace().nth(1).unwrap();
+                let range = request.iter().find_map(|line| {
+                    let range = line.to_lowercase().strip_prefix("range: bytes=")?.to_owned();
+                    let (from, to) = range.split_once('-')?;
+                    let last = weights.len() - 1;
+                    Some((from.parse().ok()?, to.parse().unwrap_or(last).min(last)))
+                });
+                let (from, to): (usize, usize) = range.unwrap_or((0, weights.len() - 1));
+                let answer = if file == "/timm/vgg11.tv_in1k/resolve/main/model.safetensors" {
+                    let body = &weights[from..=to];
+                    let head = format!(
+                        "HTTP/1.1 206 Partial Content\r\ncontent-range: bytes {from}-{to}/{}\r\n\
+                         content-length: {}\r\netag: \"e\"\r\nx-repo-commit: c0ffee\r\n\
+                         connection: close\r\n\r\n",
+                        weights.len(),
+                        body.len(),
+                    );
+                    [head.as_bytes(), body].concat()
+                } else {
+                    let head = "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close";
+                    format!("{head}\r\n\r\n").into_bytes()
+                };
+                stream.write_all(&answer).unwrap();
+            }
+        });
+        endpoint
+    }
+
+    #[test]
+    fn downloads_are_kept_and_their_progress_told() {
+        use std::sync::atomic::{AtomicU64, Ordering};
+        #[derive(Default)]
+        struct Counted(AtomicU64, AtomicU64);
+        impl Progress for Counted {
+            fn begin(&self, _stage: &str, total: u64) {
+                self.0.store(total, Ordering::Relaxed);
+            }
+            fn advance(&self, n: u64) {
+                self.1.fetch_add(n, Ordering::Relaxed);
+            }
+        }
+        const WEIGHTS: &[u8] = &[7; 5000];
+        let folder = tempfile::tempdir().unwrap();
+        let cache = folder.path().display().to_string();
+        let mut hub = hub(&[("HF_HUB_CACHE", &cache), ("HF_ENDPOINT", &serve(WEIGHTS))]);
+        let counted = Counted::default();
+        let files = hub.fetch("vgg11", &counted).unwrap();
+        assert_eq!(fs::read(&files.weights).unwrap(), WEIGHTS);
+        assert_eq!(files.config, None);
+        assert_eq!(cached_commit(&files.weights), Some("c0ffee"));
+        assert_eq!(counted.0.into_inner(), 5000);
+        assert_eq!(counted.1.into_inner(), 5000);
+        hub.offline = true;
+        assert_eq!(hub.fetch("vgg11", &Silent).unwrap(), files);
+    }
 }
