@@ -28,11 +28,13 @@ pub fn sets(photo: &Photo, sets: &[&FeatureSet]) -> Result<Canvas> {
         };
         outline(&mut canvas, &clumps, set_color(rank));
     }
-    let mut taken = Vec::new();
+    let mut badges = Vec::new();
     for (rank, density) in densities.iter().enumerate().filter(|(_, d)| d.max() > 0.0) {
-        let at = badge_position(density, zoom, &taken);
-        badge(&mut canvas, &font, at, rank);
-        taken.push(at);
+        let anchor = densest(density, zoom);
+        let place = badge_place(anchor, &masks, zoom, &badges);
+        badges.push(place);
+        leader(&mut canvas, anchor, place, set_color(rank));
+        badge(&mut canvas, &font, place, rank);
     }
     Ok(canvas)
 }
@@ -99,24 +101,87 @@ fn outline(canvas: &mut Canvas, region: &[bool], color: Rgb) {
     }
 }
 
-/// The densest place that keeps clear of the badges already set.
-fn badge_position(density: &Plane, zoom: Zoom, taken: &[(f32, f32)]) -> (f32, f32) {
-    let factor = zoom.factor() as f32;
-    let edge = BADGE + 3.0;
-    let limit = |v: f32, len: usize| v.clamp(edge, (len as f32 * factor - edge).max(edge));
-    let mut best = (f32::NEG_INFINITY, (edge, edge));
-    for (pixel, &value) in density.values.iter().enumerate() {
-        let (y, x) = (pixel / density.width, pixel % density.width);
-        let at = (
-            limit((x as f32 + 0.5) * factor, density.width),
-            limit((y as f32 + 0.5) * factor, density.height),
-        );
-        let clear = taken.iter().all(|t| (t.0 - at.0).hypot(t.1 - at.1) > 2.2 * BADGE);
-        if clear && value > best.0 {
-            best = (value, at);
+/// Where the set is densest, in pixels of the enlarged picture.
+fn densest(density: &Plane, zoom: Zoom) -> (f32, f32) {
+    let better = |best: usize, pixel: usize| {
+        if density.values[pixel] > density.values[best] { pixel } else { best }
+    };
+    let pixel = (1..density.values.len()).fold(0, better);
+    let center = |at: usize| (at as f32 + 0.5) * zoom.factor() as f32;
+    (center(pixel % density.width), center(pixel / density.width))
+}
+
+/// Where the badge of the set at `anchor` hides little: on it where it is large, beside it where
+/// it is small, and clear of the badges already set.
+fn badge_place(
+    anchor: (f32, f32),
+    masks: &[Plane],
+    zoom: Zoom,
+    badges: &[(f32, f32)],
+) -> (f32, f32) {
+    let size = (masks[0].width * zoom.factor(), masks[0].height * zoom.factor());
+    let areas: Vec<f32> = masks.iter().map(|mask| mask.values.iter().sum::<f32>()).collect();
+    let cost = |place: (f32, f32), distance: f32| {
+        let near = |other: &&(f32, f32)| {
+            (other.0 - place.0).hypot(other.1 - place.1) < 2.0 * BADGE + 6.0
+        };
+        let crowd = badges.iter().filter(near).count() as f32;
+        let hidden: f32 = masks
+            .iter()
+            .zip(&areas)
+            .filter(|(_, area)| **area > 0.0)
+            .map(|(mask, area)| hidden_by_badge(mask, place, zoom) / area)
+            .sum();
+        hidden + 0.002 * distance + 4.0 * crowd
+    };
+    let clamp = |v: f32, side: usize| v.clamp(BADGE + 3.0, (side as f32 - BADGE - 3.0).max(0.0));
+    let mut best = (f32::INFINITY, anchor);
+    for step in 0..=10 {
+        let distance = 8.0 * step as f32;
+        for direction in 0..16 {
+            let angle = std::f32::consts::TAU * direction as f32 / 16.0;
+            let x = clamp(anchor.0 + distance * angle.cos(), size.0);
+            let y = clamp(anchor.1 + distance * angle.sin(), size.1);
+            let cost = cost((x, y), distance);
+            if cost < best.0 {
+                best = (cost, (x, y));
+            }
         }
     }
     best.1
+}
+
+/// How many pixels of the mask lie under a badge.
+fn hidden_by_badge(mask: &Plane, (x, y): (f32, f32), zoom: Zoom) -> f32 {
+    let reach = BADGE + 3.0;
+    let factor = zoom.factor() as f32;
+    let range = |center: f32, len: usize| {
+        let low = ((center - reach) / factor).floor().max(0.0) as usize;
+        low..(((center + reach) / factor).ceil().max(0.0) as usize).min(len)
+    };
+    let columns = range(x, mask.width);
+    let rows = range(y, mask.height);
+    let under = rows.flat_map(|row| columns.clone().map(move |column| (row, column)));
+    let inside = |(row, column): &(usize, usize)| {
+        let (dx, dy) = ((*column as f32 + 0.5) * factor - x, (*row as f32 + 0.5) * factor - y);
+        dx.hypot(dy) < reach
+    };
+    under.filter(inside).map(|(row, column)| mask.at(row, column)).sum()
+}
+
+/// A line from a badge to its set.
+fn leader(canvas: &mut Canvas, from: (f32, f32), to: (f32, f32), color: Rgb) {
+    let length = (to.0 - from.0).hypot(to.1 - from.1);
+    if length < BADGE + 3.0 {
+        return;
+    }
+    for (radius, color) in [(2.0, [0; 3]), (1.0, color)] {
+        for step in 0..=(2.0 * length) as usize {
+            let t = step as f32 / (2.0 * length);
+            let (x, y) = (from.0 + t * (to.0 - from.0), from.1 + t * (to.1 - from.1));
+            canvas.disc(x, y, radius, color);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -138,11 +203,14 @@ mod tests {
     }
 
     #[test]
-    fn badges_of_equal_sets_do_not_hide_each_other() {
-        let density = Plane::mask(64, 64, [32 * 64 + 32]).blurred(3.0);
-        let zoom = Zoom::to_side(64, 64, 448);
-        let first = badge_position(&density, zoom, &[]);
-        let second = badge_position(&density, zoom, &[first]);
+    fn badges_hide_neither_each_other_nor_a_small_set() {
+        let small = Plane::mask(224, 224, [100 * 224 + 100, 100 * 224 + 101]);
+        let zoom = Zoom::to_side(224, 224, 448);
+        let anchor = densest(&small, zoom);
+        let masks = [small.clone(), small];
+        let first = badge_place(anchor, &masks, zoom, &[]);
+        assert!(hidden_by_badge(&masks[0], first, zoom) < 0.5, "{first:?}");
+        let second = badge_place(anchor, &masks, zoom, &[first]);
         assert!((first.0 - second.0).hypot(first.1 - second.1) > 2.0 * BADGE);
     }
 }
