@@ -122,7 +122,7 @@ pub(crate) struct DemoArgs {
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXPLAIN_EXAMPLES)]
 pub(crate) struct ExplainArgs {
-    /// Images, or .safetensors files whose tensor `input` is [3,H,W], normalised
+    /// Images, or .safetensors files whose tensor `input` is `[3,H,W]`, normalised
     #[arg(required = true, value_name = "INPUT")]
     pub(crate) inputs: Vec<PathBuf>,
     #[command(flatten)]
@@ -155,10 +155,8 @@ pub(crate) struct MethodArgs {
     /// Settings as published, or as in the authors' program
     #[arg(long, value_enum, default_value_t = Preset::Paper)]
     pub(crate) preset: Preset,
-    /// Segments: quickshift, grid, grid:N, grid:ROWSxCOLUMNS, none, sam, mobile-sam or a label map
-    /// FILE.png
-    #[arg(long, default_value = "quickshift", value_name = "SEGMENTER")]
-    pub(crate) segmenter: SegmenterChoice,
+    #[command(flatten)]
+    pub(crate) segmenter: SegmenterArgs,
     /// Threshold on the scaled Hessian row, 0 to 1 [default: of the preset]
     #[arg(long, value_name = "MU")]
     pub(crate) mu: Option<f32>,
@@ -186,6 +184,37 @@ pub(crate) struct MethodArgs {
     pub(crate) seed_pixel: Vec<[usize; 2]>,
 }
 
+/// Where segments come from.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Segments")]
+pub(crate) struct SegmenterArgs {
+    /// quickshift, grid, grid:N, grid:ROWSxCOLUMNS, none, sam, mobile-sam or a label map FILE.png
+    #[arg(long, default_value = "quickshift", value_name = "SEGMENTER")]
+    segmenter: SegmenterChoice,
+    /// Weights of sam or mobile-sam
+    #[arg(long, value_name = "FILE")]
+    sam_weights: Option<PathBuf>,
+    /// A quarter of SAM's points: faster, but small objects may be missed
+    #[arg(long)]
+    sam_fast: bool,
+    /// Keep SAM's masks in this folder, and use those that are there
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+}
+
+impl SegmenterArgs {
+    /// The segmenter with its options.
+    pub(crate) fn choice(&self) -> SegmenterChoice {
+        let mut choice = self.segmenter.clone();
+        if let SegmenterChoice::Sam(options) | SegmenterChoice::MobileSam(options) = &mut choice {
+            options.weights.clone_from(&self.sam_weights);
+            options.fast = self.sam_fast;
+            options.cache.clone_from(&self.cache);
+        }
+        choice
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum MethodChoice {
     Hsets,
@@ -208,7 +237,7 @@ pub(crate) struct RowCap(pub(crate) Option<usize>);
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct PredictArgs {
-    /// Images, or .safetensors files whose tensor `input` is [3,H,W], normalised
+    /// Images, or .safetensors files whose tensor `input` is `[3,H,W]`, normalised
     #[arg(required = true, value_name = "INPUT")]
     pub(crate) inputs: Vec<PathBuf>,
     #[command(flatten)]
@@ -218,7 +247,7 @@ pub(crate) struct PredictArgs {
 /// One input, one file of tensors.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct OneInput {
-    /// Image, or .safetensors file whose tensor `input` is [3,H,W], normalised
+    /// Image, or .safetensors file whose tensor `input` is `[3,H,W]`, normalised
     #[arg(value_name = "INPUT")]
     pub(crate) input: PathBuf,
     #[command(flatten)]
@@ -272,9 +301,8 @@ pub(crate) struct SegmentArgs {
     /// Image to segment, at its own size
     #[arg(value_name = "IMAGE")]
     pub(crate) image: PathBuf,
-    /// quickshift, grid, grid:N, grid:ROWSxCOLUMNS, none, sam or mobile-sam
-    #[arg(long, default_value = "quickshift", value_name = "SEGMENTER")]
-    pub(crate) segmenter: SegmenterChoice,
+    #[command(flatten)]
+    pub(crate) segmenter: SegmenterArgs,
     /// Label map: grey values are labels, 16 bits if there are more than 256
     #[arg(long, short, value_name = "LABELS.png")]
     pub(crate) out: PathBuf,

@@ -26,7 +26,8 @@ use crate::{
 const SOFTWARE: &str = concat!("hsets ", env!("CARGO_PKG_VERSION"));
 
 pub(crate) fn run(args: &ExplainArgs, general: &General) -> Result<(), Failure> {
-    let segmenter = args.method.segmenter.build()?;
+    let choice = args.method.segmenter.choice();
+    let segmenter = choice.build()?;
     let network = Network::load(&args.model, general)?;
     let mut settings = settings(&args.method, general, &network)?;
     settings.target = network.target(&args.target)?;
@@ -35,7 +36,7 @@ pub(crate) fn run(args: &ExplainArgs, general: &General) -> Result<(), Failure> 
         settings: &settings,
         segmenter: segmenter.as_ref(),
         names: Names {
-            segmenter: args.method.segmenter.to_string(),
+            segmenter: choice.to_string(),
             baseline: args.method.baseline.clone(),
             preset: args.method.preset.name(),
         },

@@ -13,16 +13,16 @@ use crate::{
 };
 
 pub(crate) fn run(args: &SegmentArgs, general: &General) -> anyhow::Result<()> {
-    let segmenter = args.segmenter.build()?;
-    let photo = read_photo(&args.image)?;
-    let segments = segmenter.segment(&photo)?;
+    let choice = args.segmenter.choice();
+    let segmenter = choice.build()?;
+    let segments = segmenter.segment(&read_photo(&args.image)?)?;
     crate::progress::check()?;
     write_file(&args.out, &encode(&segments)?)?;
     let (input, out) = (args.image.display(), args.out.display());
     if general.json {
         let record = json!({
             "input": input.to_string(),
-            "segmenter": args.segmenter.to_string(),
+            "segmenter": choice.to_string(),
             "n_segments": segments.n_segments(),
             "width": segments.width(),
             "height": segments.height(),

@@ -122,9 +122,8 @@ fn badge_place(
     let size = (masks[0].width * zoom.factor(), masks[0].height * zoom.factor());
     let areas: Vec<f32> = masks.iter().map(|mask| mask.values.iter().sum::<f32>()).collect();
     let cost = |place: (f32, f32), distance: f32| {
-        let near = |other: &&(f32, f32)| {
-            (other.0 - place.0).hypot(other.1 - place.1) < 2.0 * BADGE + 6.0
-        };
+        let near =
+            |other: &&(f32, f32)| (other.0 - place.0).hypot(other.1 - place.1) < 2.0 * BADGE + 6.0;
         let crowd = badges.iter().filter(near).count() as f32;
         let hidden: f32 = masks
             .iter()
