@@ -29,7 +29,7 @@ pub(crate) enum Command {
     /// Explain bundled pictures with the bundled model, offline
     Demo(DemoArgs),
     /// Explain pictures: overlay, sets, segments, JSON and tensors for each
-    Explain(ExplainArgs),
+    Explain(Box<ExplainArgs>),
     /// Print the five most probable classes of each picture
     Predict(PredictArgs),
     /// Write logits and input gradient as tensors
