@@ -84,6 +84,10 @@ impl<B: Backend> Network<B> {
 
     /// Logits \[K\] of each image \[C·H·W\].
     pub fn logits_of(&self, images: &[&[B::Scalar]]) -> Result<Vec<Vec<B::Scalar>>> {
+        in_pool(|| self.logits_here(images))
+    }
+
+    fn logits_here(&self, images: &[&[B::Scalar]]) -> Result<Vec<Vec<B::Scalar>>> {
         let mut logits = Vec::with_capacity(images.len());
         for batch in images.chunks(self.largest_batch()) {
             logits.extend(self.linearize(batch, Smoothing::Exact, Order::Zero)?.logits()?);
@@ -100,6 +104,15 @@ impl<B: Backend> Network<B> {
         smoothing: Smoothing,
     ) -> Result<Vec<Gradient<B::Scalar>>> {
         target.check(self.plan.n_classes())?;
+        in_pool(|| self.gradients_here(images, target, smoothing))
+    }
+
+    fn gradients_here(
+        &self,
+        images: &[&[B::Scalar]],
+        target: &Target,
+        smoothing: Smoothing,
+    ) -> Result<Vec<Gradient<B::Scalar>>> {
         let mut gradients = Vec::with_capacity(images.len());
         for batch in images.chunks(self.largest_batch()) {
             let mut linearization = self.linearize(batch, smoothing, Order::First)?;
@@ -120,6 +133,15 @@ impl<B: Backend> Network<B> {
         smoothing: Smoothing,
     ) -> Result<Linearized<'_, B>> {
         target.check(self.plan.n_classes())?;
+        in_pool(|| self.linearized_here(image, target, smoothing))
+    }
+
+    fn linearized_here(
+        &self,
+        image: &[B::Scalar],
+        target: &Target,
+        smoothing: Smoothing,
+    ) -> Result<Linearized<'_, B>> {
         let mut linearization = self.linearize(&[image], smoothing, Order::Second)?;
         let logits = linearization.logits()?.remove(0);
         let seeds = self.upload_logits(std::iter::once(target.gradient(&widen(&logits))))?;
@@ -175,7 +197,7 @@ impl<B: Backend> Linearized<'_, B> {
         let mut products = Vec::with_capacity(directions.len());
         for batch in directions.chunks(self.network.largest_batch()) {
             let directions = self.network.backend.upload(shape, batch)?;
-            products.extend(self.products_of(directions, batch.len())?);
+            products.extend(in_pool(|| self.products_of(directions, batch.len()))?);
         }
         Ok(products)
     }
@@ -190,7 +212,7 @@ impl<B: Backend> Linearized<'_, B> {
         let mut rows = Vec::with_capacity(features.len());
         for batch in features.chunks(self.network.largest_batch()) {
             let directions = self.network.backend.one_hot(shape, batch)?;
-            rows.extend(self.products_of(directions, batch.len())?);
+            rows.extend(in_pool(|| self.products_of(directions, batch.len()))?);
         }
         Ok(rows)
     }
@@ -297,6 +319,11 @@ impl<B: Backend> Curvature for NetworkCurvature<'_, B> {
     fn rows(&self, features: &[usize]) -> hsets_core::Result<Vec<Vec<f32>>> {
         Ok(self.linearized.rows(features)?.iter().map(|row| single(row)).collect())
     }
+}
+
+/// Runs on a thread of rayon's pool, so that every kernel finds the pool awake.
+fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    rayon::scope(|_| work())
 }
 
 fn check_finite<T: Scalar>(logits: &[T]) -> Result<()> {

@@ -2,7 +2,6 @@
 
 #![allow(unsafe_code)] // Tasks write disjoint parts of the further outputs.
 
-use crate::in_place::gate_by_output;
 use crate::isa::Isa;
 use crate::parallel::for_planes;
 use crate::shared::Shared;
@@ -20,13 +19,6 @@ pub enum Epilogue<'a, T> {
         slopes: Option<&'a mut [T]>,
         /// Becomes φ''(z).
         bends: Option<&'a mut [T]>,
-    },
-    /// The output becomes φ'·z, with φ' told by y = φ(·), where [`Curve::output_tells_slope`].
-    Gate {
-        /// φ.
-        curve: Curve,
-        /// Its output, [C, N, H, W].
-        y: &'a [T],
     },
     /// The output becomes factor · z, plus factor · x of a second pair if there is one.
     Scale {
@@ -57,7 +49,6 @@ pub(crate) struct Finish<'a, T> {
 
 enum Step<'a, T> {
     Curve { curve: Curve, slopes: Option<Shared<'a, T>>, bends: Option<Shared<'a, T>> },
-    Gate { curve: Curve, y: &'a [T] },
     Scale { unscaled: Option<Shared<'a, T>>, factor: &'a [T], plus: Option<(&'a [T], &'a [T])> },
     Slope { curve: Curve, output: &'a [T] },
 }
@@ -93,10 +84,6 @@ impl<'a, T: Scalar> Finish<'a, T> {
                 );
                 assert_eq!(output.len(), len, "length of the output that tells the slope");
                 Step::Slope { curve, output }
-            }
-            Epilogue::Gate { curve, y } => {
-                assert_eq!(y.len(), len, "length of the operand of an epilogue");
-                Step::Gate { curve, y }
             }
             Epilogue::Scale { unscaled, factor, plus } => {
                 check(factor);
@@ -138,9 +125,6 @@ impl<'a, T: Scalar> Finish<'a, T> {
                     #[inline(always)]
                     || curve.multiply_slope_by_output(output, out),
                 );
-            }
-            Step::Gate { curve, y } => {
-                gate_by_output(isa, *curve, &y[start..start + out.len()], out);
             }
             Step::Scale { unscaled, factor, plus } => {
                 if let Some(unscaled) = unscaled {

@@ -36,25 +36,14 @@ pub fn curve_in_place<T: Scalar>(curve: Curve, x: &mut [T]) {
 /// If the lengths differ, or the output of the curve does not tell its slope.
 pub fn curve_adjoint_by_output<T: Scalar>(curve: Curve, y: &[T], grad: &mut [T]) {
     assert_eq!(y.len(), grad.len());
-    for_planes(grad, 1, |first, grad| {
-        gate_by_output(Isa::detect(), curve, &y[first..first + grad.len()], grad);
-    });
-}
-
-/// [`curve_adjoint_by_output`] on one thread.
-pub(crate) fn gate_by_output<T: Scalar>(isa: Isa, curve: Curve, y: &[T], grad: &mut [T]) {
     assert!(curve.output_tells_slope(), "{curve:?}: the slope is not told by the output");
-    // ReLU has no upper clip.
-    let top = if curve == Curve::Relu6 { 6.0 } else { f64::INFINITY };
-    let top = T::from_f64(top);
-    isa.vectorise(
-        #[inline(always)]
-        || {
-            let open = |y: T| y > T::ZERO && y < top;
-            let keep = |(grad, &y): (&mut T, &T)| *grad = if open(y) { *grad } else { T::ZERO };
-            grad.iter_mut().zip(y).for_each(keep);
-        },
-    );
+    for_planes(grad, 1, |first, grad| {
+        let y = &y[first..first + grad.len()];
+        Isa::detect().vectorise(
+            #[inline(always)]
+            || curve.multiply_slope_by_output(y, grad),
+        );
+    });
 }
 
 /// `x[c, n, i] *= factor[c, n', i]`; `factor` is [C, `factor_batch`, plane] with `factor_batch` 1 or

@@ -65,6 +65,18 @@ impl SegmenterChoice {
         }
     }
 
+    /// The same choice for pictures whose shorter side is `side` pixels: a QuickShift left at
+    /// [`QuickShift::photo`] becomes [`QuickShift::photo_of`] that side.
+    #[must_use]
+    pub fn for_side(self, side: usize) -> Self {
+        match self {
+            Self::QuickShift(settings) if settings == QuickShift::photo() => {
+                Self::QuickShift(QuickShift::photo_of(side))
+            }
+            other => other,
+        }
+    }
+
     /// SAM from local weights. QuickShift, or the whole photo where that is not compiled in, stands
     /// in where SAM finds nothing.
     #[cfg(feature = "sam")]

@@ -279,7 +279,7 @@ impl<T: Scalar> Backend for Cpu<T> {
         let (mut out, accumulate) = self.target(into, in_shape, grad.batch);
         let in_size = [in_shape.height, in_shape.width];
         let epilogue = match through {
-            Through::Output(curve, y) => Epilogue::Gate { curve: *curve, y: y.data() },
+            Through::Output(curve, y) => Epilogue::Slope { curve: *curve, output: y.data() },
             Through::Slopes(slopes, plus) => Epilogue::Scale {
                 unscaled: None,
                 factor: slopes.data(),

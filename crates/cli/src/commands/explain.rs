@@ -26,9 +26,9 @@ use crate::{
 const SOFTWARE: &str = concat!("hsets ", env!("CARGO_PKG_VERSION"));
 
 pub(crate) fn run(args: &ExplainArgs, general: &General) -> Result<(), Failure> {
-    let choice = args.method.segmenter.choice();
-    let segmenter = choice.build()?;
     let network = Network::load(&args.model, general)?;
+    let choice = args.method.segmenter.choice().for_side(network.side());
+    let segmenter = choice.build()?;
     let mut settings = settings(&args.method, general, &network)?;
     settings.target = network.target(&args.target)?;
     let job = Job {

@@ -73,6 +73,13 @@ impl QuickShift {
         Self { kernel_size: 3.0, max_dist: 300.0, ratio: 0.2, ..Self::scikit_image() }
     }
 
+    /// [`Self::photo`] for a picture whose shorter side is `side` pixels: the kernel grows and
+    /// shrinks with the picture, so that as many segments come out at 64 pixels as at 224.
+    pub fn photo_of(side: usize) -> Self {
+        let photo = Self::photo();
+        Self { kernel_size: (photo.kernel_size * side as f64 / 224.0).max(1.0), ..photo }
+    }
+
     /// For photos at the size of a classifier's input (224×224): a few dozen segments.
     pub const fn photo() -> Self {
         Self { kernel_size: 4.0, max_dist: 200.0, ratio: 0.2, ..Self::scikit_image() }
