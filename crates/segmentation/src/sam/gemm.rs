@@ -116,8 +116,12 @@ impl WithSimd for Product<'_> {
             let kc = KC.min(b.k - k0);
             for row0 in (0..rows).step_by(MC) {
                 let mc = MC.min(rows - row0);
-                let pack = if transposed { pack_columns } else { pack_strips };
-                pack(a, row0..row0 + mc, k0..k0 + kc, &mut packed);
+                let (rows, k) = (row0..row0 + mc, k0..k0 + kc);
+                if transposed {
+                    pack_columns(a, rows, k, &mut packed);
+                } else {
+                    pack_strips(a, rows, k, &mut packed);
+                }
                 for (panel, b) in b.panels.chunks_exact(b.k * NR).enumerate() {
                     let b = &b[k0 * NR..(k0 + kc) * NR];
                     for (strip, a) in packed.chunks_exact(kc * MR).enumerate() {
