@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use hsets_pipeline::{models::PaddingMode, segmentation::SegmenterChoice};
+use hsets_pipeline::{
+    models::{Device, PaddingMode},
+    segmentation::SegmenterChoice,
+};
 
 /// See which groups of pixels act together when an image classifier decides.
 #[derive(Debug, Parser)]
@@ -70,6 +73,16 @@ pub(crate) enum DeviceChoice {
     Cpu,
     Cuda,
     Metal,
+}
+
+impl From<DeviceChoice> for Device {
+    fn from(choice: DeviceChoice) -> Self {
+        match choice {
+            DeviceChoice::Cpu => Self::Cpu,
+            DeviceChoice::Cuda => Self::Cuda,
+            DeviceChoice::Metal => Self::Metal,
+        }
+    }
 }
 
 /// Which network, and how its pictures are prepared.

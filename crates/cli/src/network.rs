@@ -35,6 +35,7 @@ impl Network {
             std: args.std,
             input_size: args.size.map(|size| size.0),
             padding: args.padding,
+            device: general.device.into(),
             ..LoadOptions::default()
         };
         let origin = match (&args.weights, &args.model) {

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use hsets_autodiff::{Graph, Network, Weights};
-use hsets_core::{Image, Progress, Scored, Shape, TwiceDifferentiable, softmax};
+use hsets_autodiff::{Graph, Weights};
+use hsets_core::{Image, Progress, Shape, TwiceDifferentiable, softmax};
 
 use crate::architecture::{Architecture, GraphOptions, PaddingMode};
+use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::input::read_input;
 use crate::labels::Labels;
@@ -39,6 +40,8 @@ pub struct LoadOptions {
     pub padding: Option<PaddingMode>,
     /// eps of batch norm.
     pub batch_norm_eps: Option<f64>,
+    /// Where the network runs.
+    pub device: Device,
 }
 
 /// A class with its score.
@@ -59,7 +62,7 @@ pub struct Classifier {
     architecture: Architecture,
     graph: Graph,
     weights: Weights,
-    network: Network,
+    network: Box<dyn TwiceDifferentiable>,
     preprocessing: Preprocessing,
     labels: Labels,
     padding: PaddingMode,
@@ -125,7 +128,7 @@ impl Classifier {
         let graph = architecture.graph(&graph_options)?;
         fits(architecture, &graph, &file.weights)
             .map_err(|problem| Error::Weights(format!("{}: {problem}", path.display())))?;
-        let network = Network::new(&graph, &file.weights)?;
+        let network = options.device.bind(&graph, &file.weights)?;
         Ok(Self {
             architecture,
             labels: labels(n_classes, stated, options)?,
@@ -140,7 +143,7 @@ impl Classifier {
 
     /// The network as a field, for every stage.
     pub fn field(&self) -> &dyn TwiceDifferentiable {
-        &self.network
+        self.network.as_ref()
     }
 
     /// The structure of the network.

@@ -24,13 +24,14 @@
 //! |---|---|---|
 //! | `files` | yes | photos from JPEG, PNG, WebP, GIF, BMP and TIFF files |
 //! | `hub` | yes | weights by alias from the Hugging Face hub, see [`ALIASES`] |
-//! | `cuda`, `cudnn`, `metal` | no | candle's devices, for `Network::on_device` on [`Classifier::graph`] |
+//! | `cuda`, `cudnn`, `metal` | no | candle's devices, by [`LoadOptions::device`] |
 
 mod aliases;
 mod architecture;
 mod cifar_resnet;
 mod classifier;
 mod densenet;
+mod device;
 mod error;
 #[cfg(feature = "hub")]
 mod hub;
@@ -53,6 +54,7 @@ pub use architecture::{Architecture, GraphOptions, PaddingMode};
 pub use cifar_resnet::CifarResNet;
 pub use classifier::{Classifier, LoadOptions, Prediction};
 pub use densenet::DenseNet;
+pub use device::Device;
 pub use error::{Error, Result};
 #[cfg(feature = "hub")]
 pub use hub::{Hub, HubFiles, cached_commit};
