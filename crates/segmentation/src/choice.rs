@@ -177,6 +177,17 @@ mod tests {
     }
 
     #[test]
+    fn quickshift_shrinks_with_small_pictures_only() {
+        let kernel = |side: usize| match parse("quickshift").unwrap().for_side(side) {
+            SegmenterChoice::QuickShift(settings) => settings.kernel_size,
+            _ => 0.0,
+        };
+        assert_eq!([32, 112, 224, 4000].map(kernel), [1.0, 2.0, 4.0, 4.0]);
+        let archipelago = SegmenterChoice::QuickShift(QuickShift::archipelago());
+        assert_eq!(archipelago.clone().for_side(32), archipelago);
+    }
+
+    #[test]
     fn names_are_written_as_they_are_read() {
         for name in ["quickshift", "grid:4x6", "none", "labels.png", "sam", "mobile-sam"] {
             assert_eq!(parse(name).unwrap().to_string(), name);

@@ -13,9 +13,9 @@ use crate::{
 };
 
 pub(crate) fn run(args: &SegmentArgs, general: &General) -> anyhow::Result<()> {
-    let choice = args.segmenter.choice();
-    let segmenter = choice.build()?;
-    let segments = segmenter.segment(&read_photo(&args.image)?)?;
+    let photo = read_photo(&args.image)?;
+    let choice = args.segmenter.choice().for_side(photo.width().min(photo.height()));
+    let segments = choice.build()?.segment(&photo)?;
     crate::progress::check()?;
     write_file(&args.out, &encode(&segments)?)?;
     let (input, out) = (args.image.display(), args.out.display());

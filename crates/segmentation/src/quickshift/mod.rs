@@ -73,11 +73,12 @@ impl QuickShift {
         Self { kernel_size: 3.0, max_dist: 300.0, ratio: 0.2, ..Self::scikit_image() }
     }
 
-    /// [`Self::photo`] for a picture whose shorter side is `side` pixels: the kernel grows and
-    /// shrinks with the picture, so that as many segments come out at 64 pixels as at 224.
+    /// [`Self::photo`] for a picture whose shorter side is `side` pixels: below 224 the kernel
+    /// shrinks with the picture, so that small pictures do not come out as a handful of segments.
     pub fn photo_of(side: usize) -> Self {
         let photo = Self::photo();
-        Self { kernel_size: (photo.kernel_size * side as f64 / 224.0).max(1.0), ..photo }
+        let scale = side.min(224) as f64 / 224.0;
+        Self { kernel_size: (photo.kernel_size * scale).max(1.0), ..photo }
     }
 
     /// For photos at the size of a classifier's input (224×224): a few dozen segments.
