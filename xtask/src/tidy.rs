@@ -15,6 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hsets-core", &[]),
     ("hsets-kernels", &["hsets-core"]),
     ("hsets-scenes", &["hsets-core"]),
+    ("hsets-datasets", &[]),
     ("hsets-segmentation", &["hsets-core"]),
     ("hsets-detection", &["hsets-core"]),
     ("hsets-attribution", &["hsets-core"]),
@@ -33,7 +34,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("hsets-report", &["hsets-core", "hsets-pipeline"]),
-    ("hsets", &["hsets-pipeline", "hsets-report", "hsets-scenes"]),
+    ("hsets", &["hsets-pipeline", "hsets-report", "hsets-scenes", "hsets-datasets"]),
 ];
 
 /// Crates a user can have without candle; where it is allowed, it is optional.
@@ -41,6 +42,7 @@ const WITHOUT_CANDLE: &[&str] = &[
     "hsets-core",
     "hsets-kernels",
     "hsets-scenes",
+    "hsets-datasets",
     "hsets-segmentation",
     "hsets-detection",
     "hsets-attribution",
