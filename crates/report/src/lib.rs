@@ -1,10 +1,20 @@
-//! Pictures, records and tensors of explanations, and files that appear whole or not at all.
+//! Pictures, records and tensors of explanations, reports with tables and plots, and files that
+//! appear whole or not at all.
 
+#![allow(
+    clippy::format_push_string,
+    clippy::format_collect,
+    reason = "pages are small, and a piece of markup reads best as one string"
+)]
+
+pub mod document;
 pub mod draw;
 mod error;
 mod figure;
+pub mod html;
 pub mod output;
 pub mod panel;
+pub mod plot;
 pub mod record;
 mod tensors;
 

@@ -40,6 +40,12 @@ fn luminance(rgb: Rgb) -> f32 {
     0.2126 * r + 0.7152 * g + 0.0722 * b
 }
 
+/// Contrast of two colours in 1..=21 (WCAG 2): text needs 4.5, shapes need 3.
+pub fn contrast(a: Rgb, b: Rgb) -> f32 {
+    let (a, b) = (luminance(a), luminance(b));
+    (a.max(b) + 0.05) / (a.min(b) + 0.05)
+}
+
 /// `a` at 0, `b` at 1, mixed in sRGB.
 pub fn mix(a: Rgb, b: Rgb, amount: f32) -> Rgb {
     let amount = amount.clamp(0.0, 1.0);
@@ -88,7 +94,7 @@ fn from_oklch(lightness: f32, chroma: f32, hue: f32) -> [f32; 3] {
     ]
 }
 
-fn to_linear(channel: u8) -> f32 {
+pub(super) fn to_linear(channel: u8) -> f32 {
     let v = f32::from(channel) / 255.0;
     if v <= 0.040_45 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) }
 }
@@ -113,8 +119,7 @@ mod tests {
     #[test]
     fn digits_on_badges_can_be_read() {
         for rank in 0..SET_COLORS.len() {
-            let (a, b) = (luminance(set_color(rank)), luminance(text_on(set_color(rank))));
-            let contrast = (a.max(b) + 0.05) / (a.min(b) + 0.05);
+            let contrast = contrast(set_color(rank), text_on(set_color(rank)));
             assert!(contrast > 3.0, "rank {rank}: {contrast}");
         }
     }
