@@ -232,9 +232,27 @@ fn f32_follows_f64() {
     }
 }
 
-/// The device backend in candle's CPU against the f64 engine: the same sweeps in other kernels.
+/// candle's CPU, and the GPU where one is compiled in.
+fn devices() -> Vec<candle_core::Device> {
+    let mut devices = vec![candle_core::Device::Cpu];
+    if cfg!(feature = "cuda") {
+        devices.push(candle_core::Device::new_cuda(0).unwrap());
+    }
+    if cfg!(feature = "metal") {
+        devices.push(candle_core::Device::new_metal(0).unwrap());
+    }
+    devices
+}
+
+/// The device backend against the f64 engine: the same sweeps in other kernels.
 #[test]
 fn candle_devices_agree() {
+    for device in devices() {
+        candle_device_agrees(&device);
+    }
+}
+
+fn candle_device_agrees(device: &candle_core::Device) {
     let relative = |a: &[f32], b: &[f64]| {
         let difference: f64 = a.iter().zip(b).map(|(a, b)| (f64::from(*a) - b).powi(2)).sum();
         (difference / dot(b, b).max(1e-12)).sqrt()
@@ -243,7 +261,7 @@ fn candle_devices_agree() {
         let graph = graph(*make, 9, 8);
         let weights = Weights::random(&graph, 3).unwrap();
         let exact = network(&graph, 3);
-        let device = Network::on_device(&graph, &weights, &candle_core::Device::Cpu).unwrap();
+        let device = Network::on_device(&graph, &weights, device).unwrap();
         let x32: Vec<f32> =
             numbers(graph.input_shape().len(), 8).iter().map(|&x| x as f32).collect();
         let x: Vec<f64> = x32.iter().map(|&x| f64::from(x)).collect();
