@@ -66,6 +66,18 @@ impl Graph {
         self.output
     }
 
+    /// The graph up to what its last fully connected layer reads, with the same parameters; `None`
+    /// if it does not end in such a layer.
+    #[must_use]
+    pub fn features(&self) -> Option<Self> {
+        let last = &self.nodes[self.output.0];
+        let (Op::Linear { .. }, [features]) = (&last.op, last.inputs.as_slice()) else {
+            return None;
+        };
+        let nodes = self.nodes[..=features.0].to_vec();
+        Some(Self { nodes, parameters: self.parameters.clone(), output: *features })
+    }
+
     /// The parameters the weights must hold.
     pub fn parameters(&self) -> &[ParameterSpec] {
         &self.parameters

@@ -1,8 +1,10 @@
-//! Exact first and second input derivatives of frozen networks.
+//! Exact first and second input derivatives of frozen networks, and the gradients with respect to
+//! weights that train them.
 //!
 //! A [`Graph`] is made of a small closed set of [`Op`]s and knows no weights; [`Weights`] are bound
 //! to it in a [`Network`], which gives logits, input gradients of any scalar of the logits, and
-//! rows of the input Hessian, many at once from one linearisation.
+//! rows of the input Hessian, many at once from one linearisation. The same graphs are trained by
+//! [`Backpropagation`].
 
 mod backend;
 mod builder;
@@ -14,10 +16,11 @@ mod op;
 mod ops;
 mod plan;
 mod sweep;
+mod training;
 mod weights;
 
 pub use backend::{
-    Backend, Cpu, CpuIndices, CpuTensor, Device, DeviceConv2d, DeviceIndices, Through,
+    Backend, Cpu, CpuIndices, CpuTensor, Device, DeviceConv2d, DeviceIndices, Through, Trainable,
 };
 pub use builder::GraphBuilder;
 pub use error::{Error, Result, WeightsError};
@@ -26,4 +29,5 @@ pub use hsets_kernels::{Curve, Padding, Pool2dSpec};
 pub use module_field::ModuleField;
 pub use network::{Gradient, Linearized, Network};
 pub use op::{Activation, Conv2d, Op, Pad, ParameterId, Pool2d};
+pub use training::{Backpropagation, Moments, Norms, Pass};
 pub use weights::Weights;

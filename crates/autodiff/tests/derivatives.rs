@@ -4,7 +4,8 @@
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use hsets_autodiff::{
-    Activation, Conv2d, Cpu, Graph, GraphBuilder, Network, NodeId, Padding, Pool2d, Result, Weights,
+    Activation, Backpropagation, Conv2d, Cpu, Device, Graph, GraphBuilder, Network, NodeId, Norms,
+    Padding, Pool2d, Result, Trainable, Weights,
 };
 use hsets_core::{Shape, Smoothing, Target};
 use proptest::prelude::*;
@@ -280,5 +281,104 @@ fn candle_device_agrees(device: &candle_core::Device) {
         }
         let batch = device.gradients_of(&[&x32, &x32], &Target::Top, Smoothing::Exact).unwrap();
         assert_eq!(batch.len(), 2);
+    }
+}
+
+/// The numbers of each parameter, in the order of the graph.
+fn values(graph: &Graph, seed: u64) -> Vec<Vec<f64>> {
+    let weights = Weights::random(graph, seed).unwrap();
+    let value = |name: &str| weights.get(name).unwrap().flatten_all().unwrap();
+    let wide = |name: &str| value(name).to_dtype(candle_core::DType::F64).unwrap();
+    graph.parameters().iter().map(|p| wide(&p.name).to_vec1().unwrap()).collect()
+}
+
+/// A loss Σ u·logits, whose gradient is u.
+fn pass<B: Trainable<Scalar = f64>>(
+    net: &Backpropagation<B>,
+    values: &[Vec<f64>],
+    images: &[&[f64]],
+    u: &[Vec<f64>],
+) -> hsets_autodiff::Pass<f64> {
+    net.run(values, images, |_| u.to_vec()).unwrap()
+}
+
+fn check_weights(name: &str, make: Make, norms: Norms) {
+    let graph = graph(make, 9, 8);
+    let n = graph.input_shape().len();
+    let images: Vec<Vec<f64>> = (0..3).map(|i| numbers(n, 7 + i)).collect();
+    let images: Vec<&[f64]> = images.iter().map(Vec::as_slice).collect();
+    let u: Vec<Vec<f64>> = (0..3).map(|i| numbers(3, 40 + i)).collect();
+    let net = Backpropagation::new(Cpu::<f64>::new(), graph.clone(), norms, |_| true);
+    let values = values(&graph, 5);
+    let exact = pass(&net, &values, &images, &u);
+    for (at, parameter) in graph.parameters().iter().enumerate() {
+        let Some(gradient) = &exact.gradients[at] else {
+            assert!(parameter.name.contains("running_"), "{name}: {}", parameter.name);
+            continue;
+        };
+        let direction = numbers(gradient.len(), at as u64);
+        let along = |step: f64| {
+            let mut moved = values.clone();
+            moved[at].iter_mut().zip(&direction).for_each(|(w, d)| *w += step * d);
+            let logits = pass(&net, &moved, &images, &u).logits;
+            logits.iter().zip(&u).map(|(logits, u)| dot(logits, u)).sum::<f64>()
+        };
+        let slope = |step: f64| (along(step) - along(-step)) / (2.0 * step);
+        let expected = dot(gradient, &direction);
+        let error = |step: f64| (slope(step) - expected).abs() / (1.0 + expected.abs());
+        let error = error(1e-5).min(error(1e-7));
+        assert!(error < 2e-6, "{name}, {norms:?}, {}: error {error:e}", parameter.name);
+    }
+}
+
+#[test]
+fn weight_gradients_match_finite_differences() {
+    for (name, make) in OPS {
+        check_weights(name, *make, Norms::Batch);
+        check_weights(name, *make, Norms::Frozen);
+    }
+}
+
+#[test]
+fn weight_gradients_are_the_same_on_a_device() {
+    for (name, make) in OPS {
+        let graph = graph(*make, 9, 8);
+        let n = graph.input_shape().len();
+        let images: Vec<Vec<f64>> = (0..3).map(|i| numbers(n, 7 + i)).collect();
+        let narrow = |v: &[f64]| v.iter().map(|&v| v as f32).collect::<Vec<f32>>();
+        let singles: Vec<Vec<f32>> = images.iter().map(|image| narrow(image)).collect();
+        let images: Vec<&[f64]> = images.iter().map(Vec::as_slice).collect();
+        let singles: Vec<&[f32]> = singles.iter().map(Vec::as_slice).collect();
+        let u: Vec<Vec<f64>> = (0..3).map(|i| numbers(3, 40 + i)).collect();
+        let values = values(&graph, 5);
+        let cpu = Backpropagation::new(Cpu::<f64>::new(), graph.clone(), Norms::Batch, |_| true);
+        let exact = pass(&cpu, &values, &images, &u);
+        let device = Device::new(candle_core::Device::Cpu);
+        let device = Backpropagation::new(device, graph.clone(), Norms::Batch, |_| true);
+        let values: Vec<Vec<f32>> = values.iter().map(|v| narrow(v)).collect();
+        let narrowed: Vec<Vec<f32>> = u.iter().map(|v| narrow(v)).collect();
+        let found = device.run(&values, &singles, |_| narrowed).unwrap();
+        for (at, parameter) in graph.parameters().iter().enumerate() {
+            let (Some(a), Some(b)) = (&exact.gradients[at], &found.gradients[at]) else { continue };
+            let scale = 1.0 + dot(a, a).sqrt();
+            let error = a.iter().zip(b).map(|(a, &b)| (a - f64::from(b)).abs()).fold(0.0, f64::max);
+            assert!(error < 2e-4 * scale, "{name}, {}: {error:e} of {scale}", parameter.name);
+        }
+    }
+}
+
+#[test]
+fn only_what_is_trained_has_a_gradient() {
+    let graph = graph(|g, x| g.conv2d(x, "op", Conv2d::new(4, 3)), 9, 8);
+    let image = numbers(graph.input_shape().len(), 1);
+    let values = values(&graph, 5);
+    let all = Backpropagation::new(Cpu::<f64>::new(), graph.clone(), Norms::Batch, |_| true);
+    let some = |name: &str| name.starts_with("fc") || name == "op.bias" || name == "last.weight";
+    let few = Backpropagation::new(Cpu::<f64>::new(), graph.clone(), Norms::Batch, some);
+    let run = |net| pass(net, &values, &[&image], &[vec![1.0, -2.0, 0.5]]).gradients;
+    let (all, few) = (run(&all), run(&few));
+    for (at, parameter) in graph.parameters().iter().enumerate() {
+        let expected = if some(&parameter.name) { all[at].clone() } else { None };
+        assert_eq!(few[at], expected, "{}", parameter.name);
     }
 }

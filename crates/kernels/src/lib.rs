@@ -1,5 +1,6 @@
-//! CPU kernels for networks whose weights never change: convolution, linear maps, pooling and
-//! elementwise curves, each with its adjoint, in `f32` and `f64`.
+//! CPU kernels of networks: convolution, linear maps, pooling and elementwise curves, each with its
+//! adjoint, in `f32` and `f64`; and what training needs besides, gradients with respect to weights
+//! and batch norm over the batch.
 //!
 //! **Layout.** Activations are dense, row-major `[channels, batch, height, width]`: one channel of
 //! the whole batch is contiguous, so a 1×1 convolution is one matrix product whatever the batch,
@@ -19,6 +20,7 @@
 // Loops over several small arrays at once read better, and compile better, with indices.
 #![allow(clippy::needless_range_loop)]
 
+mod batch_norm;
 mod conv2d;
 mod curve;
 mod elementwise;
@@ -37,8 +39,10 @@ mod simd;
 mod source;
 mod tiling;
 mod transforms;
+mod weight_gradient;
 mod winograd;
 
+pub use batch_norm::{channel_combine, channel_moments, channel_products};
 pub use conv2d::{Algorithm, Conv2d, Conv2dSpec, Padding, Window};
 pub use curve::Curve;
 pub use elementwise::{
@@ -51,3 +55,4 @@ pub use isa::Isa;
 pub use linear::Linear;
 pub use pool2d::{Pool2dSpec, adaptive_avg_pool2d, avg_pool2d, gather, max_pool2d, scatter_add};
 pub use scalar::Scalar;
+pub use weight_gradient::{conv2d_weight_gradient, linear_weight_gradient};

@@ -1,5 +1,7 @@
 //! The CPU: [`hsets_kernels`] on `[C, N, H, W]` buffers from a pool.
 
+mod training;
+
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
 

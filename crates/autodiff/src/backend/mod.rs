@@ -13,9 +13,11 @@ use crate::Result;
 
 mod cpu;
 mod device;
+mod trainable;
 
 pub use cpu::{Cpu, CpuIndices, CpuTensor};
 pub use device::{Device, DeviceConv2d, DeviceIndices};
+pub use trainable::Trainable;
 
 /// What a convolution's adjoint is passed through at once: the activation before it.
 ///

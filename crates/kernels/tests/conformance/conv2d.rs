@@ -1,6 +1,9 @@
 //! Convolutions: random shapes, strides, paddings, dilations, groups, batches, on every path.
 
-use hsets_kernels::{Algorithm, Conv2d, Conv2dSpec, Curve, Epilogue, Isa, Padding, Scalar, Window};
+use hsets_kernels::{
+    Algorithm, Conv2d, Conv2dSpec, Curve, Epilogue, Isa, Padding, Scalar, Window,
+    conv2d_weight_gradient,
+};
 use proptest::prelude::*;
 
 use crate::reference;
@@ -95,6 +98,23 @@ fn check<T: Scalar>(problem: &Problem, isa: Isa) {
     assert_close(&grad, &expected, tolerance::<T>(n_terms), &format!("accumulating {what}"));
 }
 
+fn check_weight_gradient<T: Scalar>(problem: &Problem) {
+    let Problem { spec, batch, in_size } = *problem;
+    let (x, g) = (numbers(2, problem.in_len()), numbers(3, problem.out_len()));
+    let expected = reference::conv2d_weight_gradient(&spec, batch, in_size, &x, &g);
+    let run = |n_threads: usize| {
+        let mut found = vec![T::from_f64(f64::NAN); expected.len()];
+        with_threads(n_threads, || {
+            conv2d_weight_gradient(&spec, batch, in_size, &narrow(&x), &narrow(&g), &mut found);
+        });
+        found
+    };
+    let found = run(1);
+    let n_terms = problem.out_len() / spec.out_channels;
+    assert_close(&found, &expected, tolerance::<T>(n_terms), &format!("{problem:?}"));
+    assert_eq!(found, run(3), "{problem:?}");
+}
+
 /// Image `n` of [C, N, len].
 fn image<T: Copy>(values: &[T], batch: usize, len: usize, n: usize) -> Vec<T> {
     values.chunks_exact(batch * len).flat_map(|c| c[n * len..][..len].to_vec()).collect()
@@ -109,6 +129,12 @@ proptest! {
             check::<f32>(&problem, isa);
             check::<f64>(&problem, isa);
         }
+    }
+
+    #[test]
+    fn weight_gradient_matches_the_definition(problem in problem()) {
+        check_weight_gradient::<f32>(&problem);
+        check_weight_gradient::<f64>(&problem);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Fully connected layers.
 
-use hsets_kernels::{Linear, Scalar};
+use hsets_kernels::{Linear, Scalar, linear_weight_gradient};
 use proptest::prelude::*;
 
 use crate::reference;
@@ -24,6 +24,17 @@ fn check<T: Scalar>(n_in: usize, n_out: usize, batch: usize) {
     assert_close(&grad, &twice, 2.0 * tolerance::<T>(n_out), "accumulating linear adjoint");
 }
 
+fn check_weight_gradient<T: Scalar>(n_in: usize, n_out: usize, batch: usize) {
+    let (x, g) = (numbers(3, n_in * batch), numbers(4, n_out * batch));
+    let line = |values: &[f64], row: usize| values[row * batch..][..batch].to_vec();
+    let expected: Vec<f64> = (0..n_out * n_in)
+        .map(|at| crate::support::dot(&line(&g, at / n_in), &line(&x, at % n_in)))
+        .collect();
+    let mut found = vec![T::from_f64(f64::NAN); n_out * n_in];
+    linear_weight_gradient(batch, &narrow::<T>(&x), &narrow(&g), &mut found);
+    assert_close(&found, &expected, tolerance::<T>(batch), "gradient of the matrix");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
@@ -31,6 +42,8 @@ proptest! {
     fn matches_the_definition(n_in in 1..400usize, n_out in 1..300usize, batch in 1..11usize) {
         check::<f32>(n_in, n_out, batch);
         check::<f64>(n_in, n_out, batch);
+        check_weight_gradient::<f32>(n_in, n_out, batch);
+        check_weight_gradient::<f64>(n_in, n_out, batch);
     }
 
     #[test]

@@ -55,6 +55,21 @@ pub(crate) fn conv2d(
     out
 }
 
+/// Gradient of the convolution with respect to its weights.
+pub(crate) fn conv2d_weight_gradient(
+    spec: &Conv2dSpec,
+    batch: usize,
+    in_size: [usize; 2],
+    x: &[f64],
+    grad: &[f64],
+) -> Vec<f64> {
+    let mut out = vec![0.0; spec.weight_shape().iter().product()];
+    for_each_tap(spec, batch, in_size, |weight, at_in, at_out| {
+        out[weight] += grad[at_out] * x[at_in];
+    });
+    out
+}
+
 /// Adjoint of the convolution.
 pub(crate) fn conv2d_adjoint(
     spec: &Conv2dSpec,

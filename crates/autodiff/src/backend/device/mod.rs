@@ -6,6 +6,7 @@
 //! window, each a strided slice.
 
 mod curve;
+mod training;
 mod window;
 
 use std::sync::Arc;
