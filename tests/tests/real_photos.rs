@@ -80,6 +80,6 @@ fn a_photo_is_explained_as_the_authors_program_would() {
     // Measured with PyTorch on ten photos: sets of 2001 features, 6 to 18 rows, Gini 0.93.
     assert_eq!(explanation.sets.len(), 5);
     assert!(explanation.sets.iter().all(|set| set.features.len() == 2001));
-    assert!((5..=40).contains(&explanation.cost.n_rows), "{}", explanation.cost.n_rows);
+    assert!((5..=40).contains(&explanation.cost.alone.n_rows), "{}", explanation.cost.alone.n_rows);
     assert!((0.85..0.99).contains(&explanation.measures.gini), "{}", explanation.measures.gini);
 }

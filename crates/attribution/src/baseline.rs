@@ -45,6 +45,8 @@ pub enum Baseline {
     Zero,
     /// Black pixels.
     Black,
+    /// White pixels.
+    White,
     /// The mean colour of the image itself.
     Mean,
     /// The image blurred by a Gaussian; the kernel is cut at 4σ and renormalised at the border.
@@ -69,6 +71,7 @@ impl Baseline {
         match self {
             Self::Zero => Ok(Image::constant(shape, 0.0)),
             Self::Black => Image::new(shape, per_channel(shape, |c| normalisation.apply(c, 0.0))),
+            Self::White => Image::new(shape, per_channel(shape, |c| normalisation.apply(c, 1.0))),
             Self::Mean => Image::new(shape, per_channel(shape, |c| channel_mean(image, c))),
             Self::Blur { sigma } => blurred(image, *sigma),
             Self::Noise { seed } => Image::new(shape, noise(shape, normalisation, *seed)),
@@ -150,6 +153,8 @@ mod tests {
         for (channel, expected) in [-0.4 / 0.2, -0.5 / 0.25, -0.6 / 0.3f32].iter().enumerate() {
             assert!((black.data()[35 * channel] - expected).abs() < 1e-6);
         }
+        let white = at(Baseline::White);
+        assert!((white.data()[0] - 0.6 / 0.2).abs() < 1e-6);
         let mean = at(Baseline::Mean);
         for (plane, means) in image.data().chunks(35).zip(mean.data().chunks(35)) {
             let expected = plane.iter().sum::<f32>() / 35.0;

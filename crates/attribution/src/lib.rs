@@ -38,6 +38,6 @@ pub use idg_vis::{
     coalition_values, harsanyi_dividends, saliency_map, sample_subsets, score_exactly, score_sets,
     score_subsets,
 };
-pub use integrated_gradients::{Completeness, IntegratedGradients, integrated_gradients};
+pub use integrated_gradients::{IntegratedGradients, integrated_gradients};
 pub use path::{PathGradients, PathSettings};
 pub use quadrature::Quadrature;

@@ -1,6 +1,8 @@
 //! Points and weights on [0, 1] that turn an integral into a sum.
 
-use std::f64::consts::PI;
+use std::{f64::consts::PI, str::FromStr};
+
+use hsets_core::Error;
 
 /// How the integral over the path becomes a sum over points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -32,9 +34,29 @@ impl Quadrature {
         }
     }
 
+    /// The name that [`FromStr`] takes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Riemann => "riemann",
+            Self::Trapezoid => "trapezoid",
+            Self::GaussLegendre => "gauss-legendre",
+        }
+    }
+
     /// Whether the baseline and the image are themselves points.
     pub fn includes_ends(self) -> bool {
         self != Self::GaussLegendre
+    }
+}
+
+impl FromStr for Quadrature {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        let rules = [Self::Riemann, Self::Trapezoid, Self::GaussLegendre];
+        let expected = "riemann, trapezoid or gauss-legendre";
+        let found = rules.into_iter().find(|rule| rule.name() == name);
+        found.ok_or_else(|| Error::config("quadrature", name, expected))
     }
 }
 

@@ -6,12 +6,12 @@ mod methods_goldens;
 use hsets_attribution::methods::{
     ArchipelagoMap, Caso, CasoNoise, HessianIntegral, IntegratedHessians, Moxi, MoxiCurve, MoxiMap,
     NoiseScale, Reward, SmoothGrad, SmoothStatistic, Solver, Xrai, arch_attribute, archipelago_map,
-    caso, caso_at, gradient, gradient_times_input, integrated_hessians, merge_pairs, moxi,
-    moxi_map, smooth_grad, xrai,
+    caso, caso_at, gradient, gradient_times_input, integrated_hessians, integrated_hessians_within,
+    merge_pairs, moxi, moxi_map, smooth_grad, xrai,
 };
 use hsets_attribution::{Normalisation, Quadrature};
 use hsets_core::analytic::Polynomial;
-use hsets_core::{ChannelReduction, Image, SaliencyMap, Shape, Silent, Target};
+use hsets_core::{ChannelReduction, FeatureSet, Image, SaliencyMap, Shape, Silent, Target};
 use methods_goldens::{ARCHIPELAGO_CLASS, CLASS, Goldens, SHAPE};
 
 fn widen(values: &[f32]) -> Vec<f64> {
@@ -211,4 +211,32 @@ fn integrated_hessians_of_pairs() {
     let nested = |quadrature, steps| gammas(HessianIntegral::Nested { quadrature, steps });
     goldens.assert_close("hessians.exact", &nested(Quadrature::GaussLegendre, 6), 1e-5);
     goldens.assert_close("hessians.riemann", &nested(Quadrature::Riemann, 6), 1e-5);
+}
+
+#[test]
+fn integrated_hessians_of_all_pairs_in_sets() {
+    let goldens = Goldens::load();
+    let (field, target) = (goldens.model(), Target::Logit(CLASS));
+    let (baseline, image) = (goldens.image("baseline"), goldens.image("image"));
+    let settings = IntegratedHessians::paper();
+    let within = |sets: &[FeatureSet]| {
+        integrated_hessians_within(&field, &baseline, &image, sets, &target, &settings, &Silent)
+            .unwrap()
+    };
+    let members = [3usize, 17, 40, 90];
+    let map = within(&[FeatureSet::new(members)]);
+    for i in members {
+        let pairs: Vec<[usize; 2]> = members.iter().map(|&j| [i, j]).collect();
+        let gammas =
+            integrated_hessians(&field, &baseline, &image, &pairs, &target, &settings, &Silent);
+        let expected: f64 = gammas.unwrap().iter().sum();
+        assert!((f64::from(map.data()[i]) - expected).abs() < 1e-5, "{i}");
+    }
+    assert_eq!(map.data().iter().filter(|value| **value != 0.0).count(), members.len());
+    // All pairs of all features: Integrated Gradients, which add up to the difference of f.
+    let all: f64 =
+        within(&[FeatureSet::new(0..SHAPE.len())]).data().iter().copied().map(f64::from).sum();
+    let logits = hsets_core::Scored::logits(&field, &[image, baseline]).unwrap();
+    let difference = f64::from(logits[0][CLASS] - logits[1][CLASS]);
+    assert!((all - difference).abs() < 1e-3 * difference.abs(), "{all} against {difference}");
 }

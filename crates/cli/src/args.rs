@@ -2,8 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{
+    Args, Parser, Subcommand, ValueEnum,
+    builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
+};
 use hsets_pipeline::{
+    Method,
+    attribution::Quadrature,
     models::{Device, PaddingMode},
     segmentation::SegmenterChoice,
 };
@@ -162,9 +167,9 @@ Examples:
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Method")]
 pub(crate) struct MethodArgs {
-    /// hsets or ig (Integrated Gradients)
-    #[arg(long, value_enum, default_value_t = MethodChoice::Hsets)]
-    pub(crate) method: MethodChoice,
+    /// What makes the saliency map
+    #[arg(long, default_value_t = Method::HSets, value_name = "METHOD", value_parser = methods())]
+    pub(crate) method: Method,
     /// Settings as published, or as in the authors' program
     #[arg(long, value_enum, default_value_t = Preset::Paper)]
     pub(crate) preset: Preset,
@@ -185,10 +190,14 @@ pub(crate) struct MethodArgs {
     /// Steps of the path from the baseline [default: of the preset]
     #[arg(long, value_name = "M")]
     pub(crate) steps: Option<usize>,
+    /// Points of the path of Integrated Gradients: riemann, trapezoid or gauss-legendre [default:
+    /// of the preset]
+    #[arg(long, value_name = "RULE")]
+    pub(crate) quadrature: Option<Quadrature>,
     /// Subsets sampled of every set [default: of the preset]
     #[arg(long, value_name = "T")]
     pub(crate) samples: Option<usize>,
-    /// Where the path starts: zero (normalised), black, mean, blur, blur:SIGMA, noise or an image
+    /// Where the path starts: zero (normalised), black, white, mean, blur, blur:SIGMA, noise or an image
     /// FILE
     #[arg(long, default_value = "zero", value_name = "BASELINE")]
     pub(crate) baseline: String,
@@ -226,12 +235,6 @@ impl SegmenterArgs {
         }
         choice
     }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum MethodChoice {
-    Hsets,
-    Ig,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -303,7 +306,7 @@ pub(crate) struct IgArgs {
     /// Steps of the path
     #[arg(long, default_value_t = 50, value_name = "N")]
     pub(crate) steps: usize,
-    /// Where the path starts: zero (normalised), black, mean, blur, blur:SIGMA, noise or an image
+    /// Where the path starts: zero (normalised), black, white, mean, blur, blur:SIGMA, noise or an image
     /// FILE
     #[arg(long, default_value = "zero", value_name = "BASELINE")]
     pub(crate) baseline: String,
@@ -319,6 +322,12 @@ pub(crate) struct SegmentArgs {
     /// Label map: grey values are labels, 16 bits if there are more than 256
     #[arg(long, short, value_name = "LABELS.png")]
     pub(crate) out: PathBuf,
+}
+
+/// Methods by name, with what each is for `--help`.
+fn methods() -> impl TypedValueParser<Value = Method> {
+    let value = |method: &Method| PossibleValue::new(method.name()).help(method.description());
+    PossibleValuesParser::new(Method::ALL.iter().map(value)).try_map(|name| name.parse::<Method>())
 }
 
 fn triple(text: &str) -> Result<[f32; 3], String> {

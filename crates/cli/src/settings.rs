@@ -1,14 +1,14 @@
 //! What the arguments mean.
 
 use hsets_pipeline::{
-    Method, Settings,
+    Settings,
     attribution::Baseline,
     core::{Error, Result, Smoothing},
     detection::{GivenSeed, HessianSets},
 };
 
 use crate::{
-    args::{General, MethodArgs, MethodChoice, Preset, RowCap},
+    args::{General, MethodArgs, Preset, RowCap},
     network::Network,
 };
 
@@ -43,10 +43,7 @@ pub(crate) fn settings(
         Preset::Paper => Settings::paper(),
         Preset::Reference => Settings::reference(),
     };
-    settings.method = match method.method {
-        MethodChoice::Hsets => Method::HSets,
-        MethodChoice::Ig => Method::Ig,
-    };
+    settings.method = method.method;
     settings.baseline = baseline(&method.baseline, general.seed, network)?;
     let detection = &mut settings.detection;
     set(&mut detection.threshold, method.mu);
@@ -59,7 +56,9 @@ pub(crate) fn settings(
     detection.given_seeds = pixels.map(|&[x, y]| GivenSeed::Pixel { x, y }).collect();
     set(&mut settings.attribution.steps, method.steps);
     set(&mut settings.attribution.samples, method.samples);
-    settings.attribution.seed = general.seed;
+    set(&mut settings.ig.steps, method.steps);
+    set(&mut settings.ig.quadrature, method.quadrature);
+    let settings = settings.with_seed(general.seed);
     settings.check()?;
     Ok(settings)
 }
@@ -79,7 +78,7 @@ pub(crate) fn baseline(name: &str, seed: u64, network: &Network) -> anyhow::Resu
     if path.exists() {
         return Ok(Baseline::Image(network.read(path)?.image));
     }
-    let expected = "expected zero, black, mean, blur, blur:SIGMA, noise or an image file";
+    let expected = "expected zero, black, white, mean, blur, blur:SIGMA, noise or an image file";
     Err(Error::config("baseline", name, expected).into())
 }
 
@@ -87,6 +86,7 @@ fn named_baseline(name: &str, seed: u64) -> Result<Option<Baseline>> {
     Ok(Some(match name {
         "zero" => Baseline::Zero,
         "black" => Baseline::Black,
+        "white" => Baseline::White,
         "mean" => Baseline::Mean,
         "noise" => Baseline::Noise { seed },
         "blur" => Baseline::Blur { sigma: BLUR_SIGMA },

@@ -16,6 +16,7 @@
 //! assert_eq!(set.len(), 2);
 //! ```
 
+mod completeness;
 mod error;
 mod feature_set;
 mod field;
@@ -29,6 +30,7 @@ mod target;
 #[cfg(any(test, feature = "testing"))]
 pub mod analytic;
 
+pub use completeness::CompletenessGap;
 pub use error::{Error, Result};
 pub use feature_set::FeatureSet;
 pub use field::{Curvature, Differentiable, Evaluation, Scored, TwiceDifferentiable};

@@ -40,6 +40,17 @@ impl ArchDetect {
     pub fn reference() -> Self {
         Self { negligible: 1e-5, ..Self::paper() }
     }
+
+    /// Fails on a setting outside its range.
+    pub fn check(&self) -> Result<()> {
+        if self.batch == 0 {
+            return Err(Error::config("batch", 0, "at least 1"));
+        }
+        if self.negligible.is_nan() || self.negligible < 0.0 {
+            return Err(Error::config("negligible", self.negligible, "a share ≥ 0"));
+        }
+        Ok(())
+    }
 }
 
 /// A pair of segments and how strongly it interacts.
@@ -120,13 +131,7 @@ fn check(
         let found = format!("{}x{}", segments.width(), segments.height());
         return Err(Error::shape("segments", format!("{}x{}", shape.width, shape.height), found));
     }
-    if settings.batch == 0 {
-        return Err(Error::config("batch", 0, "at least 1"));
-    }
-    if settings.negligible.is_nan() || settings.negligible < 0.0 {
-        return Err(Error::config("negligible", settings.negligible, "a share ≥ 0"));
-    }
-    Ok(())
+    settings.check()
 }
 
 /// All pairs i < j in order.

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hsets_core::{Image, Progress, Result, SaliencyMap, SegmentMap, Target, TwiceDifferentiable};
+use hsets_core::{
+    Curvature, Error, Image, Progress, Result, SaliencyMap, SegmentMap, Target, TwiceDifferentiable,
+};
 
 use crate::lockstep::Rows;
 use crate::{
@@ -37,14 +39,30 @@ pub fn detect(
     target.check(field.n_classes())?;
     image.expect_shape("image", field.shape())?;
     if ranking.shape() != image.shape() {
-        let (expected, found) = (image.shape(), ranking.shape());
-        return Err(hsets_core::Error::shape("map that ranks seeds", expected, found));
+        return Err(Error::shape("map that ranks seeds", image.shape(), ranking.shape()));
+    }
+    let curvature = field.curvature_at(image, &settings.target(target), settings.smoothing)?;
+    detect_at(curvature.as_ref(), segments, ranking, settings, progress)
+}
+
+/// [`detect`] with a field that is already linearised at the image: `curvature` must be of the
+/// target and the smoothing of `settings` ([`HessianSets::target`]).
+pub fn detect_at(
+    curvature: &dyn Curvature,
+    segments: &SegmentMap,
+    ranking: &SaliencyMap,
+    settings: &HessianSets,
+    progress: &dyn Progress,
+) -> Result<Detection> {
+    settings.check()?;
+    let shape = ranking.shape();
+    if curvature.gradient().len() != shape.len() {
+        return Err(Error::shape("gradient", shape.len(), curvature.gradient().len()));
     }
     let given = given_seeds(&settings.given_seeds, ranking, segments)?;
     let ranked = ranked_seeds(ranking, segments, settings.segments)?;
-    let curvature = field.curvature_at(image, &settings.target(target), settings.smoothing)?;
-    let mut rows = Rows::new(curvature.as_ref(), settings);
-    let mut grow = |seeds: &[Seed]| rows.grow(seeds, image.shape(), segments, progress);
+    let mut rows = Rows::new(curvature, settings);
+    let mut grow = |seeds: &[Seed]| rows.grow(seeds, shape, segments, progress);
     let sets = if given.is_empty() { walk(&ranked, settings, grow)? } else { grow(&given)? };
     Ok(Detection { sets, statistics: rows.statistics(), logits: curvature.logits().to_vec() })
 }

@@ -39,7 +39,7 @@ pub use config::{
     DetectionClass, GivenSeed, Growth, HessianSets, RowScaling, SeedRanking, SegmentChoice,
     SpatialPrior,
 };
-pub use detect::{Detection, detect};
+pub use detect::{Detection, detect, detect_at};
 pub use interaction_set::{InteractionSet, Member, Stop};
 pub use lockstep::{RowStatistics, grow_sets};
 pub use seeds::{Seed, given_seeds, ranked_seeds};

@@ -13,7 +13,6 @@
 //! # Ok::<(), hsets_core::Error>(())
 //! ```
 
-mod completeness;
 mod complexity;
 mod infidelity;
 mod insertion_deletion;
@@ -22,7 +21,6 @@ mod score;
 mod sensitivity;
 mod summary;
 
-pub use completeness::CompletenessGap;
 pub use complexity::{entropy, gini, gini_of_equal};
 pub use infidelity::{Infidelity, Perturb, Perturbation, Units, infidelity, infidelity_of};
 pub use insertion_deletion::{InsertionDeletion, ProbabilityCurve, deletion, insertion};
@@ -32,3 +30,5 @@ pub use road::{
 };
 pub use sensitivity::{MaxSensitivity, largest_change, max_sensitivity};
 pub use summary::Summary;
+
+pub use hsets_core::CompletenessGap;

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use hsets_core::{FeatureSet, Image, SaliencyMap, SegmentMap, Target};
+use hsets_core::{CompletenessGap, FeatureSet, Image, SaliencyMap, SegmentMap, Target};
 use hsets_detection::Stop;
+
+use crate::Work;
 
 /// One image explained.
 #[derive(Debug, Clone)]
@@ -18,7 +20,7 @@ pub struct Explanation {
     pub baseline_logits: Vec<f32>,
     /// The segments, at the size of the image.
     pub segments: SegmentMap,
-    /// The interaction sets, the highest score first. Empty for methods without sets.
+    /// The sets, the highest score first. Empty for methods without sets.
     pub sets: Vec<ScoredSet>,
     /// One score per feature.
     pub map: SaliencyMap,
@@ -33,6 +35,17 @@ pub struct Explanation {
 pub struct ScoredSet {
     /// The members.
     pub features: FeatureSet,
+    /// How the set was grown, where it was grown from Hessian rows.
+    pub grown: Option<Grown>,
+    /// Its score; v(I) for methods that score by IDG-Vis.
+    pub score: f64,
+    /// Standard error of the score over the sampled subsets; 0 where nothing is sampled.
+    pub standard_error: f64,
+}
+
+/// How a set was grown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grown {
     /// The feature from which the set was grown.
     pub seed: usize,
     /// The segment of the seed.
@@ -41,10 +54,6 @@ pub struct ScoredSet {
     pub n_rows: usize,
     /// Why the set stopped growing.
     pub stop: Stop,
-    /// v(I), the score of IDG-Vis.
-    pub score: f64,
-    /// Standard error of the score over the sampled subsets.
-    pub standard_error: f64,
 }
 
 /// Numbers about an explanation.
@@ -52,17 +61,19 @@ pub struct ScoredSet {
 pub struct Measures {
     /// Gini sparsity of the map in 0..=1, its channels reduced by `abs-sum`.
     pub gini: f64,
-    /// Σ IG - (f(x) - f(x')) along the path that was used, in units of f: 0 with enough steps.
-    pub completeness_gap: f64,
+    /// Of Integrated Gradients along the path that the method used, whatever its map is; `None` for
+    /// methods without a path.
+    pub completeness: Option<CompletenessGap>,
 }
 
 /// What an explanation took.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cost {
-    /// Wall time by stage, in the order of the stages.
+    /// Wall time by stage, in the order of the stages, of what was computed for this explanation.
     pub timings: Vec<(&'static str, Duration)>,
-    /// Input gradients of the true network.
-    pub n_gradients: usize,
-    /// Rows of the Hessian.
-    pub n_rows: usize,
+    /// What the method takes alone.
+    pub alone: Work,
+    /// How much of that was there already, from earlier explanations by the same
+    /// [`Explainer`](crate::Explainer).
+    pub reused: Work,
 }

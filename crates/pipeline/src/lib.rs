@@ -3,7 +3,7 @@
 //! [`explain`] splits a photo into segments, asks the field for its gradients along the path from a
 //! baseline, grows interaction sets from rows of the Hessian, scores them, and gives an
 //! [`Explanation`] with all intermediates. It takes any field: a classifier of `models`, or your
-//! own.
+//! own. [`Explainer`] does the same for many methods and settings, and computes what they share once.
 //!
 //! ```
 //! use hsets_pipeline::{
@@ -30,16 +30,22 @@
 //! The stages are re-exported, so that one dependency gives them all; each is a crate of its own
 //! for those who want just one.
 
-mod explain;
+mod explainer;
 mod explanation;
+mod memo;
 mod method;
 mod settings;
 mod stopwatch;
+mod work;
 
-pub use explain::{Subject, explain};
-pub use explanation::{Cost, Explanation, Measures, ScoredSet};
-pub use method::Method;
+pub use explainer::{Explainer, Subject, explain};
+pub use explanation::{Cost, Explanation, Grown, Measures, ScoredSet};
+pub use method::{
+    Archipelago, Controls, HessiansWithin, Method, MoxiSettings, PairedSets, SegmentSummary,
+    XraiBaselines, XraiSettings,
+};
 pub use settings::Settings;
+pub use work::Work;
 
 pub use hsets_attribution as attribution;
 pub use hsets_core as core;

@@ -1,43 +1,160 @@
 //! The methods. A new one is an arm of [`Method`] and a function from a [`Task`] to [`Findings`].
 
+mod archipelago;
+mod caso;
+mod controls;
+mod gradients;
 mod hessian_sets;
 mod integrated_gradients;
+mod integrated_hessians;
+mod moxi;
+mod task;
+mod xrai;
+
+pub use archipelago::Archipelago;
+pub use controls::{Controls, SegmentSummary};
+pub use integrated_hessians::{HessiansWithin, PairedSets};
+pub use moxi::MoxiSettings;
+pub use xrai::{XraiBaselines, XraiSettings};
+
+pub(crate) use task::{Findings, Task};
 
 use std::{fmt, str::FromStr};
 
-use hsets_attribution::{PathGradients, PathSettings};
-use hsets_core::{
-    Error, Image, Progress, Result, SaliencyMap, SegmentMap, Target, TwiceDifferentiable,
-};
-
-use crate::{ScoredSet, Settings, stopwatch::Stopwatch};
+use hsets_core::{Error, Result};
 
 /// Which method makes the saliency map.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Method {
     /// H-Sets: Hessian sets, scored by IDG-Vis.
     HSets,
     /// Integrated Gradients (Sundararajan et al. 2017).
     Ig,
+    /// The gradient (Simonyan et al. 2014).
+    Gradient,
+    /// Gradient × (image - baseline).
+    GradientXInput,
+    /// Mean gradient over noisy copies (Smilkov et al. 2017).
+    SmoothGrad,
+    /// Archipelago on segments (Tsang et al. 2020).
+    Archipelago,
+    /// The perturbation that raises the loss most, to first order (Singla et al. 2019).
+    Cafo,
+    /// The same to second order.
+    Caso,
+    /// Patches inserted greedily (Sumiyasu et al. 2024).
+    Moxi,
+    /// Segments ranked by the Integrated Gradients inside (Kapishnikov et al. 2019).
+    Xrai,
+    /// Integrated Hessians of the pairs inside sets (Janizek et al. 2021).
+    IntegratedHessians,
+    /// Control: every pixel random.
+    RandomMap,
+    /// Control: random sets of the sizes of those of H-Sets, scored alike.
+    RandomSets,
+    /// Control: segments in random order.
+    RandomSegments,
+    /// Control: large segments first.
+    SegmentsByArea,
+    /// Control: segments by the Integrated Gradients inside.
+    SegmentsByIg,
+    /// Control: central segments first.
+    SegmentsByCentre,
 }
 
 impl Method {
-    /// All methods.
-    pub const ALL: &[Self] = &[Self::HSets, Self::Ig];
+    /// All methods, the controls last.
+    pub const ALL: &[Self] = &[
+        Self::HSets,
+        Self::Ig,
+        Self::Gradient,
+        Self::GradientXInput,
+        Self::SmoothGrad,
+        Self::Archipelago,
+        Self::Cafo,
+        Self::Caso,
+        Self::Moxi,
+        Self::Xrai,
+        Self::IntegratedHessians,
+        Self::RandomMap,
+        Self::RandomSets,
+        Self::RandomSegments,
+        Self::SegmentsByArea,
+        Self::SegmentsByIg,
+        Self::SegmentsByCentre,
+    ];
 
     /// The name that [`FromStr`] takes.
     pub fn name(self) -> &'static str {
         match self {
             Self::HSets => "hsets",
             Self::Ig => "ig",
+            Self::Gradient => "gradient",
+            Self::GradientXInput => "gradient-x-input",
+            Self::SmoothGrad => "smooth-grad",
+            Self::Archipelago => "archipelago",
+            Self::Cafo => "cafo",
+            Self::Caso => "caso",
+            Self::Moxi => "moxi",
+            Self::Xrai => "xrai",
+            Self::IntegratedHessians => "integrated-hessians",
+            Self::RandomMap => "random-map",
+            Self::RandomSets => "random-sets",
+            Self::RandomSegments => "random-segments",
+            Self::SegmentsByArea => "segments-by-area",
+            Self::SegmentsByIg => "segments-by-ig",
+            Self::SegmentsByCentre => "segments-by-centre",
         }
     }
 
-    pub(crate) fn run(self, task: &Task<'_>, stopwatch: &mut Stopwatch) -> Result<Findings> {
+    /// What it is, in a few words.
+    pub fn description(self) -> &'static str {
         match self {
-            Self::HSets => hessian_sets::run(task, stopwatch),
-            Self::Ig => integrated_gradients::run(task, stopwatch),
+            Self::HSets => "Hessian sets, scored by directional gradients along the path",
+            Self::Ig => "Integrated Gradients",
+            Self::Gradient => "the gradient",
+            Self::GradientXInput => "gradient times (image minus baseline)",
+            Self::SmoothGrad => "mean gradient over noisy copies of the image",
+            Self::Archipelago => "pairs of segments that interact, by masking them",
+            Self::Cafo => "the sparse perturbation that raises the loss most, to first order",
+            Self::Caso => "the same to second order",
+            Self::Moxi => "patches inserted greedily, by what they add",
+            Self::Xrai => "segments, greedily, by the Integrated Gradients inside",
+            Self::IntegratedHessians => "Integrated Hessians of all pairs inside the sets of hsets",
+            Self::RandomMap => "control: every pixel random",
+            Self::RandomSets => "control: random sets of the sizes of those of hsets, scored alike",
+            Self::RandomSegments => "control: segments in random order",
+            Self::SegmentsByArea => "control: large segments first",
+            Self::SegmentsByIg => "control: segments by the Integrated Gradients inside",
+            Self::SegmentsByCentre => "control: central segments first",
+        }
+    }
+
+    /// Whether it is a control, which knows nothing of the network, or little.
+    pub fn is_control(self) -> bool {
+        self >= Self::RandomMap
+    }
+
+    pub(crate) fn run(self, task: &Task<'_, '_>) -> Result<Findings> {
+        match self {
+            Self::HSets => hessian_sets::run(task),
+            Self::Ig => integrated_gradients::run(task),
+            Self::Gradient => gradients::gradient(task),
+            Self::GradientXInput => gradients::gradient_x_input(task),
+            Self::SmoothGrad => gradients::smooth(task),
+            Self::Archipelago => archipelago::run(task),
+            Self::Cafo => caso::run(task, &task.settings.cafo),
+            Self::Caso => caso::run(task, &task.settings.caso),
+            Self::Moxi => moxi::run(task),
+            Self::Xrai => xrai::run(task),
+            Self::IntegratedHessians => integrated_hessians::run(task),
+            Self::RandomMap => controls::random_map(task),
+            Self::RandomSets => controls::random_sets(task),
+            Self::RandomSegments => controls::random_segments(task),
+            Self::SegmentsByArea => controls::by_area(task),
+            Self::SegmentsByIg => controls::by_ig(task),
+            Self::SegmentsByCentre => controls::by_centre(task),
         }
     }
 }
@@ -53,39 +170,7 @@ impl FromStr for Method {
 
     fn from_str(name: &str) -> Result<Self> {
         let found = Self::ALL.iter().find(|method| method.name() == name);
-        let names = || Self::ALL.iter().map(|m| m.name()).collect::<Vec<_>>().join(" or ");
-        found.copied().ok_or_else(|| Error::config("method", name, names()))
-    }
-}
-
-/// What a method is given.
-#[derive(Clone, Copy)]
-pub(crate) struct Task<'a> {
-    pub(crate) field: &'a dyn TwiceDifferentiable,
-    pub(crate) image: &'a Image,
-    pub(crate) baseline: &'a Image,
-    /// Never [`Target::Top`].
-    pub(crate) target: &'a Target,
-    pub(crate) segments: &'a SegmentMap,
-    pub(crate) settings: &'a Settings,
-    pub(crate) progress: &'a dyn Progress,
-}
-
-/// What a method finds.
-pub(crate) struct Findings {
-    /// Ranked, the highest score first.
-    pub(crate) sets: Vec<ScoredSet>,
-    pub(crate) map: SaliencyMap,
-    /// Of Integrated Gradients along the path that was used.
-    pub(crate) completeness_gap: f64,
-    pub(crate) n_gradients: usize,
-    pub(crate) n_rows: usize,
-}
-
-impl Task<'_> {
-    /// Gradients of `target` along the path of this task.
-    fn path(&self, settings: &PathSettings, target: &Target) -> Result<PathGradients> {
-        let Self { field, baseline, image, progress, .. } = *self;
-        PathGradients::along(field, baseline, image, settings, target, progress)
+        let names = || Self::ALL.iter().map(|m| m.name()).collect::<Vec<_>>().join(", ");
+        found.copied().ok_or_else(|| Error::config("method", name, format!("one of {}", names())))
     }
 }

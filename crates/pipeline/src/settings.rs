@@ -1,12 +1,15 @@
 //! What to explain, and how.
 
-use hsets_attribution::{Baseline, IdgVis};
+use hsets_attribution::{
+    Baseline, IdgVis, PathSettings,
+    methods::{Caso, SmoothGrad},
+};
 use hsets_core::{Result, Target};
 use hsets_detection::HessianSets;
 
-use crate::Method;
+use crate::{Archipelago, Controls, HessiansWithin, Method, MoxiSettings, XraiSettings};
 
-/// Settings of an explanation.
+/// Settings of an explanation: what all methods share, then those of each.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// Which method makes the map.
@@ -14,16 +17,34 @@ pub struct Settings {
     /// The scalar of the logits to explain. [`Target::Top`] is fixed to the logit of the most
     /// probable class of the image, once.
     pub target: Target,
-    /// x', where the path starts.
+    /// x', where the path starts, and what stands for "absent".
     pub baseline: Baseline,
-    /// First stage: how sets are found.
+    /// First stage of H-Sets: how sets are found.
     pub detection: HessianSets,
-    /// Second stage: how they are scored. Its steps m and its seed hold for all methods.
+    /// Second stage of H-Sets: how sets are scored.
     pub attribution: IdgVis,
+    /// The path of Integrated Gradients.
+    pub ig: PathSettings,
+    /// SmoothGrad.
+    pub smooth_grad: SmoothGrad,
+    /// Archipelago.
+    pub archipelago: Archipelago,
+    /// CAFO.
+    pub cafo: Caso,
+    /// CASO.
+    pub caso: Caso,
+    /// MoXI.
+    pub moxi: MoxiSettings,
+    /// XRAI.
+    pub xrai: XraiSettings,
+    /// Integrated Hessians.
+    pub integrated_hessians: HessiansWithin,
+    /// The controls.
+    pub controls: Controls,
 }
 
 impl Settings {
-    /// H-Sets as published.
+    /// Every method as published.
     pub fn paper() -> Self {
         Self {
             method: Method::HSets,
@@ -31,21 +52,56 @@ impl Settings {
             baseline: Baseline::Zero,
             detection: HessianSets::paper(),
             attribution: IdgVis::paper(),
+            ig: PathSettings { keep_points: false, ..PathSettings::riemann(50) },
+            smooth_grad: SmoothGrad::paper(),
+            archipelago: Archipelago::paper(),
+            cafo: Caso::cafo(),
+            caso: Caso::paper(),
+            moxi: MoxiSettings::paper(),
+            xrai: XraiSettings::paper(),
+            integrated_hessians: HessiansWithin::paper(),
+            controls: Controls::paper(),
         }
     }
 
-    /// H-Sets as the authors' program computes it.
+    /// Every method as the program of its authors computes it; Integrated Gradients as captum does.
     pub fn reference() -> Self {
+        let caso = Caso::reference();
         Self {
             detection: HessianSets::reference(),
             attribution: IdgVis::reference(),
+            ig: PathSettings::gauss_legendre(50),
+            archipelago: Archipelago::reference(),
+            cafo: Caso { second_order: false, ..caso.clone() },
+            caso,
+            moxi: MoxiSettings::reference(),
+            integrated_hessians: HessiansWithin::reference(),
             ..Self::paper()
         }
     }
 
-    /// Fails on a setting outside its range.
+    /// With this seed for everything random.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.attribution.seed = seed;
+        self.smooth_grad.seed = seed;
+        self.cafo.seed = seed;
+        self.caso.seed = seed;
+        self.controls.seed = seed;
+        self
+    }
+
+    /// Fails on a setting outside its range, of whichever method.
     pub fn check(&self) -> Result<()> {
         self.detection.check()?;
-        self.attribution.check()
+        self.attribution.check()?;
+        self.ig.check()?;
+        self.smooth_grad.check()?;
+        self.archipelago.check()?;
+        self.cafo.check()?;
+        self.caso.check()?;
+        self.moxi.order.check()?;
+        self.xrai.path.check()?;
+        self.integrated_hessians.integral.check()
     }
 }

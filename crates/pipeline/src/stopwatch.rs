@@ -1,6 +1,9 @@
 //! Wall time by stage.
 
-use std::time::{Duration, Instant};
+use std::{
+    cell::RefCell,
+    time::{Duration, Instant},
+};
 
 use hsets_core::Result;
 
@@ -11,16 +14,17 @@ pub(crate) struct Stopwatch(Vec<(&'static str, Duration)>);
 impl Stopwatch {
     /// Runs a stage. A stage that runs in several pieces is timed as one.
     pub(crate) fn time<T>(
-        &mut self,
+        this: &RefCell<Self>,
         stage: &'static str,
         run: impl FnOnce() -> Result<T>,
     ) -> Result<T> {
         let start = Instant::now();
         let result = run();
         let took = start.elapsed();
-        match self.0.iter_mut().find(|(name, _)| *name == stage) {
+        let timings = &mut this.borrow_mut().0;
+        match timings.iter_mut().find(|(name, _)| *name == stage) {
             Some((_, total)) => *total += took,
-            None => self.0.push((stage, took)),
+            None => timings.push((stage, took)),
         }
         result
     }

@@ -41,19 +41,19 @@ fn finds_both_pairs_and_ranks_the_stronger_first() {
     assert!(scores.is_sorted_by(|a, b| a >= b), "{scores:?}");
     let map = explanation.map.data();
     assert!(map[0] > map[10] && map[10] > 0.0 && map[1].abs() < f32::EPSILON);
-    assert_eq!(explanation.cost.n_gradients, 51);
-    assert!(explanation.cost.n_rows > 0);
+    assert_eq!(explanation.cost.alone.n_gradients, 51);
+    assert!(explanation.cost.alone.n_rows > 0);
     assert_eq!(explanation.segments.n_segments(), 4);
-    assert!(explanation.measures.completeness_gap.abs() < 1e-6);
+    assert!(explanation.measures.completeness.unwrap().absolute().abs() < 1e-6);
 }
 
 #[test]
 fn path_gradients_are_not_shared_where_their_target_differs() {
     let mut settings = Settings::reference();
     settings.detection.seed_ranking = SeedRanking::IntegratedGradients;
-    assert_eq!(run(&settings, &GRID).unwrap().cost.n_gradients, 62);
+    assert_eq!(run(&settings, &GRID).unwrap().cost.alone.n_gradients, 62);
     settings.detection.seed_ranking = SeedRanking::Gradient;
-    assert_eq!(run(&settings, &GRID).unwrap().cost.n_gradients, 32);
+    assert_eq!(run(&settings, &GRID).unwrap().cost.alone.n_gradients, 32);
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn integrated_gradients_have_no_sets_and_no_rows() {
     let settings = Settings { method: Method::Ig, ..Settings::paper() };
     let explanation = run(&settings, &Whole).unwrap();
     assert!(explanation.sets.is_empty());
-    assert_eq!(explanation.cost.n_rows, 0);
+    assert_eq!(explanation.cost.alone.n_rows, 0);
     assert!((explanation.map.data()[3] - 0.5).abs() < 1e-6);
     assert!((explanation.map.data()[0] - 1.0).abs() < 1e-6);
 }

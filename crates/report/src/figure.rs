@@ -120,11 +120,14 @@ impl Figure<'_> {
 
     fn describe(&self, set: &ScoredSet) -> [String; 2] {
         let shape = Shape::new(3, self.photo.height(), self.photo.width());
-        let (channel, y, x) = shape.position(set.seed);
-        let channel = ["red", "green", "blue"].get(channel).copied().unwrap_or("?");
+        let seed = set.grown.map_or(String::new(), |grown| {
+            let (channel, y, x) = shape.position(grown.seed);
+            let channel = ["red", "green", "blue"].get(channel).copied().unwrap_or("?");
+            format!(", seed x {x}, y {y}, {channel}")
+        });
         [
             format!("{:.3} ± {:.3}", set.score, set.standard_error),
-            format!("{}, seed x {x}, y {y}, {channel}", counted(set.features.len(), "feature")),
+            format!("{}{seed}", counted(set.features.len(), "feature")),
         ]
     }
 }
@@ -152,7 +155,7 @@ fn color_bar(canvas: &mut Canvas, font: &Font, x: usize, y: usize, width: usize)
 mod tests {
     use super::*;
     use hsets_core::FeatureSet;
-    use hsets_pipeline::detection::Stop;
+    use hsets_pipeline::{Grown, detection::Stop};
 
     #[test]
     fn figures_of_any_content_can_be_drawn() {
@@ -161,10 +164,7 @@ mod tests {
         let map = SaliencyMap::zeros(Shape::new(3, 24, 40));
         let set = |score| ScoredSet {
             features: FeatureSet::new([5, 6, 7]),
-            seed: 5,
-            segment: 0,
-            n_rows: 1,
-            stop: Stop::Full,
+            grown: Some(Grown { seed: 5, segment: 0, n_rows: 1, stop: Stop::Full }),
             score,
             standard_error: 0.1,
         };

@@ -3,7 +3,7 @@
 mod settings;
 
 use hsets_core::{ChannelReduction, Shape, Target, softmax};
-use hsets_pipeline::{Explanation, ScoredSet, Settings, detection::Stop};
+use hsets_pipeline::{Explanation, Grown, ScoredSet, Settings, Work, detection::Stop};
 use serde::Serialize;
 
 use crate::{Error, Result};
@@ -101,6 +101,13 @@ struct SetRecord {
     score: f64,
     standard_error: f64,
     n_features: usize,
+    /// Of sets that were grown from Hessian rows.
+    #[serde(flatten)]
+    grown: Option<GrownRecord>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct GrownRecord {
     seed: FeatureRecord,
     segment: u32,
     n_rows: usize,
@@ -119,14 +126,16 @@ struct FeatureRecord {
 struct MeasuresRecord {
     gini: f64,
     gini_channels: &'static str,
-    completeness_gap: f64,
+    completeness_gap: Option<f64>,
 }
 
 #[derive(Debug, Clone, Serialize)]
 struct CostRecord {
     /// In the order of the stages.
     timings: Vec<StageRecord>,
+    n_forwards: usize,
     n_gradients: usize,
+    n_linearisations: usize,
     n_rows: usize,
 }
 
@@ -143,6 +152,8 @@ impl Record {
         let logits = &explanation.logits;
         let sets = explanation.sets.iter().enumerate();
         let stages = explanation.cost.timings.iter();
+        let completeness = explanation.measures.completeness;
+        let Work { n_forwards, n_gradients, n_linearisations, n_rows } = explanation.cost.alone;
         Self {
             format_version: FORMAT_VERSION,
             software: from.software.to_owned(),
@@ -159,14 +170,16 @@ impl Record {
             measures: MeasuresRecord {
                 gini: explanation.measures.gini,
                 gini_channels: ChannelReduction::AbsSum.name(),
-                completeness_gap: explanation.measures.completeness_gap,
+                completeness_gap: completeness.map(|gap| gap.absolute()),
             },
             cost: CostRecord {
                 timings: stages
                     .map(|(stage, took)| StageRecord { stage, seconds: took.as_secs_f64() })
                     .collect(),
-                n_gradients: explanation.cost.n_gradients,
-                n_rows: explanation.cost.n_rows,
+                n_forwards,
+                n_gradients,
+                n_linearisations,
+                n_rows,
             },
             logits: logits.clone(),
             baseline_logits: explanation.baseline_logits.clone(),
@@ -233,16 +246,22 @@ fn target(explanation: &Explanation, label: &dyn Fn(usize) -> String) -> TargetR
 }
 
 fn set_record(rank: usize, set: &ScoredSet, shape: Shape) -> SetRecord {
-    let (channel, y, x) = shape.position(set.seed);
     SetRecord {
         rank: rank + 1,
         score: set.score,
         standard_error: set.standard_error,
         n_features: set.features.len(),
-        seed: FeatureRecord { feature: set.seed, channel, y, x },
-        segment: set.segment,
-        n_rows: set.n_rows,
-        stop: match set.stop {
+        grown: set.grown.map(|grown| grown_record(grown, shape)),
+    }
+}
+
+fn grown_record(grown: Grown, shape: Shape) -> GrownRecord {
+    let (channel, y, x) = shape.position(grown.seed);
+    GrownRecord {
+        seed: FeatureRecord { feature: grown.seed, channel, y, x },
+        segment: grown.segment,
+        n_rows: grown.n_rows,
+        stop: match grown.stop {
             Stop::Full => "full",
             Stop::Exhausted => "exhausted",
             Stop::RowCap => "row-cap",

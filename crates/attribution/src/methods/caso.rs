@@ -105,7 +105,8 @@ impl Caso {
         (self.power_steps + steps) as u64
     }
 
-    fn check(&self) -> Result<()> {
+    /// Fails on a setting outside its range.
+    pub fn check(&self) -> Result<()> {
         if !(self.lambda1 >= 0.0 && self.lambda1.is_finite()) {
             return Err(Error::config("lambda1", self.lambda1, "a number ≥ 0"));
         }

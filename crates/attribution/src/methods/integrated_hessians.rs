@@ -3,7 +3,9 @@
 //! `Γᵢⱼ = (xᵢ - x'ᵢ)(xⱼ - x'ⱼ) ∬ αβ ∂²f(x' + αβ(x - x'))/∂xᵢ∂xⱼ dα dβ`, and for i = j also
 //! `(xᵢ - x'ᵢ) ∬ ∂f(x' + αβ(x - x'))/∂xᵢ dα dβ`. Over all pairs they sum to f(x) - f(x').
 
-use hsets_core::{Error, Image, Progress, Result, Smoothing, Target, TwiceDifferentiable};
+use hsets_core::{
+    Error, FeatureSet, Image, Progress, Result, SaliencyMap, Smoothing, Target, TwiceDifferentiable,
+};
 
 use crate::Quadrature;
 
@@ -70,6 +72,17 @@ impl IntegratedHessians {
         let integral = HessianIntegral::Nested { quadrature: Quadrature::Riemann, steps: 6 };
         Self { integral, ..Self::paper() }
     }
+
+    /// Fails on a setting outside its range.
+    pub fn check(&self) -> Result<()> {
+        match self.integral {
+            HessianIntegral::Line { nodes: 0 } => Err(Error::config("nodes", 0, "at least 1")),
+            HessianIntegral::Nested { steps: 0, .. } => {
+                Err(Error::config("steps", 0, "at least 1"))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Γ of every pair of features, in units of the target. One linearisation per point of the path; one
@@ -83,6 +96,7 @@ pub fn integrated_hessians(
     settings: &IntegratedHessians,
     progress: &dyn Progress,
 ) -> Result<Vec<f64>> {
+    settings.check()?;
     target.check(field.n_classes())?;
     image.expect_shape("image", field.shape())?;
     baseline.expect_shape("baseline", field.shape())?;
@@ -97,9 +111,6 @@ pub fn integrated_hessians(
         pairs.iter().map(|pair| firsts.partition_point(|f| f < &pair[0])).collect();
     let away = |feature: usize| f64::from(image.data()[feature] - baseline.data()[feature]);
     let points = settings.integral.points();
-    if points.is_empty() {
-        return Err(Error::config("nodes", 0, "at least 1"));
-    }
     let mut gammas = vec![0.0; pairs.len()];
     progress.begin("integrated-hessians", points.len() as u64);
     for (t, weight) in points {
@@ -119,6 +130,56 @@ pub fn integrated_hessians(
     }
     progress.end();
     Ok(gammas)
+}
+
+/// φᵢ = Σⱼ Γᵢⱼ over the members j of the sets that feature i is in, itself included: Integrated
+/// Hessians restricted to the pairs inside `sets`. A set of all features gives Integrated Gradients.
+///
+/// Σⱼ Γᵢⱼ over a set I is one product of the Hessian with (x - x') cut to I, so a set of any size
+/// costs one product per point of the path.
+pub fn integrated_hessians_within(
+    field: &dyn TwiceDifferentiable,
+    baseline: &Image,
+    image: &Image,
+    sets: &[FeatureSet],
+    target: &Target,
+    settings: &IntegratedHessians,
+    progress: &dyn Progress,
+) -> Result<SaliencyMap> {
+    settings.check()?;
+    target.check(field.n_classes())?;
+    image.expect_shape("image", field.shape())?;
+    baseline.expect_shape("baseline", field.shape())?;
+    let away: Vec<f32> = image.data().iter().zip(baseline.data()).map(|(x, b)| x - b).collect();
+    let d = away.len();
+    if let Some(feature) = sets.iter().flat_map(FeatureSet::iter).find(|&feature| feature >= d) {
+        return Err(Error::config("sets", feature, format!("features below {d}")));
+    }
+    let cut = |set: &FeatureSet| {
+        let mut direction = vec![0.0; d];
+        set.iter().for_each(|feature| direction[feature] = away[feature]);
+        direction
+    };
+    let directions: Vec<Vec<f32>> = sets.iter().map(cut).collect();
+    let points = settings.integral.points();
+    let mut sums = vec![0.0; d];
+    progress.begin("integrated-hessians", points.len() as u64);
+    for (t, weight) in points {
+        if progress.is_cancelled() {
+            return Err(Error::Cancelled);
+        }
+        let point = image.interpolate(baseline, t as f32);
+        let curvature = field.curvature_at(&point, target, settings.smoothing)?;
+        for (set, product) in sets.iter().zip(curvature.products(&directions)?) {
+            for i in set.iter() {
+                let slope = f64::from(curvature.gradient()[i]);
+                sums[i] += weight * f64::from(away[i]) * (t * f64::from(product[i]) + slope);
+            }
+        }
+        progress.advance(1);
+    }
+    progress.end();
+    SaliencyMap::new(image.shape(), sums.into_iter().map(|sum| sum as f32).collect())
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@
 //! | CAFO, CASO | [`caso`] | Singla et al. 2019 |
 //! | MoXI | [`moxi`] | Sumiyasu et al. 2024 |
 //! | regions by Integrated Gradients | [`xrai`] | Kapishnikov et al. 2019 |
-//! | Integrated Hessians | [`integrated_hessians`] | Janizek et al. 2021 |
+//! | Integrated Hessians | [`integrated_hessians`], [`integrated_hessians_within`] | Janizek et al. 2021 |
 //! | controls | [`random_map`], [`random_sets`], [`segment_control`] | |
 
 mod archipelago;
@@ -30,7 +30,9 @@ pub use archipelago::{ArchipelagoMap, arch_attribute, archipelago_map, merge_pai
 pub use caso::{Caso, CasoNoise, Solver, caso, caso_at};
 pub use controls::{SegmentOrder, random_map, random_sets, segment_control};
 pub use gradient::{gradient, gradient_times_input};
-pub use integrated_hessians::{HessianIntegral, IntegratedHessians, integrated_hessians};
+pub use integrated_hessians::{
+    HessianIntegral, IntegratedHessians, integrated_hessians, integrated_hessians_within,
+};
 pub use moxi::{Moxi, MoxiCurve, MoxiMap, MoxiOrder, Reward, moxi, moxi_map};
 pub use segments::segment_map;
 pub use smooth_grad::{NoiseScale, SmoothGrad, SmoothStatistic, smooth_grad};

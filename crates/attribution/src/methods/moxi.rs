@@ -85,6 +85,17 @@ impl Moxi {
     pub fn reference() -> Self {
         Self { grid: 14, reward: Reward::LogOdds, ..Self::paper() }
     }
+
+    /// Fails on a setting outside its range.
+    pub fn check(&self) -> Result<()> {
+        if self.batch == 0 {
+            return Err(Error::config("batch", 0, "at least 1"));
+        }
+        if self.grid == 0 {
+            return Err(Error::config("grid", 0, "at least 1 patch a side"));
+        }
+        Ok(())
+    }
 }
 
 /// Patches in the order MoXI chose them.
@@ -110,6 +121,7 @@ pub fn moxi(
     settings: &Moxi,
     progress: &dyn Progress,
 ) -> Result<MoxiOrder> {
+    settings.check()?;
     Target::Logit(class).check(field.n_classes())?;
     image.expect_shape("image", field.shape())?;
     baseline.expect_shape("baseline", field.shape())?;

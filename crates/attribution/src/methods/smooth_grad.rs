@@ -15,17 +15,13 @@ pub enum NoiseScale {
 
 impl NoiseScale {
     /// σ for an image.
-    fn deviation(self, image: &Image) -> Result<f32> {
-        let (Self::Spread(value) | Self::Absolute(value)) = self;
-        if !(value >= 0.0 && value.is_finite()) {
-            return Err(Error::config("noise", value, "a number ≥ 0"));
-        }
+    fn deviation(self, image: &Image) -> f32 {
         let top = image.data().iter().fold(f32::NEG_INFINITY, |top, &v| top.max(v));
         let bottom = image.data().iter().fold(f32::INFINITY, |bottom, &v| bottom.min(v));
-        Ok(match self {
+        match self {
             Self::Spread(share) => share * (top - bottom),
             Self::Absolute(deviation) => deviation,
-        })
+        }
     }
 }
 
@@ -66,6 +62,18 @@ impl SmoothGrad {
             batch: 16,
         }
     }
+
+    /// Fails on a setting outside its range.
+    pub fn check(&self) -> Result<()> {
+        if self.n_samples == 0 || self.batch == 0 {
+            return Err(Error::config("n-samples, batch", 0, "at least 1"));
+        }
+        let (NoiseScale::Spread(value) | NoiseScale::Absolute(value)) = self.noise;
+        if !(value >= 0.0 && value.is_finite()) {
+            return Err(Error::config("noise", value, "a number ≥ 0"));
+        }
+        Ok(())
+    }
 }
 
 /// The elements of `image` with normal noise of the given deviation of every feature.
@@ -91,11 +99,9 @@ pub fn smooth_grad(
 ) -> Result<SaliencyMap> {
     target.check(field.n_classes())?;
     image.expect_shape("image", field.shape())?;
+    settings.check()?;
     let SmoothGrad { n_samples, batch, .. } = *settings;
-    if n_samples == 0 || batch == 0 {
-        return Err(Error::config("n-samples, batch", 0, "at least 1"));
-    }
-    let deviation = settings.noise.deviation(image)?;
+    let deviation = settings.noise.deviation(image);
     let mut rng = ChaCha8Rng::seed_from_u64(settings.seed);
     let mut noisy = |_| Image::new(image.shape(), noisy_data(image, |_| deviation, &mut rng));
     let (mut sum, mut squares) = (vec![0.0; image.data().len()], vec![0.0; image.data().len()]);

@@ -23,8 +23,7 @@ const PICTURES: [u64; 4] = [10, 45, 35, 1];
 
 pub(crate) fn run(args: &DemoArgs, general: &General) -> Result<(), Failure> {
     let network = Network::bundled()?;
-    let mut settings = Settings::paper();
-    settings.attribution.seed = general.seed;
+    let mut settings = Settings::paper().with_seed(general.seed);
     // The paper's numbers are for photos of 224 pixels; these pictures have 64.
     settings.detection.max_features = 400;
     let segmenter = QuickShift { kernel_size: 1.5, max_dist: 8.0, ..QuickShift::photo() };

@@ -6,7 +6,7 @@ use std::{
 };
 
 use hsets_pipeline::{
-    Explanation, Settings, Subject,
+    Explanation, Settings, Subject, Work,
     core::{Error, Segmenter},
     explain,
     models::Prepared,
@@ -165,9 +165,12 @@ impl Job<'_> {
         say(&format!("{input}: {target}{percent}"));
         let shape = explanation.image.shape();
         for (rank, set) in explanation.sets.iter().enumerate() {
-            let (_, y, x) = shape.position(set.seed);
+            let around = set.grown.map_or(String::new(), |grown| {
+                let (_, y, x) = shape.position(grown.seed);
+                format!(" around x {x}, y {y}")
+            });
             say(&format!(
-                "  set {}  score {} ± {}  {} features around x {x}, y {y}",
+                "  set {}  score {} ± {}  {} features{around}",
                 rank + 1,
                 short(set.score),
                 short(set.standard_error),
@@ -176,16 +179,28 @@ impl Job<'_> {
         }
         let cost = &explanation.cost;
         let seconds: f64 = cost.timings.iter().map(|(_, took)| took.as_secs_f64()).sum();
+        let gap = explanation
+            .measures
+            .completeness
+            .map_or(String::new(), |gap| format!(", completeness gap {}", short(gap.absolute())));
         say(&format!(
-            "  Gini {:.3}, completeness gap {}; {} gradients and {} Hessian rows in {} s",
+            "  Gini {:.3}{gap}; {} in {} s",
             explanation.measures.gini,
-            short(explanation.measures.completeness_gap),
-            cost.n_gradients,
-            cost.n_rows,
+            work(&cost.alone),
             short(seconds),
         ));
         say(&format!("  {}", written.join("figure.png").display()));
     }
+}
+
+/// What was asked of the network, without what was not.
+pub(super) fn work(work: &Work) -> String {
+    let Work { n_forwards, n_gradients, n_linearisations: _, n_rows } = *work;
+    let counts =
+        [(n_forwards, "forward passes"), (n_gradients, "gradients"), (n_rows, "Hessian rows")];
+    let asked = counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}"));
+    let asked: Vec<String> = asked.collect();
+    if asked.is_empty() { "nothing asked of the network".into() } else { asked.join(" and ") }
 }
 
 /// A folder in `out` for each input, named after it; inputs of the same name are numbered.

@@ -28,7 +28,7 @@ pub(crate) fn run(args: &IgArgs, general: &General) -> anyhow::Result<()> {
     let ig = integrated_gradients(&path)?;
     let tensors = Tensors::new().f32("map", &loaded.dimensions(), ig.map.data());
     let class = network.described(target, &logits);
-    let gap = ig.completeness.gap();
+    let gap = ig.completeness.absolute();
     let facts = json!({
         "target": class,
         "steps": args.steps,

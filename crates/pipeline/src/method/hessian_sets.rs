@@ -1,75 +1,96 @@
 //! H-Sets: detect interaction sets, then score them along the path.
 
+use std::sync::Arc;
+
 use hsets_attribution::{
     PathGradients, PathSettings, SetScore, integrated_gradients, saliency_map, score_sets,
 };
-use hsets_core::{Error, FeatureSet, Result, SaliencyMap, Target};
-use hsets_detection::{Detection, InteractionSet, SeedRanking, detect};
+use hsets_core::{FeatureSet, Result, SaliencyMap, Target};
+use hsets_detection::{Detection, InteractionSet, SeedRanking, detect_at};
 
 use super::{Findings, Task};
-use crate::{ScoredSet, stopwatch::Stopwatch};
+use crate::{Grown, ScoredSet, memo::DetectionKey};
 
 /// Path gradients once, shared by seeds and scores; one linearisation for all Hessian rows.
-pub(super) fn run(task: &Task<'_>, stopwatch: &mut Stopwatch) -> Result<Findings> {
-    let Task { field, image, target, segments, settings, progress, .. } = *task;
-    let attribution = &settings.attribution;
-    let path_target = attribution.target(target);
-    let path = stopwatch.time("path gradients", || task.path(&attribution.path(), &path_target))?;
-    let (ranking, n_more) =
-        stopwatch.time("seeds", || rank_seeds(task, &path, path_target == *target))?;
-    let Detection { sets: found, statistics, .. } = stopwatch.time("detection", || {
-        detect(field, image, segments, &ranking, target, &settings.detection, progress)
-    })?;
+pub(super) fn run(task: &Task<'_, '_>) -> Result<Findings> {
+    let Found { path, detection } = find(task)?;
+    let found = &detection.sets;
     let features: Vec<FeatureSet> = found.iter().map(InteractionSet::features).collect();
-    let scores = stopwatch.time("scores", || score_sets(&path, &features, attribution))?;
-    let map = saliency_map(image.shape(), &features, &scores)?;
-    let mut sets: Vec<ScoredSet> = found
-        .iter()
-        .zip(features)
-        .zip(scores)
-        .map(|((set, features), SetScore { value, standard_error })| ScoredSet {
-            features,
-            seed: set.seed.feature,
-            segment: set.seed.segment,
-            n_rows: set.rows.len(),
-            stop: set.stop,
-            score: value,
-            standard_error,
-        })
-        .collect();
-    sets.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.seed.cmp(&b.seed)));
-    Ok(Findings {
-        sets,
-        map,
-        completeness_gap: integrated_gradients(&path)?.completeness.gap(),
-        n_gradients: path.weights().len() + n_more,
-        n_rows: statistics.rows,
-    })
+    let grown = |set: &InteractionSet| Grown {
+        seed: set.seed.feature,
+        segment: set.seed.segment,
+        n_rows: set.rows.len(),
+        stop: set.stop,
+    };
+    score(task, &path, features, found.iter().map(grown).map(Some))
 }
 
-/// The map that ranks seeds, and how many gradients it took beyond those of `path`.
-///
-/// Integrated Gradients of the fixed target come from `path` where that is what it holds.
+/// Scores sets by IDG-Vis and ranks them.
+pub(super) fn score(
+    task: &Task<'_, '_>,
+    path: &PathGradients,
+    features: Vec<FeatureSet>,
+    grown: impl Iterator<Item = Option<Grown>>,
+) -> Result<Findings> {
+    let settings = &task.settings.attribution;
+    let scores = task.time("scores", || score_sets(path, &features, settings))?;
+    let map = saliency_map(task.image().shape(), &features, &scores)?;
+    let set = |((features, grown), score): ((_, _), SetScore)| {
+        let SetScore { value, standard_error } = score;
+        ScoredSet { features, grown, score: value, standard_error }
+    };
+    let mut sets: Vec<ScoredSet> = features.into_iter().zip(grown).zip(scores).map(set).collect();
+    let seed = |set: &ScoredSet| set.grown.map(|grown| grown.seed);
+    sets.sort_by(|a, b| b.score.total_cmp(&a.score).then(seed(a).cmp(&seed(b))));
+    Ok(Findings { sets, map, completeness: Some(integrated_gradients(path)?.completeness) })
+}
+
+/// The path of IDG-Vis and the sets that detection finds.
+pub(super) struct Found {
+    pub(super) path: Arc<PathGradients>,
+    pub(super) detection: Arc<Detection>,
+}
+
+pub(super) fn find(task: &Task<'_, '_>) -> Result<Found> {
+    let (settings, attribution) = (&task.settings.detection, &task.settings.attribution);
+    let path_target = attribution.target(task.target);
+    let path = task.path(&attribution.path(), &path_target)?;
+    let ranking = rank_seeds(task, &path, path_target == *task.target)?;
+    let curvature = task.curvature(&settings.target(task.target), settings.smoothing)?;
+    let key = DetectionKey {
+        settings: settings.clone(),
+        target: task.target.clone(),
+        baseline: task.settings.baseline.clone(),
+        steps: attribution.steps,
+    };
+    let explainer = task.explainer;
+    let detection = explainer.memo.detections.get(&task.field().ledger, key, || {
+        let (curvature, segments) = (curvature.as_ref(), task.segments());
+        let detect = || detect_at(curvature, segments, &ranking, settings, task.progress);
+        task.time("detection", detect).map(Arc::new)
+    })?;
+    Ok(Found { path, detection })
+}
+
+/// The map that ranks seeds. Integrated Gradients of the fixed target come from `path` where that is
+/// what it holds.
 fn rank_seeds(
-    task: &Task<'_>,
+    task: &Task<'_, '_>,
     path: &PathGradients,
     path_is_of_target: bool,
-) -> Result<(SaliencyMap, usize)> {
+) -> Result<SaliencyMap> {
     match task.settings.detection.seed_ranking {
         SeedRanking::IntegratedGradients if path_is_of_target => {
-            Ok((integrated_gradients(path)?.map, 0))
+            task.time("seeds", || Ok(integrated_gradients(path)?.map))
         }
         SeedRanking::IntegratedGradients => {
-            let steps = task.settings.attribution.steps;
-            let settings = PathSettings { keep_points: false, ..PathSettings::riemann(steps) };
+            let settings = PathSettings::riemann(task.settings.attribution.steps);
             let path = task.path(&settings, task.target)?;
-            Ok((integrated_gradients(&path)?.map, path.weights().len()))
+            task.time("seeds", || Ok(integrated_gradients(&path)?.map))
         }
         SeedRanking::Gradient => {
-            let images = std::slice::from_ref(task.image);
-            let evaluation = task.field.gradients(images, &Target::Top)?.pop();
-            let evaluation = evaluation.ok_or_else(|| Error::shape("gradients", 1, 0))?;
-            Ok((SaliencyMap::new(task.image.shape(), evaluation.gradient)?, 1))
+            let gradient = task.gradient(&Target::Top)?;
+            task.time("seeds", || Ok(gradient.as_ref().clone()))
         }
     }
 }

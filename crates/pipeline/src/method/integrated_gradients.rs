@@ -1,22 +1,13 @@
 //! Integrated Gradients alone.
 
-use hsets_attribution::{PathSettings, integrated_gradients};
+use hsets_attribution::{IntegratedGradients, integrated_gradients};
 use hsets_core::Result;
 
 use super::{Findings, Task};
-use crate::stopwatch::Stopwatch;
 
-/// The map of Integrated Gradients, of the fixed target; no sets.
-pub(super) fn run(task: &Task<'_>, stopwatch: &mut Stopwatch) -> Result<Findings> {
-    let steps = task.settings.attribution.steps;
-    let settings = PathSettings { keep_points: false, ..PathSettings::riemann(steps) };
-    let path = stopwatch.time("path gradients", || task.path(&settings, task.target))?;
-    let ig = integrated_gradients(&path)?;
-    Ok(Findings {
-        sets: Vec::new(),
-        map: ig.map,
-        completeness_gap: ig.completeness.gap(),
-        n_gradients: path.weights().len(),
-        n_rows: 0,
-    })
+/// The map of Integrated Gradients, of the fixed target.
+pub(super) fn run(task: &Task<'_, '_>) -> Result<Findings> {
+    let path = task.path(&task.settings.ig, task.target)?;
+    let IntegratedGradients { map, completeness } = integrated_gradients(&path)?;
+    Ok(Findings { sets: Vec::new(), map, completeness: Some(completeness) })
 }

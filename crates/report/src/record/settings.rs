@@ -1,5 +1,7 @@
 //! The settings in full, under the names of their fields.
 
+mod methods;
+
 use hsets_core::Smoothing;
 use hsets_pipeline::{
     Settings,
@@ -23,6 +25,8 @@ pub(super) struct SettingsRecord {
     baseline: String,
     detection: Value,
     attribution: Value,
+    /// Settings of the method beyond these two.
+    method_settings: Value,
 }
 
 impl SettingsRecord {
@@ -34,6 +38,7 @@ impl SettingsRecord {
             baseline: from.baseline.to_owned(),
             detection: detection(&settings.detection),
             attribution: attribution(&settings.attribution),
+            method_settings: methods::of_method(settings),
         }
     }
 }

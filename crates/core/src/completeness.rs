@@ -1,6 +1,6 @@
 //! How far the scores of a map are from adding up to the output they explain.
 
-use hsets_core::SaliencyMap;
+use crate::SaliencyMap;
 
 /// Σ map - (f(x) - f(x')), the gap of the completeness axiom (Sundararajan et al. 2017).
 ///
@@ -35,7 +35,7 @@ impl CompletenessGap {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hsets_core::Shape;
+    use crate::Shape;
 
     #[test]
     fn gap_is_what_is_missing() {

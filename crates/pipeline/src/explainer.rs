@@ -1,0 +1,206 @@
+//! One image, explained by any number of methods.
+
+use std::{cell::RefCell, sync::Arc};
+
+use hsets_attribution::Normalisation;
+use hsets_core::{
+    ChannelReduction, Error, Image, Photo, Progress, Result, SegmentMap, Segmenter,
+    TwiceDifferentiable,
+};
+
+use crate::{
+    Cost, Explanation, Measures, Settings,
+    memo::{Memo, Start},
+    method::{Findings, Task},
+    stopwatch::Stopwatch,
+    work::Counted,
+};
+
+/// One picture, as the network and as the segmenter see it.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// Normalised, \[C, H, W\].
+    pub image: &'a Image,
+    /// The same in 8 bits; of another size if it shows the same field of view.
+    pub photo: &'a Photo,
+    /// How `image` was normalised; baselines other than zero need it.
+    pub normalisation: &'a Normalisation,
+}
+
+/// Explains one image.
+pub fn explain(
+    field: &dyn TwiceDifferentiable,
+    subject: &Subject<'_>,
+    segmenter: &dyn Segmenter,
+    settings: &Settings,
+    progress: &dyn Progress,
+) -> Result<Explanation> {
+    settings.check()?;
+    Explainer::new(field, subject, segmenter, progress)?.explain(settings, progress)
+}
+
+/// One image with its segments, to be explained by any number of methods and settings.
+///
+/// What several of them need is computed once: the gradients along a path, the linearisation of the
+/// network with the rows of its Hessian, and the sets that were found. An explanation is the same
+/// whatever was explained before. Its [`Cost`] says what its method takes alone, and how much of
+/// that was spared.
+///
+/// It holds what it computed: with the defaults, 51 gradients of the image's size and up to 256 MiB
+/// of Hessian rows, besides the activations of the network in each linearisation.
+///
+/// ```
+/// use hsets_pipeline::{
+///     Explainer, Method, Settings, Subject, attribution::Normalisation,
+///     core::{Image, Photo, Shape, Silent, analytic::Polynomial}, segmentation::Grid,
+/// };
+/// # let shape = Shape::new(3, 2, 2);
+/// # let field = Polynomial::new(shape, vec![vec![(1.0, vec![0, 4]), (1.0, vec![3])]]);
+/// # let photo = Photo::new(2, 2, vec![255; 12])?;
+/// # let normalisation = Normalisation::identity(3);
+/// # let image = Image::constant(shape, 1.0);
+/// let subject = Subject { image: &image, photo: &photo, normalisation: &normalisation };
+/// let segmenter = Grid { rows: 2, columns: 2 };
+/// let explainer = Explainer::new(&field, &subject, &segmenter, &Silent)?;
+/// for &method in Method::ALL {
+///     let settings = Settings { method, ..Settings::paper() };
+///     println!("{method}: {}", explainer.explain(&settings, &Silent)?.measures.gini);
+/// }
+/// # Ok::<(), hsets_core::Error>(())
+/// ```
+pub struct Explainer<'a> {
+    pub(crate) field: Counted<'a>,
+    pub(crate) image: &'a Image,
+    pub(crate) normalisation: &'a Normalisation,
+    pub(crate) segments: SegmentMap,
+    pub(crate) memo: Memo<'a>,
+    logits: Vec<f32>,
+    /// Time taken before the first explanation.
+    preparation: RefCell<Stopwatch>,
+}
+
+impl<'a> Explainer<'a> {
+    /// Splits the photo into segments and asks the network for its logits.
+    pub fn new(
+        field: &'a dyn TwiceDifferentiable,
+        subject: &Subject<'a>,
+        segmenter: &dyn Segmenter,
+        progress: &dyn Progress,
+    ) -> Result<Self> {
+        subject.image.expect_shape("image", field.shape())?;
+        let stopwatch = RefCell::default();
+        let segments =
+            Stopwatch::time(&stopwatch, "segmentation", || segment(segmenter, subject, progress))?;
+        Ok(Self { preparation: stopwatch, ..Self::with_segments(field, subject, segments)? })
+    }
+
+    /// With segments that are already there, of any size.
+    pub fn with_segments(
+        field: &'a dyn TwiceDifferentiable,
+        subject: &Subject<'a>,
+        segments: SegmentMap,
+    ) -> Result<Self> {
+        let image = subject.image;
+        image.expect_shape("image", field.shape())?;
+        Ok(Self {
+            field: Counted { field, ledger: Arc::default() },
+            image,
+            normalisation: subject.normalisation,
+            segments: at_size_of(image, segments)?,
+            memo: Memo::default(),
+            logits: logits(field, image)?,
+            preparation: RefCell::default(),
+        })
+    }
+
+    /// Logits \[`n_classes`\] of the image.
+    pub fn logits(&self) -> &[f32] {
+        &self.logits
+    }
+
+    /// The segments, at the size of the image.
+    pub fn segments(&self) -> &SegmentMap {
+        &self.segments
+    }
+
+    /// Explains the image.
+    pub fn explain(&self, settings: &Settings, progress: &dyn Progress) -> Result<Explanation> {
+        settings.check()?;
+        let before = self.field.ledger.begin();
+        let stopwatch = RefCell::new(self.preparation.take());
+        let start = self.start(settings)?;
+        let target = settings.target.fixed(&self.logits);
+        target.check(self.logits.len())?;
+        let task = Task {
+            explainer: self,
+            settings,
+            baseline: &start.image,
+            target: &target,
+            progress,
+            stopwatch: &stopwatch,
+        };
+        let Findings { sets, map, completeness } = settings.method.run(&task)?;
+        let gini = task.time("metrics", || hsets_metrics::gini(&map, ChannelReduction::AbsSum))?;
+        let after = self.field.ledger.tally();
+        let reused = after.reused - before.reused;
+        Ok(Explanation {
+            image: self.image.clone(),
+            target,
+            logits: self.logits.clone(),
+            baseline_logits: start.logits.clone(),
+            segments: self.segments.clone(),
+            sets,
+            map,
+            measures: Measures { gini, completeness },
+            cost: Cost {
+                timings: stopwatch.into_inner().into_timings(),
+                alone: after.computed - before.computed + reused,
+                reused,
+            },
+        })
+    }
+
+    fn start(&self, settings: &Settings) -> Result<Arc<Start>> {
+        let baseline = settings.baseline.clone();
+        self.memo.starts.get(&self.field.ledger, baseline, || {
+            let image = settings.baseline.image(self.image, self.normalisation)?;
+            let logits = logits(self.field.field, &image)?;
+            Ok(Arc::new(Start { image, logits }))
+        })
+    }
+}
+
+/// Logits of one image, all finite.
+fn logits(field: &dyn TwiceDifferentiable, image: &Image) -> Result<Vec<f32>> {
+    let logits = field.logits(std::slice::from_ref(image))?.pop().unwrap_or_default();
+    if logits.len() != field.n_classes() {
+        return Err(Error::shape("logits", field.n_classes(), logits.len()));
+    }
+    if !logits.iter().all(|logit| logit.is_finite()) {
+        return Err(Error::NotFinite {
+            what: "the network's output".into(),
+            hint: "check the weights for NaN and infinity, and the input's normalisation".into(),
+        });
+    }
+    Ok(logits)
+}
+
+fn segment(
+    segmenter: &dyn Segmenter,
+    subject: &Subject<'_>,
+    progress: &dyn Progress,
+) -> Result<SegmentMap> {
+    progress.begin("segmentation", 1);
+    let segments = segmenter.segment(subject.photo)?;
+    progress.advance(1);
+    progress.end();
+    Ok(segments)
+}
+
+fn at_size_of(image: &Image, segments: SegmentMap) -> Result<SegmentMap> {
+    let shape = image.shape();
+    if (segments.width(), segments.height()) == (shape.width, shape.height) {
+        return Ok(segments);
+    }
+    segments.resized(shape.width, shape.height)
+}
