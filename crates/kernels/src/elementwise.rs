@@ -3,7 +3,7 @@
 //! Factors that belong to the linearisation point may have batch 1 while the tangents have more:
 //! such a factor [C, 1, plane] is shared by every tangent of the batch.
 
-use crate::linear::dot;
+use crate::matvec::products;
 use crate::parallel::for_planes;
 use crate::{Curve, Isa, Scalar};
 
@@ -189,15 +189,12 @@ pub fn sum_planes<T: Scalar>(
     assert_eq!(y.len() * batch, x.len() * y_batch);
     let tasks = crate::parallel::planes_per_task(plane);
     crate::parallel::for_chunks(out, tasks, |first, out| {
-        Isa::detect().vectorise(
-            #[inline(always)]
-            || {
-                for (p, out) in (first..).zip(out) {
-                    let own = if y_batch == batch { p } else { p / batch };
-                    let sum = dot(&x[p * plane..][..plane], &y[own * plane..][..plane]);
-                    *out = if accumulate { *out + sum } else { sum };
-                }
-            },
-        );
+        for (p, out) in (first..).zip(out) {
+            let own = if y_batch == batch { p } else { p / batch };
+            let (x, y) = (&x[p * plane..][..plane], &y[own * plane..][..plane]);
+            let mut sum = [T::ZERO];
+            products(Isa::detect(), plane, x, y, &mut sum);
+            *out = sum[0] + if accumulate { *out } else { T::ZERO };
+        }
     });
 }

@@ -64,16 +64,16 @@ impl<T: Scalar> Emit<'_, T> {
     ) {
         let bias = self.bias.map(|bias| &bias[channel..channel + if lines { 1 } else { n_rows }]);
         assert!((n_rows - 1) * sums_row + len <= sums.len());
-        if step == 1 {
+        if step <= 2 {
             // SAFETY: the last row ends inside: of the sums by the assertion, of the output by that
             // of `Shared::pointer`; the bias has an element for each row or one for all.
             unsafe {
-                let out =
-                    Rows { start: out.pointer(first, (n_rows - 1) * out_row + len), step: out_row };
+                let reach = (n_rows - 1) * out_row + (len - 1) * step + 1;
+                let out = Rows { start: out.pointer(first, reach), step: out_row };
                 let start = bias.map_or(std::ptr::null(), <[T]>::as_ptr);
                 let bias = Rows { start, step: usize::from(!lines) };
                 let sums = Rows { start: sums.as_ptr(), step: sums_row };
-                (micro.store_rows)(sums, out, n_rows, len, bias, self.accumulate);
+                (micro.store_rows)(sums, out, n_rows, len, bias, self.accumulate, step);
             }
             return;
         }

@@ -4,6 +4,7 @@
 #![allow(unsafe_code)] // Register tiles over raw pointers: bounds checks here would halve the speed.
 
 use crate::isa::Isa;
+use crate::matvec::{ROWS, VECTORS};
 use crate::simd::Simd;
 
 /// `c[m, j] (+)= Σ_k a[k·M + m] · b[offsets[k] + j]` for one tile; rows of `c` are
@@ -19,7 +20,13 @@ pub(crate) type CopyRows<T> = unsafe fn(Rows<*const T>, Rows<*mut T>, usize, usi
 
 /// `out (+)= sums + bias` for rows of numbers. Rows of one number of bias, which may be null.
 pub(crate) type StoreRows<T> =
-    unsafe fn(Rows<*const T>, Rows<*mut T>, usize, usize, Rows<*const T>, bool);
+    unsafe fn(Rows<*const T>, Rows<*mut T>, usize, usize, Rows<*const T>, bool, usize);
+
+/// Partial sums of dot products. Arguments: rows, vectors, numbers in each, sums.
+pub(crate) type Dots<T> = unsafe fn(Rows<*const T>, Rows<*const T>, usize, *mut T);
+
+/// Adds multiples of rows to sums. Arguments: rows, factors, number of sums, numbers in each, sums.
+pub(crate) type Grow<T> = unsafe fn(Rows<*const T>, Rows<*const T>, usize, usize, Rows<*mut T>);
 
 /// Winograd input transform. Arguments: from, offsets, to, step, number of tiles.
 pub(crate) type TilesIn<T> = unsafe fn(*const T, *const usize, *mut T, usize, usize);
@@ -44,8 +51,13 @@ pub(crate) struct Micro<T: 'static> {
     pub(crate) strip: Strip<T>,
     /// Arguments: from, to, number of rows, numbers in a row of `to`, step in `from`.
     pub(crate) copy_rows: CopyRows<T>,
-    /// Arguments: sums, out, number of rows, numbers in a row, bias, whether to add to `out`.
+    /// Arguments: sums, out, number of rows, numbers in a row, bias, whether to add to `out`,
+    /// distance of neighbours in `out` (1 or 2).
     pub(crate) store_rows: StoreRows<T>,
+    /// `dots[R - 1][N - 1]` meets R rows with N vectors.
+    pub(crate) dots: [[Dots<T>; VECTORS]; ROWS],
+    /// `grow[R - 1]` adds R rows.
+    pub(crate) grow: [Grow<T>; ROWS],
     /// Transforms of F(2×2, 3×3) and F(4×4, 3×3).
     pub(crate) winograd: [(TilesIn<T>, TilesOut<T>); 2],
 }
@@ -154,109 +166,6 @@ unsafe fn strip<S: Simd>(
     }
 }
 
-#[inline(always)]
-unsafe fn copy_rows<S: Simd>(
-    from: Rows<*const S::Element>,
-    to: Rows<*mut S::Element>,
-    n_rows: usize,
-    len: usize,
-    step: usize,
-) {
-    // SAFETY: the caller gives that many rows of that many numbers, all valid.
-    unsafe {
-        for row in 0..n_rows {
-            let (from, to) = (from.start.add(row * from.step), to.start.add(row * to.step));
-            match step {
-                2 => copy_spread::<S, 2>(from, to, len),
-                4 => copy_spread::<S, 4>(from, to, len),
-                _ => copy_dense::<S>(from, to, len),
-            }
-        }
-    }
-}
-
-#[inline(always)]
-unsafe fn copy_dense<S: Simd>(from: *const S::Element, to: *mut S::Element, len: usize) {
-    // SAFETY: the caller gives `len` numbers on both sides.
-    unsafe {
-        let mut at = 0;
-        while at + S::LANES <= len {
-            S::load(from.add(at)).store(to.add(at));
-            at += S::LANES;
-        }
-        if at < len {
-            S::load_first(from.add(at), len - at).store_first(to.add(at), len - at);
-        }
-    }
-}
-
-/// Takes every `STEP`-th number, 2 or 4, and reads none beyond the last it takes.
-#[inline(always)]
-unsafe fn copy_spread<S: Simd, const STEP: usize>(
-    from: *const S::Element,
-    to: *mut S::Element,
-    len: usize,
-) {
-    // SAFETY: the caller gives `len` numbers of `to` and STEP·(len - 1) + 1 of `from`.
-    unsafe {
-        let mut at = 0;
-        while at < len {
-            let n = S::LANES.min(len - at);
-            let span = STEP * (n - 1) + 1;
-            let from = from.add(STEP * at);
-            let part = |i: usize| {
-                let start = i * S::LANES;
-                if start >= span {
-                    return S::load_first(from, 0);
-                }
-                S::load_first(from.add(start), S::LANES.min(span - start))
-            };
-            let low = part(0).even(part(1));
-            let taken = if STEP == 2 { low } else { low.even(part(2).even(part(3))) };
-            taken.store_first(to.add(at), n);
-            at += S::LANES;
-        }
-    }
-}
-
-#[inline(always)]
-unsafe fn store_rows<S: Simd>(
-    sums: Rows<*const S::Element>,
-    out: Rows<*mut S::Element>,
-    n_rows: usize,
-    len: usize,
-    bias: Rows<*const S::Element>,
-    add: bool,
-    zero: S::Element,
-) {
-    // SAFETY: the caller gives that many rows of that many numbers, all valid, and a bias for each
-    // row unless it is null.
-    unsafe {
-        for row in 0..n_rows {
-            let (from, to) = (sums.start.add(row * sums.step), out.start.add(row * out.step));
-            let bias = if bias.start.is_null() { zero } else { *bias.start.add(row * bias.step) };
-            let bias = S::splat(bias);
-            let mut at = 0;
-            while at + S::LANES <= len {
-                let mut value = S::load(from.add(at)).add(bias);
-                if add {
-                    value = S::load(to.add(at)).add(value);
-                }
-                value.store(to.add(at));
-                at += S::LANES;
-            }
-            if at < len {
-                let n = len - at;
-                let mut value = S::load_first(from.add(at), n).add(bias);
-                if add {
-                    value = S::load_first(to.add(at), n).add(value);
-                }
-                value.store_first(to.add(at), n);
-            }
-        }
-    }
-}
-
 /// Compiles the loops for one vector type and set of instructions.
 macro_rules! compile {
     (@transforms $input:ident, $output:ident, $simd:ty, $element:ty $(, $features:literal)?) => {
@@ -322,7 +231,7 @@ macro_rules! compile {
                 step: usize,
             ) {
                 // SAFETY: passed on to the caller, who also makes sure of the instructions.
-                unsafe { super::copy_rows::<$simd>(from, to, n_rows, len, step) }
+                unsafe { crate::rows::copy_rows::<$simd>(from, to, n_rows, len, step) }
             }
 
             $(#[target_feature(enable = $features)])?
@@ -333,9 +242,35 @@ macro_rules! compile {
                 len: usize,
                 bias: Rows<*const $element>,
                 add: bool,
+                step: usize,
             ) {
                 // SAFETY: passed on to the caller, who also makes sure of the instructions.
-                unsafe { super::store_rows::<$simd>(sums, out, n_rows, len, bias, add, 0.0) }
+                unsafe {
+                    crate::rows::store_rows::<$simd>(sums, out, n_rows, len, bias, add, step, 0.0);
+                }
+            }
+
+            $(#[target_feature(enable = $features)])?
+            unsafe fn dots<const R: usize, const N: usize>(
+                rows: Rows<*const $element>,
+                vectors: Rows<*const $element>,
+                len: usize,
+                sums: *mut $element,
+            ) {
+                // SAFETY: passed on to the caller, who also makes sure of the instructions.
+                unsafe { crate::matvec::dots::<$simd, R, N>(rows, vectors, len, sums, 0.0) }
+            }
+
+            $(#[target_feature(enable = $features)])?
+            unsafe fn grow<const R: usize>(
+                rows: Rows<*const $element>,
+                factors: Rows<*const $element>,
+                n: usize,
+                len: usize,
+                sums: Rows<*mut $element>,
+            ) {
+                // SAFETY: passed on to the caller, who also makes sure of the instructions.
+                unsafe { crate::matvec::grow::<$simd, R>(rows, factors, n, len, sums, 0.0) }
             }
 
             compile!(@transforms tiles_in_2, tiles_out_2, $simd, $element $(, $features)?);
@@ -347,6 +282,13 @@ macro_rules! compile {
                 strip,
                 copy_rows,
                 store_rows,
+                dots: [
+                    [dots::<1, 1>, dots::<1, 2>, dots::<1, 3>, dots::<1, 4>],
+                    [dots::<2, 1>, dots::<2, 2>, dots::<2, 3>, dots::<2, 4>],
+                    [dots::<3, 1>, dots::<3, 2>, dots::<3, 3>, dots::<3, 4>],
+                    [dots::<4, 1>, dots::<4, 2>, dots::<4, 3>, dots::<4, 4>],
+                ],
+                grow: [grow::<1>, grow::<2>, grow::<3>, grow::<4>],
                 winograd: [(tiles_in_2, tiles_out_2), (tiles_in_4, tiles_out_4)],
             };
         }

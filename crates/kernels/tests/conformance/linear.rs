@@ -1,6 +1,7 @@
 //! Fully connected layers.
 
-use hsets_kernels::{Linear, Scalar, linear_weight_gradient};
+use hsets_kernels::{Isa, Linear, Scalar, linear_weight_gradient};
+
 use proptest::prelude::*;
 
 use crate::reference;
@@ -9,17 +10,27 @@ use crate::support::{assert_close, narrow, numbers, tolerance, with_threads};
 fn check<T: Scalar>(n_in: usize, n_out: usize, batch: usize) {
     let (weights, bias) = (numbers(1, n_in * n_out), numbers(2, n_out));
     let (x, g) = (numbers(3, n_in * batch), numbers(4, n_out * batch));
-    let layer = Linear::<T>::new(n_in, n_out, narrow(&weights));
+    for isa in Isa::available() {
+        let layer = Linear::<T>::with_isa([n_in, n_out], narrow(&weights), isa);
+        check_layer(&layer, [n_in, n_out, batch], [&weights, &bias, &x, &g]);
+    }
+}
+
+fn check_layer<T: Scalar>(
+    layer: &Linear<T>,
+    [n_in, n_out, batch]: [usize; 3],
+    [weights, bias, x, g]: [&[f64]; 4],
+) {
     let mut out = vec![T::ZERO; n_out * batch];
-    layer.forward(batch, &narrow(&x), Some(&narrow(&bias)), &mut out);
-    let expected = reference::linear(&weights, n_in, batch, &x, &bias);
+    layer.forward(batch, &narrow(x), Some(&narrow(bias)), &mut out);
+    let expected = reference::linear(weights, n_in, batch, x, bias);
     assert_close(&out, &expected, tolerance::<T>(n_in), "linear");
 
-    let expected = reference::linear_adjoint(&weights, n_in, batch, &g);
+    let expected = reference::linear_adjoint(weights, n_in, batch, g);
     let mut grad = vec![T::ONE; n_in * batch];
-    layer.adjoint(batch, &narrow(&g), &mut grad, false);
+    layer.adjoint(batch, &narrow(g), &mut grad, false);
     assert_close(&grad, &expected, tolerance::<T>(n_out), "linear adjoint");
-    layer.adjoint(batch, &narrow(&g), &mut grad, true);
+    layer.adjoint(batch, &narrow(g), &mut grad, true);
     let twice: Vec<f64> = expected.iter().map(|x| 2.0 * x).collect();
     assert_close(&grad, &twice, 2.0 * tolerance::<T>(n_out), "accumulating linear adjoint");
 }

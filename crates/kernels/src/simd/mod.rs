@@ -1,0 +1,157 @@
+//! Vectors for the inner loops: one trait, one type for each instruction set and width of number.
+
+#![allow(unsafe_code)] // Vector loads and stores through pointers; intrinsics.
+
+use std::ops::{Add, Mul};
+
+/// A vector of numbers. All methods are unsafe: the instructions must be present, and pointers must
+/// be valid for [`Simd::LANES`] numbers.
+pub(crate) trait Simd: Copy {
+    type Element: Copy;
+    const LANES: usize;
+    unsafe fn splat(value: Self::Element) -> Self;
+    unsafe fn load(from: *const Self::Element) -> Self;
+    unsafe fn store(self, to: *mut Self::Element);
+    unsafe fn add(self, other: Self) -> Self;
+    /// The numbers at even places of `self` followed by `other`.
+    unsafe fn even(self, other: Self) -> Self;
+    /// The first `n` ≤ LANES numbers of `from`, the rest zero.
+    unsafe fn load_first(from: *const Self::Element, n: usize) -> Self;
+    /// Stores the first `n` ≤ LANES numbers.
+    unsafe fn store_first(self, to: *mut Self::Element, n: usize);
+    /// Stores the first `n` ≤ LANES numbers at every second place from `to` on.
+    unsafe fn store_spread(self, to: *mut Self::Element, n: usize);
+    /// self · factor + sum
+    unsafe fn multiply_add(self, factor: Self, sum: Self) -> Self;
+}
+
+/// A vector of `L` numbers without intrinsics, left to the compiler.
+#[derive(Clone, Copy)]
+pub(crate) struct Plain<T, const L: usize>([T; L]);
+
+impl<T: Copy + Add<Output = T> + Mul<Output = T>, const L: usize> Simd for Plain<T, L> {
+    type Element = T;
+    const LANES: usize = L;
+    #[inline(always)]
+    unsafe fn splat(value: T) -> Self {
+        Self([value; L])
+    }
+    #[inline(always)]
+    unsafe fn load(from: *const T) -> Self {
+        // SAFETY: valid for L numbers by the trait's contract.
+        Self(unsafe { from.cast::<[T; L]>().read_unaligned() })
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut T) {
+        // SAFETY: valid for L numbers by the trait's contract.
+        unsafe { to.cast::<[T; L]>().write_unaligned(self.0) }
+    }
+    #[inline(always)]
+    unsafe fn even(self, other: Self) -> Self {
+        let at = |i: usize| if i < L { self.0[i] } else { other.0[i - L] };
+        Self(std::array::from_fn(|lane| at(2 * lane)))
+    }
+    #[inline(always)]
+    unsafe fn load_first(from: *const T, n: usize) -> Self {
+        // SAFETY: valid for n numbers by the trait's contract.
+        unsafe {
+            let mut all = [std::mem::zeroed(); L];
+            std::ptr::copy_nonoverlapping(from, all.as_mut_ptr(), n.min(L));
+            Self(all)
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_first(self, to: *mut T, n: usize) {
+        // SAFETY: valid for n numbers by the trait's contract.
+        unsafe { std::ptr::copy_nonoverlapping(self.0.as_ptr(), to, n.min(L)) }
+    }
+    #[inline(always)]
+    unsafe fn store_spread(self, to: *mut T, n: usize) {
+        // SAFETY: valid for n numbers at even places by the trait's contract.
+        unsafe { self.0.iter().take(n).enumerate().for_each(|(i, &x)| to.add(2 * i).write(x)) }
+    }
+    #[inline(always)]
+    unsafe fn add(mut self, other: Self) -> Self {
+        for lane in 0..L {
+            self.0[lane] = self.0[lane] + other.0[lane];
+        }
+        self
+    }
+    #[inline(always)]
+    unsafe fn multiply_add(mut self, factor: Self, sum: Self) -> Self {
+        for lane in 0..L {
+            self.0[lane] = self.0[lane] * factor.0[lane] + sum.0[lane];
+        }
+        self
+    }
+}
+
+macro_rules! intrinsics {
+    ($name:ident, $module:ident, $element:ty, $lanes:literal, $vector:ident,
+     $splat:ident, $load:ident, $store:ident, $add:ident, $fma:ident, $load_first:ident,
+     $store_first:ident, $even:ident, $store_spread:ident) => {
+        /// Vector of the architecture.
+        #[derive(Clone, Copy)]
+        pub(crate) struct $name(std::arch::$module::$vector);
+
+        impl Simd for $name {
+            type Element = $element;
+            const LANES: usize = $lanes;
+            #[inline(always)]
+            unsafe fn splat(value: $element) -> Self {
+                // SAFETY: instructions present by the trait's contract.
+                Self(unsafe { std::arch::$module::$splat(value) })
+            }
+            #[inline(always)]
+            unsafe fn load(from: *const $element) -> Self {
+                // SAFETY: instructions present and pointer valid by the trait's contract.
+                Self(unsafe { std::arch::$module::$load(from) })
+            }
+            #[inline(always)]
+            unsafe fn store(self, to: *mut $element) {
+                // SAFETY: instructions present and pointer valid by the trait's contract.
+                unsafe { std::arch::$module::$store(to, self.0) }
+            }
+            #[inline(always)]
+            unsafe fn even(self, other: Self) -> Self {
+                // SAFETY: instructions present by the trait's contract.
+                Self(unsafe { $even(self.0, other.0) })
+            }
+            #[inline(always)]
+            unsafe fn load_first(from: *const $element, n: usize) -> Self {
+                // SAFETY: instructions present and pointer valid by the trait's contract.
+                Self(unsafe { $load_first(from, n) })
+            }
+            #[inline(always)]
+            unsafe fn store_first(self, to: *mut $element, n: usize) {
+                // SAFETY: instructions present and pointer valid by the trait's contract.
+                unsafe { $store_first(to, n, self.0) }
+            }
+            #[inline(always)]
+            unsafe fn store_spread(self, to: *mut $element, n: usize) {
+                // SAFETY: instructions present and pointer valid by the trait's contract.
+                unsafe { $store_spread(to, n, self.0) }
+            }
+            #[inline(always)]
+            unsafe fn add(self, other: Self) -> Self {
+                // SAFETY: instructions present by the trait's contract.
+                Self(unsafe { std::arch::$module::$add(self.0, other.0) })
+            }
+            #[inline(always)]
+            unsafe fn multiply_add(self, factor: Self, sum: Self) -> Self {
+                // SAFETY: instructions present by the trait's contract.
+                Self(unsafe { $fma(self.0, factor.0, sum.0) })
+            }
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use x86::{F32x8, F32x16, F64x4, F64x8};
+
+#[cfg(target_arch = "aarch64")]
+mod neon;
+#[cfg(target_arch = "aarch64")]
+pub(crate) use neon::{F32x4, F64x2};

@@ -1,0 +1,104 @@
+//! Vectors of NEON.
+
+#![allow(unsafe_code)] // Intrinsics.
+
+use super::Simd;
+use std::arch::aarch64::{
+    float32x4_t, float64x2_t, vfmaq_f32, vfmaq_f64, vld1q_f32, vld1q_f64, vst1q_f32, vst1q_f64,
+    vuzp1q_f32, vuzp1q_f64,
+};
+
+/// Arithmetic and partial loads and stores in the operand order of the x86 intrinsics.
+macro_rules! order {
+    ($fma:ident, $load:ident, $store:ident, $spread:ident, $element:ty, $lanes:literal,
+     $vector:ident, $vfma:ident, $vload:ident, $vstore:ident) => {
+        #[inline(always)]
+        unsafe fn $fma(a: $vector, b: $vector, sum: $vector) -> $vector {
+            // SAFETY: NEON is part of the AArch64 baseline.
+            unsafe { $vfma(sum, a, b) }
+        }
+        #[inline(always)]
+        unsafe fn $load(from: *const $element, n: usize) -> $vector {
+            let mut all = [0.0; $lanes];
+            // SAFETY: only the first n numbers are read.
+            unsafe {
+                std::ptr::copy_nonoverlapping(from, all.as_mut_ptr(), n.min($lanes));
+                $vload(all.as_ptr())
+            }
+        }
+        #[inline(always)]
+        unsafe fn $store(to: *mut $element, n: usize, value: $vector) {
+            let mut all = [0.0; $lanes];
+            // SAFETY: only the first n numbers are written.
+            unsafe {
+                $vstore(all.as_mut_ptr(), value);
+                std::ptr::copy_nonoverlapping(all.as_ptr(), to, n.min($lanes));
+            }
+        }
+        #[inline(always)]
+        unsafe fn $spread(to: *mut $element, n: usize, value: $vector) {
+            let mut all = [0.0; $lanes];
+            // SAFETY: only the first n numbers are written, at even places.
+            unsafe {
+                $vstore(all.as_mut_ptr(), value);
+                all.iter().take(n).enumerate().for_each(|(i, &x)| to.add(2 * i).write(x));
+            }
+        }
+    };
+}
+order!(
+    fma_f32,
+    load_first_f32,
+    store_first_f32,
+    store_spread_f32,
+    f32,
+    4,
+    float32x4_t,
+    vfmaq_f32,
+    vld1q_f32,
+    vst1q_f32
+);
+order!(
+    fma_f64,
+    load_first_f64,
+    store_first_f64,
+    store_spread_f64,
+    f64,
+    2,
+    float64x2_t,
+    vfmaq_f64,
+    vld1q_f64,
+    vst1q_f64
+);
+intrinsics!(
+    F32x4,
+    aarch64,
+    f32,
+    4,
+    float32x4_t,
+    vdupq_n_f32,
+    vld1q_f32,
+    vst1q_f32,
+    vaddq_f32,
+    fma_f32,
+    load_first_f32,
+    store_first_f32,
+    vuzp1q_f32,
+    store_spread_f32
+);
+intrinsics!(
+    F64x2,
+    aarch64,
+    f64,
+    2,
+    float64x2_t,
+    vdupq_n_f64,
+    vld1q_f64,
+    vst1q_f64,
+    vaddq_f64,
+    fma_f64,
+    load_first_f64,
+    store_first_f64,
+    vuzp1q_f64,
+    store_spread_f64
+);
