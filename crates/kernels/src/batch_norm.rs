@@ -6,7 +6,7 @@
 
 use rayon::prelude::*;
 
-use crate::linear::fold;
+use crate::matvec::fold;
 use crate::parallel::for_planes;
 use crate::{Isa, Scalar};
 
@@ -118,7 +118,7 @@ fn sum<T: Scalar>(x: &[T], y: &[T], f: impl Fn(T, T) -> T) -> f64 {
                 for (lane, (&x, &y)) in x_tail.iter().zip(y_tail).enumerate() {
                     sums[lane] += f(x, y);
                 }
-                fold(sums).to_f64()
+                fold(&mut sums).to_f64()
             };
             x.chunks(SHORT).zip(y.chunks(SHORT)).map(short).sum()
         },

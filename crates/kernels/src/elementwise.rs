@@ -3,7 +3,7 @@
 //! Factors that belong to the linearisation point may have batch 1 while the tangents have more:
 //! such a factor [C, 1, plane] is shared by every tangent of the batch.
 
-use crate::matvec::products;
+use crate::matvec::dot;
 use crate::parallel::for_planes;
 use crate::{Curve, Isa, Scalar};
 
@@ -191,10 +191,8 @@ pub fn sum_planes<T: Scalar>(
     crate::parallel::for_chunks(out, tasks, |first, out| {
         for (p, out) in (first..).zip(out) {
             let own = if y_batch == batch { p } else { p / batch };
-            let (x, y) = (&x[p * plane..][..plane], &y[own * plane..][..plane]);
-            let mut sum = [T::ZERO];
-            products(Isa::detect(), plane, x, y, &mut sum);
-            *out = sum[0] + if accumulate { *out } else { T::ZERO };
+            let sum = dot(&x[p * plane..][..plane], &y[own * plane..][..plane]);
+            *out = if accumulate { *out + sum } else { sum };
         }
     });
 }

@@ -130,8 +130,18 @@ pub(crate) fn add_multiples<T: Scalar>(
     unsafe { (T::micro(isa).grow[n_rows - 1])(rows, factors, n, columns, sums) };
 }
 
+/// Σ x·y.
+pub(crate) fn dot<T: Scalar>(x: &[T], y: &[T]) -> T {
+    assert_eq!(x.len(), y.len());
+    let mut sum = [T::ZERO];
+    if !x.is_empty() {
+        products(Isa::detect(), x.len(), x, y, &mut sum);
+    }
+    sum[0]
+}
+
 /// Sum of partial sums, pairwise. Their number is a power of two.
-fn fold<T: Scalar>(mut sums: &mut [T]) -> T {
+pub(crate) fn fold<T: Scalar>(mut sums: &mut [T]) -> T {
     while sums.len() > 1 {
         let (low, high) = sums.split_at_mut(sums.len() / 2);
         low.iter_mut().zip(high).for_each(|(low, &mut high)| *low += high);

@@ -14,7 +14,7 @@
 use rayon::prelude::*;
 
 use crate::conv2d::Conv2dSpec;
-use crate::linear::dot;
+use crate::matvec::dot;
 use crate::micro::Micro;
 use crate::{Isa, Scalar};
 
@@ -218,10 +218,7 @@ impl Problem<'_> {
                     let [a, b] = [dilation[0] * (t / kw), dilation[1] * (t % kw)];
                     let phase = a % stride[0] * stride[1] + b % stride[1];
                     let first = phase * rows * width + a / stride[0] * width + b / stride[1];
-                    *out += Isa::detect().vectorise(
-                        #[inline(always)]
-                        || dot(&phases[first..][..len], &line),
-                    );
+                    *out += dot(&phases[first..][..len], &line);
                 }
             }
         });
