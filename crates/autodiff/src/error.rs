@@ -36,6 +36,19 @@ pub enum Error {
         /// NaN or an infinity.
         value: f64,
     },
+    /// The budget does not even hold one image.
+    #[error(
+        "one image needs {needed} MiB for activations and the budget is {budget} MiB: raise the \
+         budget or take smaller images",
+        needed = needed.div_ceil(1 << 20),
+        budget = budget >> 20
+    )]
+    Memory {
+        /// Bytes allowed.
+        budget: usize,
+        /// Bytes that one image takes.
+        needed: usize,
+    },
     /// Something the network or the device cannot do.
     #[error("{0}")]
     Unsupported(String),

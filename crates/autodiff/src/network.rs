@@ -67,19 +67,26 @@ impl<B: Backend> Network<B> {
         Ok(Self { backend, plan, memory: Self::DEFAULT_MEMORY, activations })
     }
 
-    /// With this budget in bytes for activations; batches are chosen to stay below it. A single
-    /// image is run whatever it takes.
-    #[must_use]
-    pub fn with_memory(mut self, bytes: usize) -> Self {
+    /// With this budget in bytes for activations: batches are chosen to stay below it. Fails if a
+    /// single image needs more.
+    pub fn with_memory(mut self, bytes: usize) -> Result<Self> {
+        let needed = self.memory_of_one();
+        if bytes < needed {
+            return Err(Error::Memory { budget: bytes, needed });
+        }
         self.memory = bytes;
-        self
+        Ok(self)
+    }
+
+    /// Bytes that one image, or one Hessian row, takes on its way.
+    fn memory_of_one(&self) -> usize {
+        // Values or derivatives of every node stay, and about as much is on its way.
+        2 * self.activations * size_of::<B::Scalar>()
     }
 
     /// Images (or Hessian rows) that go through together.
     fn largest_batch(&self) -> usize {
-        // Values or derivatives of every node stay, and about as much is on its way.
-        let each = 2 * self.activations * size_of::<B::Scalar>();
-        (self.memory / each.max(1)).clamp(1, LARGEST_BATCH)
+        (self.memory / self.memory_of_one().max(1)).clamp(1, LARGEST_BATCH)
     }
 
     /// Logits \[K\] of each image \[C·H·W\].

@@ -68,6 +68,10 @@ pub(crate) struct General {
     /// Where networks run
     #[arg(long, global = true, value_enum, default_value_t = DeviceChoice::Cpu)]
     pub(crate) device: DeviceChoice,
+    /// Memory for the network's activations, as 512MiB or 4GiB: larger batches are faster [default:
+    /// 2GiB]
+    #[arg(long, global = true, value_name = "SIZE", value_parser = memory)]
+    pub(crate) memory: Option<Memory>,
     /// Seed of everything random; written into every result
     #[arg(long, global = true, default_value_t = 0, value_name = "N")]
     pub(crate) seed: u64,
@@ -247,6 +251,10 @@ pub(crate) enum Preset {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Size(pub(crate) [usize; 2]);
 
+/// `--memory`: bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Memory(pub(crate) usize);
+
 /// `--max-rows`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RowCap(pub(crate) Option<usize>);
@@ -358,6 +366,15 @@ fn size(text: &str) -> Result<Size, String> {
     Ok(Size([side(height)?, side(width)?]))
 }
 
+fn memory(text: &str) -> Result<Memory, String> {
+    let expected = "expected a size such as 512MiB or 4GiB";
+    let units = [("MiB", 1 << 20), ("GiB", 1 << 30)];
+    let split = |(unit, bytes)| text.strip_suffix(unit).map(|number: &str| (number, bytes));
+    let (number, unit): (&str, usize) = units.into_iter().find_map(split).ok_or(expected)?;
+    let number: usize = number.trim().parse().map_err(|_| expected)?;
+    number.checked_mul(unit).filter(|&bytes| bytes > 0).map(Memory).ok_or(expected.into())
+}
+
 fn row_cap(text: &str) -> Result<RowCap, String> {
     if text == "all" {
         return Ok(RowCap(None));
@@ -368,6 +385,15 @@ fn row_cap(text: &str) -> Result<RowCap, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_of_memory_have_units() {
+        assert_eq!(memory("512MiB"), Ok(Memory(512 << 20)));
+        assert_eq!(memory("4 GiB"), Ok(Memory(4 << 30)));
+        for text in ["4", "0GiB", "-1MiB", "4GB", "99999999999999999GiB"] {
+            assert!(memory(text).is_err(), "{text}");
+        }
+    }
     use clap::CommandFactory as _;
 
     #[test]

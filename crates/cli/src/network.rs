@@ -36,6 +36,7 @@ impl Network {
             input_size: args.size.map(|size| size.0),
             padding: args.padding,
             device: general.device.into(),
+            memory: general.memory.map(|memory| memory.0),
             ..LoadOptions::default()
         };
         let origin = match (&args.weights, &args.model) {

@@ -42,6 +42,8 @@ pub struct LoadOptions {
     pub batch_norm_eps: Option<f64>,
     /// Where the network runs.
     pub device: Device,
+    /// Bytes that activations may take: batches are chosen by it.
+    pub memory: Option<usize>,
 }
 
 /// A class with its score.
@@ -128,7 +130,7 @@ impl Classifier {
         let graph = architecture.graph(&graph_options)?;
         fits(architecture, &graph, &file.weights)
             .map_err(|problem| Error::Weights(format!("{}: {problem}", path.display())))?;
-        let network = options.device.bind(&graph, &file.weights)?;
+        let network = options.device.bind(&graph, &file.weights, options.memory)?;
         Ok(Self {
             architecture,
             labels: labels(n_classes, stated, options)?,

@@ -1,6 +1,6 @@
 //! Where a network runs.
 
-use hsets_autodiff::{Cpu, Graph, Network, Weights};
+use hsets_autodiff::{Backend, Cpu, Graph, Network, Weights};
 use hsets_core::TwiceDifferentiable;
 
 use crate::error::{Error, Result};
@@ -18,18 +18,37 @@ pub enum Device {
 }
 
 impl Device {
-    /// Binds weights to a graph on this device.
-    pub fn bind(self, graph: &Graph, weights: &Weights) -> Result<Box<dyn TwiceDifferentiable>> {
+    /// Binds weights to a graph on this device, with a budget of `memory` bytes for activations
+    /// ([`Network::DEFAULT_MEMORY`] where there is none).
+    pub fn bind(
+        self,
+        graph: &Graph,
+        weights: &Weights,
+        memory: Option<usize>,
+    ) -> Result<Box<dyn TwiceDifferentiable>> {
         let device = match self {
-            Self::Cpu => return Ok(Box::new(Network::<Cpu<f32>>::new(graph, weights)?)),
+            Self::Cpu => return boxed(Network::<Cpu<f32>>::new(graph, weights)?, memory),
             Self::Cuda if cfg!(feature = "cuda") => candle_core::Device::new_cuda(0),
             Self::Metal if cfg!(feature = "metal") => candle_core::Device::new_metal(0),
             Self::Cuda => return Err(not_in_this_build("cuda")),
             Self::Metal => return Err(not_in_this_build("metal")),
         };
         let device = device.map_err(hsets_autodiff::Error::from)?;
-        Ok(Box::new(Network::on_device(graph, weights, &device)?))
+        boxed(Network::on_device(graph, weights, &device)?, memory)
     }
+}
+
+fn boxed<B: Backend>(
+    network: Network<B>,
+    memory: Option<usize>,
+) -> Result<Box<dyn TwiceDifferentiable>>
+where
+    Network<B>: TwiceDifferentiable + 'static,
+{
+    Ok(match memory {
+        Some(bytes) => Box::new(network.with_memory(bytes)?),
+        None => Box::new(network),
+    })
 }
 
 fn not_in_this_build(feature: &'static str) -> Error {
@@ -48,9 +67,23 @@ mod tests {
         let architecture: Architecture = "resnet20".parse().unwrap();
         let graph = architecture.graph(&GraphOptions::new(Shape::new(3, 32, 32), 2)).unwrap();
         let weights = Weights::random(&graph, 1).unwrap();
-        let Err(error) = Device::Cuda.bind(&graph, &weights) else { panic!("bound to nothing") };
+        let Err(error) = Device::Cuda.bind(&graph, &weights, None) else {
+            panic!("bound to nothing")
+        };
         let text = error.to_string();
         assert_eq!(text, "device 'cuda' is not in this build; enable feature 'cuda'");
-        assert_eq!(Device::Cpu.bind(&graph, &weights).unwrap().n_classes(), 2);
+        assert_eq!(Device::Cpu.bind(&graph, &weights, None).unwrap().n_classes(), 2);
+    }
+    #[test]
+    fn a_budget_too_small_for_one_image_is_refused() {
+        let architecture: Architecture = "resnet20".parse().unwrap();
+        let graph = architecture.graph(&GraphOptions::new(Shape::new(3, 32, 32), 2)).unwrap();
+        let weights = Weights::random(&graph, 1).unwrap();
+        let Err(error) = Device::Cpu.bind(&graph, &weights, Some(100)) else {
+            panic!("ran in 100 bytes")
+        };
+        let text = error.to_string();
+        assert!(text.contains("one image needs") && text.contains("MiB"), "{text}");
+        assert!(Device::Cpu.bind(&graph, &weights, Some(64 << 20)).is_ok());
     }
 }
