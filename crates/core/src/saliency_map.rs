@@ -17,6 +17,9 @@ pub enum ChannelReduction {
 }
 
 impl ChannelReduction {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::AbsSum, Self::Sum, Self::SumAbs, Self::MaxAbs];
+
     /// The name under which results report it.
     pub fn name(self) -> &'static str {
         match self {
@@ -25,6 +28,15 @@ impl ChannelReduction {
             Self::SumAbs => "sum-abs",
             Self::MaxAbs => "max-abs",
         }
+    }
+}
+
+impl std::str::FromStr for ChannelReduction {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        let found = Self::ALL.into_iter().find(|reduction| reduction.name() == name);
+        found.ok_or_else(|| Error::config("channels", name, "abs-sum, sum, sum-abs or max-abs"))
     }
 }
 

@@ -29,6 +29,18 @@ impl MaxSensitivity {
     pub fn quantus() -> Self {
         Self { radius: 0.2, n_samples: 200, ..Self::captum() }
     }
+
+    /// Fails on a setting outside its range.
+    pub fn check(&self) -> Result<()> {
+        check_batch_size(self.batch_size)?;
+        if !(self.radius > 0.0 && self.radius.is_finite()) {
+            return Err(Error::config("radius", self.radius, "a number > 0"));
+        }
+        if self.n_samples == 0 {
+            return Err(Error::config("n-samples", 0, "at least 1"));
+        }
+        Ok(())
+    }
 }
 
 /// Largest ‖φ(x̃) - φ(x)‖ / ‖φ(x)‖ over images x̃ near `image`, in Frobenius norms; lower is better.
@@ -40,14 +52,8 @@ pub fn max_sensitivity(
     mut explain: impl FnMut(&[Image]) -> Result<Vec<SaliencyMap>>,
     settings: &MaxSensitivity,
 ) -> Result<f64> {
-    check_batch_size(settings.batch_size)?;
+    settings.check()?;
     let MaxSensitivity { radius, n_samples, .. } = *settings;
-    if !(radius > 0.0 && radius.is_finite()) {
-        return Err(Error::config("radius", radius, "a number > 0"));
-    }
-    if n_samples == 0 {
-        return Err(Error::config("n-samples", 0, "at least 1"));
-    }
     let unperturbed = explain(std::slice::from_ref(image))?;
     let mut rng = ChaCha8Rng::seed_from_u64(settings.seed);
     let mut perturbed = || {

@@ -62,7 +62,7 @@ pub fn explain(
 /// let subject = Subject { image: &image, photo: &photo, normalisation: &normalisation };
 /// let segmenter = Grid { rows: 2, columns: 2 };
 /// let explainer = Explainer::new(&field, &subject, &segmenter, &Silent)?;
-/// for &method in Method::ALL {
+/// for method in [Method::HSets, Method::Ig, Method::SegmentsByArea] {
 ///     let settings = Settings { method, ..Settings::paper() };
 ///     println!("{method}: {}", explainer.explain(&settings, &Silent)?.measures.gini);
 /// }
@@ -71,6 +71,7 @@ pub fn explain(
 pub struct Explainer<'a> {
     pub(crate) field: Counted<'a>,
     pub(crate) image: &'a Image,
+    pub(crate) photo: &'a Photo,
     pub(crate) normalisation: &'a Normalisation,
     pub(crate) segments: SegmentMap,
     pub(crate) memo: Memo<'a>,
@@ -105,6 +106,7 @@ impl<'a> Explainer<'a> {
         Ok(Self {
             field: Counted { field, ledger: Arc::default() },
             image,
+            photo: subject.photo,
             normalisation: subject.normalisation,
             segments: at_size_of(image, segments)?,
             memo: Memo::default(),

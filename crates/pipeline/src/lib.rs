@@ -32,6 +32,7 @@
 
 mod explainer;
 mod explanation;
+mod measure;
 mod memo;
 mod method;
 mod settings;
@@ -40,6 +41,7 @@ mod work;
 
 pub use explainer::{Explainer, Subject, explain};
 pub use explanation::{Cost, Explanation, Grown, Measures, ScoredSet};
+pub use measure::{Better, Measured, Metric, MetricReport, MetricSettings, Reading, measure};
 pub use method::{
     Archipelago, Controls, HessiansWithin, Method, MoxiSettings, PairedSets, SegmentSummary,
     XraiBaselines, XraiSettings,

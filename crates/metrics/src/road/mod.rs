@@ -56,7 +56,8 @@ impl RoadSettings {
         Self { ties: Ties::LastFirst, reduction: ChannelReduction::Sum, ..Self::paper() }
     }
 
-    fn check(&self) -> Result<()> {
+    /// Fails on a setting outside its range.
+    pub fn check(&self) -> Result<()> {
         let in_range = |p: &f64| 0.0 < *p && *p < 100.0;
         if self.percentages.is_empty()
             || !self.percentages.iter().all(in_range)

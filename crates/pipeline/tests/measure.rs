@@ -1,0 +1,128 @@
+//! All metrics of one map by one function.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use hsets_pipeline::{
+    Better, Explainer, Measured, Method, Metric, MetricReport, MetricSettings, Settings, Subject,
+    attribution::Normalisation,
+    core::{
+        ChannelReduction, Error, Image, Photo, SaliencyMap, Scored, Shape, Silent, Target,
+        analytic::Polynomial,
+    },
+    measure,
+    metrics::{Aopc, Ties, Units, gini, road},
+    segmentation::Grid,
+};
+
+const SHAPE: Shape = Shape::new(3, 8, 8);
+
+/// Class 0 sees the upper left quarter of the first channel, class 1 nothing.
+fn field() -> Polynomial {
+    let quarter = |i: &usize| i % 8 < 4 && i / 8 < 4;
+    let terms = (0..64).filter(quarter).map(|i| (0.5, vec![i])).collect();
+    Polynomial::new(SHAPE, vec![terms, vec![]])
+}
+
+fn image() -> Image {
+    Image::new(SHAPE, (0..SHAPE.len()).map(|i| 1.0 + 0.1 * (i as f32).sin()).collect()).unwrap()
+}
+
+fn measured(map: &SaliencyMap, settings: &MetricSettings) -> Result<MetricReport, Error> {
+    let (field, image) = (field(), image());
+    let normalisation = Normalisation::identity(3);
+    let target = &Target::Top;
+    let of = Measured { field: &field, image: &image, normalisation: &normalisation, target };
+    measure(&of, map, settings, &Silent)
+}
+
+/// The gradient × input of class 0: what a perfect map looks like.
+fn truth() -> SaliencyMap {
+    let image = image();
+    let quarter = |i: usize| i < 64 && i % 8 < 4 && i / 8 < 4;
+    let value = |i: usize| if quarter(i) { 0.5 * image.data()[i] } else { 0.0 };
+    SaliencyMap::new(SHAPE, (0..SHAPE.len()).map(value).collect()).unwrap()
+}
+
+#[test]
+fn readings_are_those_of_the_metrics() {
+    let settings = MetricSettings::paper();
+    let report = measured(&truth(), &settings).unwrap();
+    assert_eq!(report.class, 0);
+    assert_eq!(report.reading("gini"), Some(gini(&truth(), ChannelReduction::AbsSum).unwrap()));
+    assert_eq!(report.reading("coverage"), Some(0.25));
+    assert_eq!(report.reading("gini-of-equal"), Some(0.75));
+    let alone = road(&field(), &image(), &truth(), 0, &settings.road, &Silent).unwrap();
+    for aopc in Aopc::ALL {
+        assert_eq!(report.reading(&format!("road-{}", aopc.name())), Some(aopc.of(&alone)));
+    }
+    // Linear without a constant: gradient × input is complete and predicts every drop.
+    assert!(report.reading("completeness-gap").unwrap().abs() < 1e-5);
+    assert!(report.reading("infidelity").unwrap() < 1e-9);
+    assert_eq!(report.notes, Vec::<&str>::new());
+}
+
+#[test]
+fn the_true_map_beats_its_opposite() {
+    let settings = MetricSettings::paper();
+    let good = measured(&truth(), &settings).unwrap();
+    let mut opposite = truth();
+    opposite.data_mut().iter_mut().for_each(|value| *value = f32::from(u8::from(*value == 0.0)));
+    let bad = measured(&opposite, &settings).unwrap();
+    for name in ["road-lerf-minus-morf-probability", "insertion-auc"] {
+        assert!(good.reading(name) > bad.reading(name), "{name}");
+    }
+    for name in ["deletion-auc", "infidelity"] {
+        assert!(good.reading(name) < bad.reading(name), "{name}");
+    }
+}
+
+#[test]
+fn only_what_is_asked_for_is_measured() {
+    let metrics = vec![Metric::Gini, Metric::MaxSensitivity];
+    let report = measured(&truth(), &MetricSettings { metrics, ..MetricSettings::paper() });
+    let report = report.unwrap();
+    let names: Vec<String> = report.readings().into_iter().map(|reading| reading.name).collect();
+    assert_eq!(names, ["coverage", "gini", "gini-of-equal"]);
+    assert!(report.notes[0].contains("needs the method"));
+    let road = report.readings();
+    assert!(road.iter().all(|reading| reading.better != Better::Zero));
+}
+
+#[test]
+fn settings_are_checked_and_seeded() {
+    let wrong = MetricSettings { curve_steps: 0, ..MetricSettings::paper() };
+    let error = measured(&truth(), &wrong).unwrap_err().to_string();
+    assert_eq!(error, "curve-steps = 0: at least 1");
+    let other = SaliencyMap::zeros(Shape::new(3, 4, 4));
+    assert!(matches!(measured(&other, &MetricSettings::paper()), Err(Error::Shape { .. })));
+    let seeded = MetricSettings::paper().with_seed(7);
+    assert_eq!((seeded.road.ties, seeded.road.seed), (Ties::Seeded(7), 7));
+    assert_eq!(measured(&truth(), &seeded).unwrap(), measured(&truth(), &seeded).unwrap());
+    for &metric in Metric::ALL {
+        assert_eq!(metric.name().parse::<Metric>().unwrap(), metric);
+    }
+    assert!("roar".parse::<Metric>().unwrap_err().to_string().contains("insertion-deletion"));
+}
+
+#[test]
+fn explainers_measure_their_own_explanations() {
+    let (field, image) = (field(), image());
+    let photo = Photo::new(8, 8, vec![128; 192]).unwrap();
+    let normalisation = Normalisation::identity(3);
+    let subject = Subject { image: &image, photo: &photo, normalisation: &normalisation };
+    let segmenter = Grid { rows: 2, columns: 2 };
+    let explainer = Explainer::new(&field, &subject, &segmenter, &Silent).unwrap();
+    let metrics = MetricSettings { metrics: Metric::ALL.to_vec(), ..MetricSettings::paper() };
+    let report = |method| {
+        let settings = Settings { method, ..Settings::paper() };
+        let explanation = explainer.explain(&settings, &Silent).unwrap();
+        explainer.measure(&explanation, &settings, &metrics, &Silent).unwrap()
+    };
+    assert_eq!(Method::Gradient.units(), Units::PerInput);
+    // The gradient of a linear class is the same everywhere, and its product with the change of the
+    // image is the change of the class.
+    let gradient = report(Method::Gradient);
+    assert!(gradient.max_sensitivity.unwrap() < 1e-6 && gradient.infidelity.unwrap() < 1e-9);
+    assert!(report(Method::Ig).max_sensitivity.unwrap() > 1e-3);
+    assert!(gradient.notes.is_empty());
+    assert_eq!(field.n_classes(), 2);
+}
