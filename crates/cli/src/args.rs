@@ -1,5 +1,7 @@
 //! What can be typed. What it means is worked out in [`crate::settings`].
 
+mod measuring;
+
 use std::path::PathBuf;
 
 use clap::{
@@ -12,6 +14,8 @@ use hsets_pipeline::{
     models::{Device, PaddingMode},
     segmentation::SegmenterChoice,
 };
+
+pub(crate) use measuring::{CompareArgs, MetricArgs, Metrics, MetricsArgs, chosen};
 
 /// See which groups of pixels act together when an image classifier decides.
 #[derive(Debug, Parser)]
@@ -38,6 +42,10 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Explain pictures: overlay, sets, segments, JSON and tensors for each
     Explain(Box<ExplainArgs>),
+    /// Explain pictures with several methods and measure their maps, side by side
+    Compare(Box<CompareArgs>),
+    /// Measure saliency maps of any program: Gini, ROAD, insertion, deletion and more
+    Metrics(Box<MetricsArgs>),
     /// Print the five most probable classes of each picture
     Predict(PredictArgs),
     /// Write logits and input gradient as tensors
@@ -151,8 +159,11 @@ pub(crate) struct ExplainArgs {
     pub(crate) model: ModelArgs,
     #[command(flatten)]
     pub(crate) target: TargetArgs,
+    /// What makes the saliency map
+    #[arg(long, default_value_t = Method::HSets, value_name = "METHOD", value_parser = methods())]
+    pub(crate) method: Method,
     #[command(flatten)]
-    pub(crate) method: MethodArgs,
+    pub(crate) settings: MethodArgs,
     /// Folder for the results, a folder in it for each input
     #[arg(long, short, value_name = "DIR")]
     pub(crate) out: PathBuf,
@@ -171,9 +182,6 @@ Examples:
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Method")]
 pub(crate) struct MethodArgs {
-    /// What makes the saliency map
-    #[arg(long, default_value_t = Method::HSets, value_name = "METHOD", value_parser = methods())]
-    pub(crate) method: Method,
     /// Settings as published, or as in the authors' program
     #[arg(long, value_enum, default_value_t = Preset::Paper)]
     pub(crate) preset: Preset,

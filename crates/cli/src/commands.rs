@@ -1,10 +1,12 @@
 //! One file per command.
 
+pub(crate) mod compare;
 pub(crate) mod demo;
 pub(crate) mod explain;
 pub(crate) mod gradient;
 pub(crate) mod hessian;
 pub(crate) mod ig;
+pub(crate) mod metrics;
 pub(crate) mod models;
 pub(crate) mod predict;
 pub(crate) mod segment;

@@ -6,10 +6,13 @@
 mod args;
 mod commands;
 mod failure;
+mod map_file;
+mod measuring;
 mod network;
 mod output;
 mod progress;
 mod settings;
+mod table;
 
 use std::process::ExitCode;
 
@@ -31,6 +34,8 @@ fn run(cli: &Cli) -> Result<(), Failure> {
     match &cli.command {
         Command::Demo(args) => commands::demo::run(args, general),
         Command::Explain(args) => commands::explain::run(args, general),
+        Command::Compare(args) => commands::compare::run(args, general),
+        Command::Metrics(args) => commands::metrics::run(args, general),
         Command::Predict(args) => commands::predict::run(args, general),
         Command::Gradient(args) => Ok(commands::gradient::run(args, general)?),
         Command::Hessian(args) => Ok(commands::hessian::run(args, general)?),

@@ -33,7 +33,7 @@ impl Preset {
     }
 }
 
-/// The preset with what was typed laid over it. The target is still to be chosen.
+/// The preset with what was typed laid over it. Method and target are still to be chosen.
 pub(crate) fn settings(
     method: &MethodArgs,
     general: &General,
@@ -43,7 +43,6 @@ pub(crate) fn settings(
         Preset::Paper => Settings::paper(),
         Preset::Reference => Settings::reference(),
     };
-    settings.method = method.method;
     settings.baseline = baseline(&method.baseline, general.seed, network)?;
     let detection = &mut settings.detection;
     set(&mut detection.threshold, method.mu);

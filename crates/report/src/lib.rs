@@ -7,6 +7,7 @@
     reason = "pages are small, and a piece of markup reads best as one string"
 )]
 
+mod comparison;
 pub mod document;
 pub mod draw;
 mod error;
@@ -18,6 +19,7 @@ pub mod plot;
 pub mod record;
 mod tensors;
 
+pub use comparison::{Cell, Comparison};
 pub use error::{Error, Result};
 pub use figure::Figure;
 pub use record::{ModelRecord, Provenance, Record};

@@ -1,5 +1,6 @@
 //! `explanation.json`: everything about an explanation that is not a picture or a tensor.
 
+mod metrics;
 mod settings;
 
 use hsets_core::{ChannelReduction, Shape, Target, softmax};
@@ -7,6 +8,7 @@ use hsets_pipeline::{Explanation, Grown, ScoredSet, Settings, Work, detection::S
 use serde::Serialize;
 
 use crate::{Error, Result};
+pub use metrics::{curves_plot, metrics_record};
 use settings::SettingsRecord;
 
 /// Version of the format of [`Record`]. It grows when a field changes its meaning or goes away;

@@ -23,13 +23,14 @@ use crate::{
 };
 
 /// Program and version, as results name them.
-const SOFTWARE: &str = concat!("hsets ", env!("CARGO_PKG_VERSION"));
+pub(super) const SOFTWARE: &str = concat!("hsets ", env!("CARGO_PKG_VERSION"));
 
 pub(crate) fn run(args: &ExplainArgs, general: &General) -> Result<(), Failure> {
     let network = Network::load(&args.model, general)?;
-    let choice = args.method.segmenter.choice().for_side(network.side());
+    let choice = args.settings.segmenter.choice().for_side(network.side());
     let segmenter = choice.build()?;
-    let mut settings = settings(&args.method, general, &network)?;
+    let mut settings = settings(&args.settings, general, &network)?;
+    settings.method = args.method;
     settings.target = network.target(&args.target)?;
     let job = Job {
         network: &network,
@@ -37,8 +38,8 @@ pub(crate) fn run(args: &ExplainArgs, general: &General) -> Result<(), Failure> 
         segmenter: segmenter.as_ref(),
         names: Names {
             segmenter: choice.to_string(),
-            baseline: args.method.baseline.clone(),
-            preset: args.method.preset.name(),
+            baseline: args.settings.baseline.clone(),
+            preset: args.settings.preset.name(),
         },
         general,
     };
@@ -204,7 +205,7 @@ pub(super) fn work(work: &Work) -> String {
 }
 
 /// A folder in `out` for each input, named after it; inputs of the same name are numbered.
-fn folders(out: &Path, inputs: &[PathBuf]) -> Vec<PathBuf> {
+pub(super) fn folders(out: &Path, inputs: &[PathBuf]) -> Vec<PathBuf> {
     let mut taken = BTreeSet::new();
     let name = |input: &PathBuf| {
         let stem = input.file_stem().unwrap_or(input.as_os_str()).to_string_lossy().into_owned();

@@ -201,7 +201,10 @@ fn every_command_has_help_and_there_is_a_version() {
     let place = Place::new();
     let help = place.run(["--help"]).ok().stdout;
     assert!(help.contains("Examples:") && help.contains("Exit codes:"), "{help}");
-    let commands = ["demo", "explain", "predict", "gradient", "hessian", "ig", "segment", "models"];
+    let commands = [
+        "demo", "explain", "compare", "metrics", "predict", "gradient", "hessian", "ig", "segment",
+        "models",
+    ];
     for command in commands {
         assert!(help.contains(command), "{command}");
         assert!(place.run([command, "--help"]).ok().stdout.contains("Usage: hsets"));

@@ -5,4 +5,5 @@ mod bad_input;
 mod contract;
 mod determinism;
 mod interruption;
+mod measuring;
 mod support;

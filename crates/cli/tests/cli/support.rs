@@ -61,6 +61,13 @@ impl Ran {
         self
     }
 
+    /// Refused by the parser of the command line, with `part` in what it says.
+    #[track_caller]
+    pub(crate) fn failed_usage(self, part: &str) {
+        assert_eq!(self.code, Some(2), "{self:?}");
+        assert!(self.stderr.contains(part), "'{part}' is not in: {}", self.stderr);
+    }
+
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(self.stdout.trim_end()).unwrap()
     }

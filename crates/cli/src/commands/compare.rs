@@ -1,0 +1,313 @@
+//! `hsets compare`: several methods on the same picture, with what each is worth.
+
+use std::{path::Path, time::Instant};
+
+use hsets_pipeline::{
+    Explainer, Explanation, Method, MetricReport, MetricSettings, Settings, Subject, Work,
+    core::Error, models::Prepared, segmentation::SegmenterChoice,
+};
+use hsets_report::{
+    Cell, Comparison, Tensors,
+    output::Folder,
+    record::{class, metrics_record},
+};
+use serde_json::{Value, json};
+
+use super::explain::{SOFTWARE, folders};
+use crate::{
+    args::{CompareArgs, General, chosen},
+    failure::{Failure, for_each_input},
+    measuring::metric_settings,
+    network::{Network, probability},
+    output::{say, short},
+    progress::{self, Bars},
+    settings::settings,
+    table::Table,
+};
+
+pub(crate) fn run(args: &CompareArgs, general: &General) -> Result<(), Failure> {
+    let network = Network::load(&args.model, general)?;
+    let choice = args.method.segmenter.choice().for_side(network.side());
+    let mut settings = settings(&args.method, general, &network)?;
+    settings.target = network.target(&args.target)?;
+    let metrics = metric_settings(&args.metrics, general);
+    metrics.check()?;
+    let job = Job {
+        network: &network,
+        methods: chosen(&args.methods),
+        settings,
+        metrics,
+        choice,
+        args,
+        general,
+    };
+    let folders = folders(&args.out, &args.inputs);
+    let name = |input: &std::path::PathBuf| input.display().to_string();
+    for_each_input(&args.inputs, name, |index, input| {
+        progress::check()?;
+        let folder = Folder::begin(&folders[index])?;
+        let prefix = match args.inputs.len() {
+            1 => String::new(),
+            n => format!("[{}/{n}] ", index + 1),
+        };
+        job.compare(input, folder, &prefix)
+    })
+}
+
+struct Job<'a> {
+    network: &'a Network,
+    methods: Vec<Method>,
+    settings: Settings,
+    metrics: MetricSettings,
+    choice: SegmenterChoice,
+    args: &'a CompareArgs,
+    general: &'a General,
+}
+
+/// One method on one picture.
+struct Outcome {
+    method: Method,
+    seconds: f64,
+    found: Result<(Explanation, MetricReport), Error>,
+}
+
+impl Job<'_> {
+    fn compare(&self, input: &Path, folder: Folder, prefix: &str) -> anyhow::Result<()> {
+        let prepared = self.network.read(input)?;
+        let normalisation = self.network.normalisation();
+        let subject = Subject {
+            image: &prepared.image,
+            photo: &prepared.photo,
+            normalisation: &normalisation,
+        };
+        let segmenter = self.choice.build()?;
+        let bars = Bars::new(self.general.quiet, prefix.to_owned());
+        let explainer = Explainer::new(self.network.field(), &subject, segmenter.as_ref(), &bars)?;
+        let begun = Instant::now();
+        let mut outcomes = Vec::with_capacity(self.methods.len());
+        for (index, &method) in self.methods.iter().enumerate() {
+            let left = remaining(begun, index, self.methods.len());
+            let label = format!("{prefix}{}/{} {method}{left}: ", index + 1, self.methods.len());
+            outcomes.push(self.outcome(&explainer, method, label)?);
+        }
+        self.write(input, &prepared, &explainer, &outcomes, folder)
+    }
+
+    /// What is wrong with one method is its outcome; only Ctrl-C ends the comparison.
+    fn outcome(
+        &self,
+        explainer: &Explainer<'_>,
+        method: Method,
+        label: String,
+    ) -> Result<Outcome, Error> {
+        let settings = Settings { method, ..self.settings.clone() };
+        let bars = Bars::new(self.general.quiet, label);
+        let begun = Instant::now();
+        let explanation = explainer.explain(&settings, &bars);
+        let seconds = begun.elapsed().as_secs_f64();
+        let found = explanation.and_then(|explanation| {
+            let report = explainer.measure(&explanation, &settings, &self.metrics, &bars)?;
+            Ok((explanation, report))
+        });
+        match found {
+            Err(Error::Cancelled) => Err(Error::Cancelled),
+            found => Ok(Outcome { method, seconds, found }),
+        }
+    }
+
+    fn write(
+        &self,
+        input: &Path,
+        prepared: &Prepared,
+        explainer: &Explainer<'_>,
+        outcomes: &[Outcome],
+        mut folder: Folder,
+    ) -> anyhow::Result<()> {
+        let target = self.settings.target.fixed(explainer.logits());
+        let described = self.network.described(&target, explainer.logits());
+        let share = class(&target).map(|class| probability(class, explainer.logits()));
+        let mut facts = vec![self.network.name().to_owned()];
+        facts.extend(share.map(|p| format!("probability {p:.3}")));
+        facts.push(format!("preset {}", self.args.method.preset.name()));
+        facts.push(format!("segments by {}", self.choice));
+        facts.push(format!("channels by {}", self.metrics.reduction.name()));
+        let cells: Vec<Cell> = outcomes.iter().map(cell).collect();
+        let comparison = Comparison {
+            title: &described,
+            subtitle: &facts.join("   ·   "),
+            photo: &prepared.photo,
+            segments: explainer.segments(),
+            cells: &cells,
+        };
+        let table = readings(outcomes);
+        let record = self.record(input, &described, explainer, outcomes);
+        folder.add("compare.png", &comparison.draw()?.png()?)?;
+        folder.add("compare.csv", table.csv().as_bytes())?;
+        folder.add("compare.json", (serde_json::to_string_pretty(&record)? + "\n").as_bytes())?;
+        folder.add("maps.safetensors", &maps(outcomes).encode()?)?;
+        progress::check()?;
+        let written = folder.publish()?;
+        if self.general.json {
+            say(&record.to_string());
+        } else if !self.general.quiet {
+            say(&format!("{}: {described}", input.display()));
+            say(&summary(outcomes).aligned());
+            say(&format!("  {}", written.join("compare.png").display()));
+        }
+        Ok(())
+    }
+
+    fn record(
+        &self,
+        input: &Path,
+        target: &str,
+        explainer: &Explainer<'_>,
+        outcomes: &[Outcome],
+    ) -> Value {
+        let methods: Vec<Value> = outcomes.iter().map(outcome_record).collect();
+        json!({
+            "software": SOFTWARE,
+            "input": input.display().to_string(),
+            "model": self.network.record(),
+            "target": target,
+            "segmenter": self.choice.to_string(),
+            "n_segments": explainer.segments().n_segments(),
+            "preset": self.args.method.preset.name(),
+            "baseline": self.args.method.baseline,
+            "seed": self.general.seed,
+            "methods": methods,
+        })
+    }
+}
+
+/// ", about 12 s left" once there is something to judge by: methods take as long on average as
+/// those before.
+fn remaining(begun: Instant, done: usize, total: usize) -> String {
+    if done < 2 {
+        return String::new();
+    }
+    let seconds = begun.elapsed().as_secs_f64() / done as f64 * (total - done) as f64;
+    if seconds < 3.0 { String::new() } else { format!(", about {seconds:.0} s left") }
+}
+
+fn outcome_record(outcome: &Outcome) -> Value {
+    let Outcome { method, seconds, found } = outcome;
+    match found {
+        Err(error) => json!({ "method": method.name(), "error": error.to_string() }),
+        Ok((explanation, report)) => {
+            let work = |work: Work| {
+                json!({
+                    "n_forwards": work.n_forwards,
+                    "n_gradients": work.n_gradients,
+                    "n_linearisations": work.n_linearisations,
+                    "n_rows": work.n_rows,
+                })
+            };
+            json!({
+                "method": method.name(),
+                "description": method.description(),
+                "seconds": seconds,
+                "alone": work(explanation.cost.alone),
+                "reused": work(explanation.cost.reused),
+                "n_sets": explanation.sets.len(),
+                "metrics": metrics_record(report),
+            })
+        }
+    }
+}
+
+fn cell(outcome: &Outcome) -> Cell {
+    let name = outcome.method.name().to_owned();
+    match &outcome.found {
+        Err(error) => Cell { name, map: Err(error.to_string()), lines: Vec::new() },
+        Ok((explanation, report)) => {
+            let mut lines = lines(report);
+            lines.push(super::explain::work(&explanation.cost.alone));
+            Cell { name, map: Ok(explanation.map.clone()), lines }
+        }
+    }
+}
+
+/// What is written under a map: two numbers a line.
+const SHOWN: [[(&str, &str); 2]; 4] = [
+    [("Gini", "gini"), ("covers", "coverage")],
+    [("ROAD 1-acc", "road-1-accuracy"), ("LeRF-MoRF", "road-lerf-minus-morf-probability")],
+    [("deletion", "deletion-auc"), ("insertion", "insertion-auc")],
+    [("infidelity", "infidelity"), ("gap", "completeness-gap")],
+];
+
+fn lines(report: &MetricReport) -> Vec<String> {
+    let text = |(label, name): &(&str, &str)| {
+        report.reading(name).map(|value| format!("{label} {}", short(value)))
+    };
+    let line = |pair: &[(&str, &str); 2]| pair.iter().filter_map(text).collect::<Vec<_>>();
+    let lines = SHOWN.iter().map(line).filter(|parts| !parts.is_empty());
+    lines.map(|parts| parts.join("   ·   ")).collect()
+}
+
+/// The numbers of the picture, a method a row.
+fn summary(outcomes: &[Outcome]) -> Table {
+    let measured = || outcomes.iter().filter_map(|outcome| outcome.found.as_ref().ok());
+    let shown = SHOWN.iter().flatten();
+    let shown: Vec<_> =
+        shown.filter(|(_, name)| measured().any(|(_, r)| r.reading(name).is_some())).collect();
+    let head = ["  method"].into_iter().chain(shown.iter().map(|(label, _)| *label));
+    let mut table = Table::new(head.chain(["seconds"]));
+    for Outcome { method, seconds, found } in outcomes {
+        let mut row = vec![format!("  {method}")];
+        match found {
+            Err(error) => row[0] = format!("  {method}: {error}"),
+            Ok((_, report)) => {
+                let value =
+                    |(_, name): &&(&str, &str)| report.reading(name).map_or("-".into(), short);
+                row.extend(shown.iter().map(value));
+                row.push(short(*seconds));
+            }
+        }
+        table.row(row);
+    }
+    table
+}
+
+/// Every reading, a method a row.
+fn readings(outcomes: &[Outcome]) -> Table {
+    let measured = outcomes.iter().find_map(|outcome| outcome.found.as_ref().ok());
+    let names: Vec<String> = measured.map_or(Vec::new(), |(_, report)| {
+        report.readings().into_iter().map(|reading| reading.name).collect()
+    });
+    let work = ["n_forwards", "n_gradients", "n_linearisations", "n_rows", "seconds", "error"];
+    let head = std::iter::once("method").chain(names.iter().map(String::as_str)).chain(work);
+    let mut table = Table::new(head);
+    for Outcome { method, seconds, found } in outcomes {
+        let mut row = vec![method.name().to_owned()];
+        match found {
+            Err(error) => {
+                row.extend(vec![String::new(); names.len() + 5]);
+                row.push(error.to_string());
+            }
+            Ok((explanation, report)) => {
+                row.extend(report.readings().iter().map(|reading| reading.value.to_string()));
+                let Work { n_forwards, n_gradients, n_linearisations, n_rows } =
+                    explanation.cost.alone;
+                let counts = [n_forwards, n_gradients, n_linearisations, n_rows];
+                row.extend(counts.iter().map(ToString::to_string));
+                row.extend([format!("{seconds:.3}"), String::new()]);
+            }
+        }
+        table.row(row);
+    }
+    table
+}
+
+/// A tensor [C, H, W] for each method.
+fn maps(outcomes: &[Outcome]) -> Tensors {
+    let mut tensors = Tensors::new();
+    for outcome in outcomes {
+        if let Ok((explanation, _)) = &outcome.found {
+            let shape = explanation.map.shape();
+            let dims = [shape.channels, shape.height, shape.width];
+            tensors = tensors.f32(outcome.method.name(), &dims, explanation.map.data());
+        }
+    }
+    tensors
+}
