@@ -12,8 +12,9 @@ use hsets_pipeline::{
     Method,
     attribution::Quadrature,
     models::{Device, PaddingMode},
-    segmentation::SegmenterChoice,
 };
+
+use crate::segmenter::SegmenterArgs;
 
 pub(crate) use measuring::{CompareArgs, MetricArgs, Metrics, MetricsArgs, chosen};
 
@@ -176,7 +177,8 @@ segments.png, explanation.json and maps.safetensors.
 Examples:
   hsets explain cat.jpg --model resnet50 --out results
   hsets explain cat.jpg --model resnet50 --target 'tiger cat' --against tabby --out results
-  hsets explain cat.jpg --model resnet50 --seed-pixel 120,80 --segmenter my-labels.png --out results";
+  hsets explain cat.jpg --model resnet50 --seed-pixel 120,80 --segmenter my-labels.png --out results
+  hsets explain cat.jpg --model resnet50 --segmenter mobile-sam --out results";
 
 /// How pictures are explained.
 #[derive(Debug, Clone, Args)]
@@ -216,37 +218,6 @@ pub(crate) struct MethodArgs {
     /// Grow a set from this pixel of what the network sees; may be repeated
     #[arg(long, value_name = "X,Y", value_parser = pair)]
     pub(crate) seed_pixel: Vec<[usize; 2]>,
-}
-
-/// Where segments come from.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Segments")]
-pub(crate) struct SegmenterArgs {
-    /// quickshift, grid, grid:N, grid:ROWSxCOLUMNS, none, sam, mobile-sam or a label map FILE.png
-    #[arg(long, default_value = "quickshift", value_name = "SEGMENTER")]
-    segmenter: SegmenterChoice,
-    /// Weights of sam or mobile-sam
-    #[arg(long, value_name = "FILE")]
-    sam_weights: Option<PathBuf>,
-    /// A quarter of SAM's points: faster, but small objects may be missed
-    #[arg(long)]
-    sam_fast: bool,
-    /// Keep SAM's masks in this folder, and use those that are there
-    #[arg(long, value_name = "DIR")]
-    cache: Option<PathBuf>,
-}
-
-impl SegmenterArgs {
-    /// The segmenter with its options.
-    pub(crate) fn choice(&self) -> SegmenterChoice {
-        let mut choice = self.segmenter.clone();
-        if let SegmenterChoice::Sam(options) | SegmenterChoice::MobileSam(options) = &mut choice {
-            options.weights.clone_from(&self.sam_weights);
-            options.fast = self.sam_fast;
-            options.cache.clone_from(&self.cache);
-        }
-        choice
-    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

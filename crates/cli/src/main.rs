@@ -11,6 +11,7 @@ mod measuring;
 mod network;
 mod output;
 mod progress;
+mod segmenter;
 mod settings;
 mod table;
 

@@ -70,9 +70,10 @@ impl Network {
         self.classifier.preprocessing().prepare(photo)
     }
 
-    /// Side of the square that the network sees.
+    /// Shorter side of what the network sees.
     pub(crate) fn side(&self) -> usize {
-        self.classifier.shape().height
+        let shape = self.classifier.shape();
+        shape.height.min(shape.width)
     }
 
     pub(crate) fn normalisation(&self) -> Normalisation {

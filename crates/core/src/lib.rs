@@ -24,6 +24,7 @@ mod image;
 mod progress;
 mod saliency_map;
 mod segment_map;
+mod segmenter;
 mod smoothing;
 mod target;
 
@@ -37,6 +38,7 @@ pub use field::{Curvature, Differentiable, Evaluation, Scored, TwiceDifferentiab
 pub use image::{Image, Photo, Shape};
 pub use progress::{Progress, Silent};
 pub use saliency_map::{ChannelReduction, SaliencyMap};
-pub use segment_map::{SegmentMap, Segmenter};
+pub use segment_map::SegmentMap;
+pub use segmenter::{MaskReport, PartitionReport, Segmentation, Segmenter};
 pub use smoothing::Smoothing;
 pub use target::{Target, softmax};

@@ -1,6 +1,6 @@
 //! Segments as data: every stage takes a label map and knows nothing of where it came from.
 
-use crate::{Error, Photo, Result};
+use crate::{Error, Result};
 
 /// One segment label per pixel; labels are `0..n_segments`, each used at least once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,12 +80,6 @@ impl SegmentMap {
             .collect();
         Self::new(width, height, &labels)
     }
-}
-
-/// Splits a photo into segments. It never sees a class or a network's gradient.
-pub trait Segmenter: Sync {
-    /// The segments of `photo`, one label per pixel of it.
-    fn segment(&self, photo: &Photo) -> Result<SegmentMap>;
 }
 
 #[cfg(test)]

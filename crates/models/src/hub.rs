@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use hf_hub::api::sync::{ApiBuilder, ApiRepo};
+use hf_hub::api::sync::{ApiBuilder, ApiError, ApiRepo};
 use hf_hub::{Cache, Repo, RepoType};
 use hsets_core::Progress;
 
@@ -79,14 +79,40 @@ impl Hub {
     pub fn fetch(&self, model: &str, progress: &dyn Progress) -> Result<HubFiles> {
         let (name, revision) = model.split_once('@').unwrap_or((model, "main"));
         let id = repository(name)?;
-        let repo = Repo::with_revision(id.into(), RepoType::Model, revision.into());
-        let cached = Cache::new(self.cache.clone()).repo(repo.clone());
+        let wanted = Wanted { what: model, id, revision, file: WEIGHTS, option: "--weights" };
+        let cached = Cache::new(self.cache.clone()).repo(wanted.repo());
         if let Some(weights) = cached.get(WEIGHTS) {
             return Ok(HubFiles { weights, config: cached.get(CONFIG) });
         }
+        let api = self.repository(&wanted)?;
+        let weights = download(&api, WEIGHTS, progress).map_err(|e| self.failed(&wanted, &e))?;
+        // A repository without a config is fine: the architecture's own preprocessing applies.
+        let config = download(&api, CONFIG, progress).ok();
+        Ok(HubFiles { weights, config })
+    }
+
+    /// A file of a repository's branch `main`, downloaded unless it is in the cache. `option` is
+    /// what the user is told to pass the file with where that fails.
+    pub fn fetch_file(
+        &self,
+        id: &str,
+        file: &str,
+        option: &str,
+        progress: &dyn Progress,
+    ) -> Result<PathBuf> {
+        let wanted = Wanted { what: file, id, revision: "main", file, option };
+        if let Some(path) = Cache::new(self.cache.clone()).repo(wanted.repo()).get(file) {
+            return Ok(path);
+        }
+        let api = self.repository(&wanted)?;
+        download(&api, file, progress).map_err(|error| self.failed(&wanted, &error))
+    }
+
+    /// The repository as the hub has it. Fails if the hub may not be asked.
+    fn repository(&self, wanted: &Wanted<'_>) -> Result<ApiRepo> {
         if self.offline {
             let reason = "it is not in the cache, and HF_HUB_OFFLINE forbids downloads";
-            return Err(self.refusal(model, id, revision, reason));
+            return Err(self.refusal(wanted, reason));
         }
         let builder = ApiBuilder::from_cache(Cache::new(self.cache.clone()))
             .with_progress(false)
@@ -95,30 +121,40 @@ impl Hub {
             Some(endpoint) => builder.with_endpoint(endpoint.clone()),
             None => builder,
         };
-        let failed = |error: hf_hub::api::sync::ApiError| {
-            self.refusal(model, id, revision, &format!("the download failed ({error})"))
-        };
-        let api = builder.build().map_err(failed)?.repo(repo);
-        let weights = download(&api, WEIGHTS, progress).map_err(failed)?;
-        // A repository without a config is fine: the architecture's own preprocessing applies.
-        let config = download(&api, CONFIG, progress).ok();
-        Ok(HubFiles { weights, config })
+        let api = builder.build().map_err(|error| self.failed(wanted, &error))?;
+        Ok(api.repo(wanted.repo()))
     }
 
-    fn refusal(&self, model: &str, id: &str, revision: &str, reason: &str) -> Error {
+    fn failed(&self, wanted: &Wanted<'_>, error: &ApiError) -> Error {
+        self.refusal(wanted, &format!("the download failed ({error})"))
+    }
+
+    fn refusal(&self, wanted: &Wanted<'_>, reason: &str) -> Error {
         let endpoint = self.endpoint.as_deref().unwrap_or("https://huggingface.co");
-        let url = format!("{endpoint}/{id}/resolve/{revision}/{WEIGHTS}");
+        let Wanted { what, id, revision, file, option } = wanted;
+        let url = format!("{endpoint}/{id}/resolve/{revision}/{file}");
         Error::Hub(format!(
-            "no weights for '{model}': {reason}; download {url} elsewhere and pass it with --weights FILE"
+            "no weights for '{what}': {reason}; download {url} elsewhere and pass it with {option} FILE"
         ))
     }
 }
 
-fn download(
-    api: &ApiRepo,
-    file: &str,
-    progress: &dyn Progress,
-) -> Result<PathBuf, hf_hub::api::sync::ApiError> {
+/// What is asked of the hub, and the option that does without it.
+struct Wanted<'a> {
+    what: &'a str,
+    id: &'a str,
+    revision: &'a str,
+    file: &'a str,
+    option: &'a str,
+}
+
+impl Wanted<'_> {
+    fn repo(&self) -> Repo {
+        Repo::with_revision(self.id.into(), RepoType::Model, self.revision.into())
+    }
+}
+
+fn download(api: &ApiRepo, file: &str, progress: &dyn Progress) -> Result<PathBuf, ApiError> {
     api.download_with_progress(file, Forward { progress, stage: format!("download {file}") })
 }
 

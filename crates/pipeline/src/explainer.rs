@@ -4,8 +4,8 @@ use std::{cell::RefCell, sync::Arc};
 
 use hsets_attribution::Normalisation;
 use hsets_core::{
-    ChannelReduction, Error, Image, Photo, Progress, Result, SegmentMap, Segmenter,
-    TwiceDifferentiable,
+    ChannelReduction, Error, Image, MaskReport, Photo, Progress, Result, SegmentMap, Segmentation,
+    Segmenter, TwiceDifferentiable,
 };
 
 use crate::{
@@ -75,6 +75,7 @@ pub struct Explainer<'a> {
     pub(crate) normalisation: &'a Normalisation,
     pub(crate) segments: SegmentMap,
     pub(crate) memo: Memo<'a>,
+    masks: Option<MaskReport>,
     logits: Vec<f32>,
     /// Time taken before the first explanation.
     preparation: RefCell<Stopwatch>,
@@ -90,9 +91,10 @@ impl<'a> Explainer<'a> {
     ) -> Result<Self> {
         subject.image.expect_shape("image", field.shape())?;
         let stopwatch = RefCell::default();
-        let segments =
-            Stopwatch::time(&stopwatch, "segmentation", || segment(segmenter, subject, progress))?;
-        Ok(Self { preparation: stopwatch, ..Self::with_segments(field, subject, segments)? })
+        let segment = || segmenter.segment_with(subject.photo, progress);
+        let Segmentation { segments, masks } =
+            Stopwatch::time(&stopwatch, "segmentation", segment)?;
+        Ok(Self { preparation: stopwatch, masks, ..Self::with_segments(field, subject, segments)? })
     }
 
     /// With segments that are already there, of any size.
@@ -110,6 +112,7 @@ impl<'a> Explainer<'a> {
             normalisation: subject.normalisation,
             segments: at_size_of(image, segments)?,
             memo: Memo::default(),
+            masks: None,
             logits: logits(field, image)?,
             preparation: RefCell::default(),
         })
@@ -151,6 +154,7 @@ impl<'a> Explainer<'a> {
             logits: self.logits.clone(),
             baseline_logits: start.logits.clone(),
             segments: self.segments.clone(),
+            masks: self.masks.clone(),
             sets,
             map,
             measures: Measures { gini, completeness },
@@ -185,18 +189,6 @@ fn logits(field: &dyn TwiceDifferentiable, image: &Image) -> Result<Vec<f32>> {
         });
     }
     Ok(logits)
-}
-
-fn segment(
-    segmenter: &dyn Segmenter,
-    subject: &Subject<'_>,
-    progress: &dyn Progress,
-) -> Result<SegmentMap> {
-    progress.begin("segmentation", 1);
-    let segments = segmenter.segment(subject.photo)?;
-    progress.advance(1);
-    progress.end();
-    Ok(segments)
 }
 
 fn at_size_of(image: &Image, segments: SegmentMap) -> Result<SegmentMap> {

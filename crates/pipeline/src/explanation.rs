@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use hsets_core::{CompletenessGap, FeatureSet, Image, SaliencyMap, SegmentMap, Target};
+use hsets_core::{
+    CompletenessGap, FeatureSet, Image, MaskReport, SaliencyMap, SegmentMap, Target,
+};
 use hsets_detection::Stop;
 
 use crate::Work;
@@ -20,6 +22,8 @@ pub struct Explanation {
     pub baseline_logits: Vec<f32>,
     /// The segments, at the size of the image.
     pub segments: SegmentMap,
+    /// The masks that the segments were made of, if they were.
+    pub masks: Option<MaskReport>,
     /// The sets, the highest score first. Empty for methods without sets.
     pub sets: Vec<ScoredSet>,
     /// One score per feature.

@@ -35,6 +35,8 @@ mod explanation;
 mod measure;
 mod memo;
 mod method;
+#[cfg(feature = "hub")]
+pub mod sam_weights;
 mod settings;
 mod stopwatch;
 mod work;

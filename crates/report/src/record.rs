@@ -1,14 +1,19 @@
 //! `explanation.json`: everything about an explanation that is not a picture or a tensor.
 
 mod metrics;
+mod segmenter;
 mod settings;
 
 use hsets_core::{ChannelReduction, Shape, Target, softmax};
-use hsets_pipeline::{Explanation, Grown, ScoredSet, Settings, Work, detection::Stop};
+use hsets_pipeline::{
+    Explanation, Grown, ScoredSet, Settings, Work, detection::Stop, segmentation::SegmenterChoice,
+};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::{Error, Result};
 pub use metrics::{curves_plot, metrics_record};
+pub use segmenter::masks;
 use settings::SettingsRecord;
 
 /// Version of the format of [`Record`]. It grows when a field changes its meaning or goes away;
@@ -24,8 +29,8 @@ pub struct Provenance<'a> {
     pub model: &'a ModelRecord,
     /// Name of a class; empty where there is none.
     pub label: &'a dyn Fn(usize) -> String,
-    /// The segmenter as the user named it.
-    pub segmenter: &'a str,
+    /// The segmenter with its settings.
+    pub segmenter: &'a SegmenterChoice,
     /// The baseline as the user named it.
     pub baseline: &'a str,
     /// The preset the settings started from.
@@ -65,6 +70,9 @@ pub struct Record {
     seed: u64,
     settings: SettingsRecord,
     n_segments: usize,
+    /// The masks that the segments were made of, if they were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    masks: Option<Value>,
     sets: Vec<SetRecord>,
     measures: MeasuresRecord,
     cost: CostRecord,
@@ -168,6 +176,7 @@ impl Record {
             seed: settings.attribution.seed,
             settings: SettingsRecord::new(settings, from),
             n_segments: explanation.segments.n_segments(),
+            masks: explanation.masks.as_ref().map(masks),
             sets: sets.map(|(rank, set)| set_record(rank, set, shape)).collect(),
             measures: MeasuresRecord {
                 gini: explanation.measures.gini,

@@ -26,10 +26,10 @@ fn main() -> Result<()> {
     let sam = Sam::load(Path::new(text("weights")?), None)?;
     let load_seconds = start.elapsed().as_secs_f64();
     let mut embed_seconds = f64::INFINITY;
-    let mut embedding = sam.embed(&photo, &|| Ok(()))?;
+    let mut embedding = sam.embed(&photo, &Silent)?;
     for _ in 0..request["repeat"].as_u64().unwrap_or(1) {
         let start = Instant::now();
-        embedding = sam.embed(&photo, &|| Ok(()))?;
+        embedding = sam.embed(&photo, &Silent)?;
         embed_seconds = embed_seconds.min(start.elapsed().as_secs_f64());
     }
     write_floats(&out.join("embedding.f32"), embedding.values())?;

@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf, str::FromStr};
 
 use hsets_core::{Error, Result, Segmenter};
 
-use crate::{Grid, LabelMap, QuickShift, Whole};
+use crate::{Grid, LabelMap, QuickShift, SamOptions, Whole};
 
 /// Which segmenter to use, with its settings. Exists in full in every build.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,103 +18,111 @@ pub enum SegmenterChoice {
     Whole,
     /// `FILE.png`: a label map.
     LabelMap(PathBuf),
-    /// `sam`: Segment Anything (Kirillov et al. 2023).
-    Sam(SamOptions),
+    /// `sam`, `sam-vit-b`, `sam-vit-l`, `sam-vit-h`: Segment Anything (Kirillov et al. 2023);
     /// `mobile-sam`: `MobileSAM` (Zhang et al. 2023).
-    MobileSam(SamOptions),
-}
-
-/// What a user chooses about SAM.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct SamOptions {
-    /// File of the weights, needed to build the segmenter.
-    pub weights: Option<PathBuf>,
-    /// A quarter of the points: faster, but small objects may be missed.
-    pub fast: bool,
-    /// Folder that keeps found masks.
-    pub cache: Option<PathBuf>,
+    Sam(Box<SamOptions>),
 }
 
 impl SegmenterChoice {
     /// What [`FromStr`] accepts, for help texts and errors.
-    pub const NAMES: &str = "quickshift, grid, grid:N, grid:ROWSxCOLUMNS, none, sam, mobile-sam or a label map FILE.png";
+    pub const NAMES: &str = "quickshift, grid, grid:N, grid:ROWSxCOLUMNS, none, sam, sam-vit-b, sam-vit-l, sam-vit-h, mobile-sam or a label map FILE.png";
+
+    /// The name of the best that is compiled in.
+    pub const DEFAULT: &str = if cfg!(feature = "quickshift") {
+        "quickshift"
+    } else if cfg!(feature = "sam") {
+        "sam"
+    } else {
+        "grid"
+    };
+
+    /// Fails where [`Self::build`] would, as far as that can be told without reading weights.
+    pub fn check(&self) -> Result<()> {
+        match self {
+            Self::QuickShift(settings) => {
+                settings.check()?;
+                compiled(cfg!(feature = "quickshift"), "quickshift", "quickshift")
+            }
+            Self::Grid(grid) => grid.check(),
+            Self::Whole => Ok(()),
+            Self::LabelMap(path) => LabelMap::open(path).map(drop),
+            Self::Sam(options) => {
+                options.check()?;
+                compiled(cfg!(feature = "sam"), options.name(), "sam")
+            }
+        }
+    }
 
     /// The segmenter, ready to use. Fails if it is not compiled in, a setting is out of range or a
     /// file cannot be read.
     pub fn build(&self) -> Result<Box<dyn Segmenter>> {
+        self.check()?;
         match self {
             #[cfg(feature = "quickshift")]
-            Self::QuickShift(settings) => {
-                settings.check()?;
-                Ok(Box::new(*settings))
-            }
-            #[cfg(not(feature = "quickshift"))]
-            Self::QuickShift(_) => Err(not_in_this_build("quickshift", "quickshift")),
-            Self::Grid(grid) => {
-                grid.check()?;
-                Ok(Box::new(*grid))
-            }
+            Self::QuickShift(settings) => Ok(Box::new(*settings)),
+            Self::Grid(grid) => Ok(Box::new(*grid)),
             Self::Whole => Ok(Box::new(Whole)),
             Self::LabelMap(path) => Ok(Box::new(LabelMap::open(path)?)),
             #[cfg(feature = "sam")]
-            Self::Sam(options) | Self::MobileSam(options) => Ok(Box::new(self.sam(options)?)),
-            #[cfg(not(feature = "sam"))]
-            Self::Sam(_) => Err(not_in_this_build("sam", "sam")),
-            #[cfg(not(feature = "sam"))]
-            Self::MobileSam(_) => Err(not_in_this_build("mobile-sam", "sam")),
+            Self::Sam(options) => Ok(Box::new(sam(options)?)),
+            #[cfg(not(all(feature = "quickshift", feature = "sam")))]
+            other => compiled(false, &other.to_string(), "").map(|()| Box::new(Whole) as Box<_>),
         }
     }
 
     /// The same choice for pictures whose shorter side is `side` pixels: a QuickShift left at
-    /// [`QuickShift::photo`] becomes [`QuickShift::photo_of`] that side.
+    /// [`QuickShift::photo`], SAM's fallback too, becomes [`QuickShift::photo_of`] that side.
     #[must_use]
-    pub fn for_side(self, side: usize) -> Self {
-        match self {
-            Self::QuickShift(settings) if settings == QuickShift::photo() => {
-                Self::QuickShift(QuickShift::photo_of(side))
-            }
-            other => other,
-        }
-    }
-
-    /// SAM from local weights. QuickShift, or the whole photo where that is not compiled in, stands
-    /// in where SAM finds nothing.
-    #[cfg(feature = "sam")]
-    fn sam(&self, options: &SamOptions) -> Result<crate::sam::SamSegmenter> {
-        use crate::sam::{MaskCache, MaskSettings, Sam, SamSegmenter, Variant};
-        let mobile = matches!(self, Self::MobileSam(_));
-        let Some(path) = &options.weights else {
-            let what = "a weight file (.safetensors, .pth or .pt) of this network";
-            return Err(Error::config("SAM weights", "none", what));
+    pub fn for_side(mut self, side: usize) -> Self {
+        let quickshift = match &mut self {
+            Self::QuickShift(settings) => Some(settings),
+            Self::Sam(options) => options.fallback.as_mut(),
+            _ => None,
         };
-        let sam = Sam::load(path, mobile.then_some(Variant::Mobile))?;
-        if !mobile && sam.variant() == Some(Variant::Mobile) {
-            let found = path.display();
-            return Err(Error::config(
-                "SAM weights",
-                found,
-                "the weights of a ViT; these are mobile-sam's",
-            ));
+        if let Some(settings) = quickshift.filter(|settings| **settings == QuickShift::photo()) {
+            *settings = QuickShift::photo_of(side);
         }
-        #[cfg(feature = "quickshift")]
-        let fallback = Box::new(QuickShift::photo());
-        #[cfg(not(feature = "quickshift"))]
-        let fallback = Box::new(Whole);
-        let mut segmenter = SamSegmenter::new(sam, fallback);
-        if options.fast {
-            segmenter.settings = MaskSettings::fast();
-        }
-        segmenter.cache = options.cache.as_ref().map(MaskCache::new).transpose()?;
-        Ok(segmenter)
+        self
     }
 }
 
-/// The error for a segmenter that is not compiled in.
-#[cfg(not(all(feature = "quickshift", feature = "sam")))]
-fn not_in_this_build(segmenter: &str, feature: &str) -> Error {
-    Error::Unsupported(format!(
+/// SAM from local weights.
+#[cfg(feature = "sam")]
+fn sam(options: &SamOptions) -> Result<crate::sam::SamSegmenter> {
+    use crate::sam::{MaskCache, Sam, SamSegmenter};
+    let Some(path) = &options.weights else {
+        let what = "a weight file (.safetensors, .pth or .pt) of this network";
+        return Err(Error::config("SAM weights", "none", what));
+    };
+    let sam = match &options.sha256 {
+        Some(sha256) => Sam::load_verified(path, options.variant, sha256)?,
+        None => Sam::load(path, options.variant)?,
+    };
+    let mut segmenter = SamSegmenter::new(sam, fallback(options.fallback));
+    segmenter.settings.clone_from(&options.masks);
+    segmenter.uncovered = options.uncovered;
+    segmenter.cache = options.cache.as_ref().map(MaskCache::new).transpose()?;
+    Ok(segmenter)
+}
+
+#[cfg(feature = "sam")]
+#[cfg_attr(not(feature = "quickshift"), allow(unused_variables, reason = "not compiled in"))]
+fn fallback(quickshift: Option<QuickShift>) -> Box<dyn Segmenter + Send> {
+    #[cfg(feature = "quickshift")]
+    if let Some(quickshift) = quickshift {
+        return Box::new(quickshift);
+    }
+    Box::new(Whole)
+}
+
+/// Fails if a segmenter is not compiled in.
+fn compiled(is_in_build: bool, segmenter: &str, feature: &str) -> Result<()> {
+    if is_in_build {
+        return Ok(());
+    }
+    Err(Error::Unsupported(format!(
         "segmenter '{segmenter}' is not in this build; rebuild with --features {feature}"
-    ))
+    )))
 }
 
 impl FromStr for SegmenterChoice {
@@ -126,10 +134,12 @@ impl FromStr for SegmenterChoice {
             "quickshift" => Ok(Self::QuickShift(QuickShift::photo())),
             "grid" => Ok(Self::Grid(Grid::moxi())),
             "none" => Ok(Self::Whole),
-            "sam" => Ok(Self::Sam(SamOptions::default())),
-            "mobile-sam" => Ok(Self::MobileSam(SamOptions::default())),
+            "sam" => Ok(Self::Sam(Box::new(SamOptions::new(None)))),
             _ if name.to_ascii_lowercase().ends_with(".png") => Ok(Self::LabelMap(name.into())),
             _ => {
+                if let Ok(variant) = name.parse() {
+                    return Ok(Self::Sam(Box::new(SamOptions::new(Some(variant)))));
+                }
                 let cells = name.strip_prefix("grid:").ok_or_else(unknown)?;
                 let (rows, columns) = cells.split_once('x').unwrap_or((cells, cells));
                 let number = |text: &str| text.parse().map_err(|_| unknown());
@@ -149,8 +159,7 @@ impl fmt::Display for SegmenterChoice {
             Self::Grid(Grid { rows, columns }) => write!(f, "grid:{rows}x{columns}"),
             Self::Whole => f.write_str("none"),
             Self::LabelMap(path) => write!(f, "{}", path.display()),
-            Self::Sam(_) => f.write_str("sam"),
-            Self::MobileSam(_) => f.write_str("mobile-sam"),
+            Self::Sam(options) => f.write_str(options.name()),
         }
     }
 }
@@ -158,6 +167,7 @@ impl fmt::Display for SegmenterChoice {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::SamVariant;
     use hsets_core::Photo;
 
     fn parse(name: &str) -> Result<SegmenterChoice> {
@@ -172,24 +182,33 @@ mod tests {
         assert_eq!(parse("grid:4x6").unwrap(), grid);
         assert_eq!(parse("none").unwrap(), SegmenterChoice::Whole);
         assert_eq!(parse("a/b.PNG").unwrap(), SegmenterChoice::LabelMap("a/b.PNG".into()));
-        assert_eq!(parse("sam").unwrap(), SegmenterChoice::Sam(SamOptions::default()));
-        assert_eq!(parse("mobile-sam").unwrap(), SegmenterChoice::MobileSam(SamOptions::default()));
+        let sam = |variant| SegmenterChoice::Sam(Box::new(SamOptions::new(variant)));
+        assert_eq!(parse("sam").unwrap(), sam(None));
+        assert_eq!(parse("mobile-sam").unwrap(), sam(Some(SamVariant::Mobile)));
+        assert_eq!(parse("sam-vit-h").unwrap(), sam(Some(SamVariant::VitH)));
+        assert!(parse(SegmenterChoice::DEFAULT).unwrap().check().is_ok());
     }
 
     #[test]
     fn quickshift_shrinks_with_small_pictures_only() {
-        let kernel = |side: usize| match parse("quickshift").unwrap().for_side(side) {
+        let kernel = |name: &str, side: usize| match parse(name).unwrap().for_side(side) {
             SegmenterChoice::QuickShift(settings) => settings.kernel_size,
+            SegmenterChoice::Sam(options) => options.fallback.map_or(0.0, |q| q.kernel_size),
             _ => 0.0,
         };
-        assert_eq!([32, 112, 224, 4000].map(kernel), [1.0, 2.0, 4.0, 4.0]);
+        let kernels = [32, 112, 224, 4000].map(|side| kernel("quickshift", side));
+        assert_eq!(kernels, [1.0, 2.0, 4.0, 4.0]);
+        let fallback = if cfg!(feature = "quickshift") { 2.0 } else { 0.0 };
+        assert_eq!(kernel("sam", 112), fallback);
         let archipelago = SegmenterChoice::QuickShift(QuickShift::archipelago());
         assert_eq!(archipelago.clone().for_side(32), archipelago);
     }
 
     #[test]
     fn names_are_written_as_they_are_read() {
-        for name in ["quickshift", "grid:4x6", "none", "labels.png", "sam", "mobile-sam"] {
+        for name in
+            ["quickshift", "grid:4x6", "none", "labels.png", "sam", "sam-vit-l", "mobile-sam"]
+        {
             assert_eq!(parse(name).unwrap().to_string(), name);
         }
     }

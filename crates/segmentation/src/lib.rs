@@ -9,7 +9,7 @@
 //! | [`Grid`] | `grid`, `grid:7`, `grid:4x6` | equal rectangles |
 //! | [`Whole`] | `none` | one, the whole photo |
 //! | [`LabelMap`] | `FILE.png` | what the user drew |
-//! | SAM, `MobileSAM` | `sam`, `mobile-sam` | masks of a network (feature `sam`) |
+//! | SAM, `MobileSAM` | `sam`, `sam-vit-b`, `mobile-sam`, … | masks of a network (feature `sam`) |
 //!
 //! ```
 //! use hsets_segmentation::{Photo, SegmenterChoice};
@@ -31,12 +31,14 @@ mod partition;
 pub mod quickshift;
 #[cfg(feature = "sam")]
 pub mod sam;
+mod sam_options;
 mod whole;
 
-pub use choice::{SamOptions, SegmenterChoice};
+pub use choice::SegmenterChoice;
 pub use grid::Grid;
 pub use hsets_core::{Error, Photo, Result, SegmentMap, Segmenter};
 pub use label_map::LabelMap;
 pub use partition::adjusted_rand_index;
 pub use quickshift::QuickShift;
+pub use sam_options::{GridPoint, MaskSettings, SamOptions, SamVariant, Uncovered};
 pub use whole::Whole;

@@ -4,7 +4,7 @@ use std::{path::Path, time::Instant};
 
 use hsets_pipeline::{
     Explainer, Explanation, Method, MetricReport, MetricSettings, Settings, Subject, Work,
-    core::Error, models::Prepared, segmentation::SegmenterChoice,
+    core::{Error, Segmenter}, models::Prepared, segmentation::SegmenterChoice,
 };
 use hsets_report::{
     Cell, Comparison, Tensors,
@@ -26,8 +26,10 @@ use crate::{
 };
 
 pub(crate) fn run(args: &CompareArgs, general: &General) -> Result<(), Failure> {
+    let choice = args.method.segmenter.choice(general)?;
     let network = Network::load(&args.model, general)?;
-    let choice = args.method.segmenter.choice().for_side(network.side());
+    let choice = choice.for_side(network.side());
+    let segmenter = choice.build()?;
     let mut settings = settings(&args.method, general, &network)?;
     settings.target = network.target(&args.target)?;
     let metrics = metric_settings(&args.metrics, general);
@@ -38,6 +40,7 @@ pub(crate) fn run(args: &CompareArgs, general: &General) -> Result<(), Failure> 
         settings,
         metrics,
         choice,
+        segmenter,
         args,
         general,
     };
@@ -60,6 +63,7 @@ struct Job<'a> {
     settings: Settings,
     metrics: MetricSettings,
     choice: SegmenterChoice,
+    segmenter: Box<dyn Segmenter>,
     args: &'a CompareArgs,
     general: &'a General,
 }
@@ -80,9 +84,8 @@ impl Job<'_> {
             photo: &prepared.photo,
             normalisation: &normalisation,
         };
-        let segmenter = self.choice.build()?;
         let bars = Bars::new(self.general.quiet, prefix.to_owned());
-        let explainer = Explainer::new(self.network.field(), &subject, segmenter.as_ref(), &bars)?;
+        let explainer = Explainer::new(self.network.field(), &subject, self.segmenter.as_ref(), &bars)?;
         let begun = Instant::now();
         let mut outcomes = Vec::with_capacity(self.methods.len());
         for (index, &method) in self.methods.iter().enumerate() {

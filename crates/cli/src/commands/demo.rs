@@ -4,7 +4,10 @@
 //! alone tells who wins, so the truth about the interaction is known, and printed beside what was
 //! found.
 
-use hsets_pipeline::{Explanation, Settings, segmentation::QuickShift};
+use hsets_pipeline::{
+    Explanation, Settings,
+    segmentation::{Grid, QuickShift, SegmenterChoice},
+};
 use hsets_report::output::Folder;
 use hsets_scenes::{Mask, Part, Scene, Task, overlap};
 
@@ -26,16 +29,13 @@ pub(crate) fn run(args: &DemoArgs, general: &General) -> Result<(), Failure> {
     let mut settings = Settings::paper().with_seed(general.seed);
     // The paper's numbers are for photos of 224 pixels; these pictures have 64.
     settings.detection.max_features = 400;
-    let segmenter = QuickShift { kernel_size: 1.5, max_dist: 8.0, ..QuickShift::photo() };
+    let choice = segmenter();
+    let segmenter = choice.build()?;
     let job = Job {
         network: &network,
         settings: &settings,
-        segmenter: &segmenter,
-        names: Names {
-            segmenter: "quickshift (kernel 1.5, distance 8)".into(),
-            baseline: "zero".into(),
-            preset: "paper",
-        },
+        segmenter: segmenter.as_ref(),
+        names: Names { segmenter: &choice, baseline: "zero".into(), preset: "paper" },
         general,
     };
     let scenes: Result<Vec<Scene>, _> =
@@ -52,6 +52,16 @@ pub(crate) fn run(args: &DemoArgs, general: &General) -> Result<(), Failure> {
         }
         Ok(())
     })
+}
+
+/// What suits pictures of 64 pixels; the demo needs no weights in any build.
+fn segmenter() -> SegmenterChoice {
+    if cfg!(feature = "quickshift") {
+        let quickshift = QuickShift { kernel_size: 1.5, max_dist: 8.0, ..QuickShift::photo() };
+        SegmenterChoice::QuickShift(quickshift)
+    } else {
+        SegmenterChoice::Grid(Grid { rows: 8, columns: 8 })
+    }
 }
 
 /// "orange-paper-blue-rock".

@@ -10,6 +10,7 @@ use hsets_pipeline::{
     core::{Error, Segmenter},
     explain,
     models::Prepared,
+    segmentation::SegmenterChoice,
 };
 use hsets_report::{Figure, Provenance, Record, maps, output::Folder, panel, record::class};
 
@@ -19,6 +20,7 @@ use crate::{
     network::{Network, probability},
     output::{say, short},
     progress::{self, Bars},
+    segmenter::described,
     settings::settings,
 };
 
@@ -26,8 +28,10 @@ use crate::{
 pub(super) const SOFTWARE: &str = concat!("hsets ", env!("CARGO_PKG_VERSION"));
 
 pub(crate) fn run(args: &ExplainArgs, general: &General) -> Result<(), Failure> {
+    // What is missing of the segmenter shows before a network is loaded.
+    let choice = args.settings.segmenter.choice(general)?;
     let network = Network::load(&args.model, general)?;
-    let choice = args.settings.segmenter.choice().for_side(network.side());
+    let choice = choice.for_side(network.side());
     let segmenter = choice.build()?;
     let mut settings = settings(&args.settings, general, &network)?;
     settings.method = args.method;
@@ -37,7 +41,7 @@ pub(crate) fn run(args: &ExplainArgs, general: &General) -> Result<(), Failure> 
         settings: &settings,
         segmenter: segmenter.as_ref(),
         names: Names {
-            segmenter: choice.to_string(),
+            segmenter: &choice,
             baseline: args.settings.baseline.clone(),
             preset: args.settings.preset.name(),
         },
@@ -64,8 +68,8 @@ pub(crate) fn run(args: &ExplainArgs, general: &General) -> Result<(), Failure> 
 }
 
 /// What was asked for, as the user named it.
-pub(super) struct Names {
-    pub(super) segmenter: String,
+pub(super) struct Names<'a> {
+    pub(super) segmenter: &'a SegmenterChoice,
     pub(super) baseline: String,
     pub(super) preset: &'static str,
 }
@@ -75,7 +79,7 @@ pub(super) struct Job<'a> {
     pub(super) network: &'a Network,
     pub(super) settings: &'a Settings,
     pub(super) segmenter: &'a dyn Segmenter,
-    pub(super) names: Names,
+    pub(super) names: Names<'a>,
     pub(super) general: &'a General,
 }
 
@@ -138,7 +142,7 @@ impl Job<'_> {
             input,
             model: &self.network.record(),
             label: &|class| self.network.label(class),
-            segmenter: &self.names.segmenter,
+            segmenter: self.names.segmenter,
             baseline: &self.names.baseline,
             preset: self.names.preset,
             software: SOFTWARE,
@@ -177,6 +181,9 @@ impl Job<'_> {
                 short(set.standard_error),
                 set.features.len(),
             ));
+        }
+        if let Some(masks) = &explanation.masks {
+            say(&format!("  {}", described(masks)));
         }
         let cost = &explanation.cost;
         let seconds: f64 = cost.timings.iter().map(|(_, took)| took.as_secs_f64()).sum();

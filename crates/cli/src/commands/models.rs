@@ -1,6 +1,9 @@
 //! `hsets models`: what can be loaded, and from where.
 
-use hsets_pipeline::models::{ALIASES, Architecture, Preprocessing};
+use hsets_pipeline::{
+    models::{ALIASES, Architecture, Preprocessing},
+    sam_weights::{SAM_WEIGHTS, SamWeights},
+};
 use serde_json::json;
 
 use crate::{args::General, output::say};
@@ -25,6 +28,7 @@ pub(crate) fn run(general: &General) -> anyhow::Result<()> {
             say(&format!("{name:20} {size:9} {origin}"));
         }
     }
+    list_segmenters(general);
     if !general.json {
         say(
             "\nWeights in torchvision's or timm's naming, as .safetensors (one file or an index of",
@@ -32,4 +36,21 @@ pub(crate) fn run(general: &General) -> anyhow::Result<()> {
         say("shards), .pth or .pt. OWNER/REPOSITORY of the hub is a model too; @COMMIT pins it.");
     }
     Ok(())
+}
+
+/// Segment Anything's networks, for `--segmenter`.
+fn list_segmenters(general: &General) {
+    if !general.json {
+        say("\nSEGMENTER                      WEIGHTS WITHOUT --sam-weights FILE");
+    }
+    for SamWeights { variant, repository, file, .. } in SAM_WEIGHTS {
+        let name = variant.name();
+        if general.json {
+            let role = "segmenter";
+            say(&json!({ "model": name, "role": role, "hub": repository, "file": file })
+                .to_string());
+        } else {
+            say(&format!("{name:30} huggingface.co/{repository}"));
+        }
+    }
 }

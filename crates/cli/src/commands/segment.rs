@@ -2,25 +2,32 @@
 
 use std::io::Cursor;
 
-use hsets_pipeline::{core::SegmentMap, models::read_photo};
-use hsets_report::output::write_file;
+use hsets_pipeline::{
+    core::{SegmentMap, Segmentation},
+    models::read_photo,
+};
+use hsets_report::{output::write_file, record};
 use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat};
 use serde_json::json;
 
 use crate::{
     args::{General, SegmentArgs},
     output,
+    progress::{self, Bars},
+    segmenter::described,
 };
 
 pub(crate) fn run(args: &SegmentArgs, general: &General) -> anyhow::Result<()> {
+    let choice = args.segmenter.choice(general)?;
     let photo = read_photo(&args.image)?;
-    let choice = args.segmenter.choice().for_side(photo.width().min(photo.height()));
-    let segments = choice.build()?.segment(&photo)?;
-    crate::progress::check()?;
+    let choice = choice.for_side(photo.width().min(photo.height()));
+    let bars = Bars::new(general.quiet, String::new());
+    let Segmentation { segments, masks } = choice.build()?.segment_with(&photo, &bars)?;
+    progress::check()?;
     write_file(&args.out, &encode(&segments)?)?;
     let (input, out) = (args.image.display(), args.out.display());
     if general.json {
-        let record = json!({
+        let mut record = json!({
             "input": input.to_string(),
             "segmenter": choice.to_string(),
             "n_segments": segments.n_segments(),
@@ -29,9 +36,15 @@ pub(crate) fn run(args: &SegmentArgs, general: &General) -> anyhow::Result<()> {
             "out": out.to_string(),
             "seed": general.seed,
         });
+        if let Some(masks) = &masks {
+            record["masks"] = record::masks(masks);
+        }
         output::say(&record.to_string());
     } else if !general.quiet {
         output::say(&format!("{input}: {} segments -> {out}", segments.n_segments()));
+        if let Some(masks) = &masks {
+            output::say(&format!("  {}", described(masks)));
+        }
     }
     Ok(())
 }

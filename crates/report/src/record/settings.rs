@@ -14,7 +14,7 @@ use hsets_pipeline::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::Provenance;
+use super::{Provenance, segmenter::segmenter};
 
 /// What was asked for, in full.
 #[derive(Debug, Clone, Serialize)]
@@ -22,6 +22,7 @@ pub(super) struct SettingsRecord {
     method: &'static str,
     preset: String,
     segmenter: String,
+    segmentation: Value,
     baseline: String,
     detection: Value,
     attribution: Value,
@@ -34,7 +35,8 @@ impl SettingsRecord {
         Self {
             method: settings.method.name(),
             preset: from.preset.to_owned(),
-            segmenter: from.segmenter.to_owned(),
+            segmenter: from.segmenter.to_string(),
+            segmentation: segmenter(from.segmenter),
             baseline: from.baseline.to_owned(),
             detection: detection(&settings.detection),
             attribution: attribution(&settings.attribution),
@@ -111,7 +113,7 @@ fn given_seed(seed: &GivenSeed) -> Value {
 }
 
 /// 0.001 rather than 0.0010000000474974513.
-fn as_typed(value: f32) -> f64 {
+pub(super) fn as_typed(value: f32) -> f64 {
     value.to_string().parse().unwrap_or(f64::from(value))
 }
 

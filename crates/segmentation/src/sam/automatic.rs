@@ -4,7 +4,7 @@ use hsets_core::{Error, Photo, Progress, Result};
 use rayon::prelude::*;
 
 use super::{
-    Bounds, Mask, Prompt, Sam,
+    Bounds, GridPoint, Mask, MaskSettings, Prompt, Sam,
     crops::{Crop, crops, point_grid},
     frame::Upsampling,
     model::Embedding,
@@ -12,117 +12,7 @@ use super::{
     suppression::suppress,
 };
 
-/// A point of a grid, both coordinates in \[0, 1\] of the crop's width and height.
-pub type GridPoint = (f64, f64);
-
-/// Settings of the automatic mask generator, by the names of the original.
-#[derive(Debug, Clone, PartialEq)]
-pub struct MaskSettings {
-    /// Points along one side of the grid; 1 or more.
-    pub points_per_side: usize,
-    /// Points decoded between two looks at progress and cancellation; 1 or more.
-    pub points_per_batch: usize,
-    /// Masks need a predicted IoU above this; 0 or less keeps all.
-    pub pred_iou_thresh: f32,
-    /// Masks need at least this stability score; 0 or less keeps all.
-    pub stability_score_thresh: f32,
-    /// Shift δ of the stability score: area(logit > δ) / area(logit > -δ).
-    pub stability_score_offset: f32,
-    /// IoU of boxes above which the mask of lower predicted IoU is a duplicate.
-    pub box_nms_thresh: f32,
-    /// Layers of crops beside the whole photo; layer i has 4ⁱ crops.
-    pub crop_n_layers: usize,
-    /// As `box_nms_thresh`, between crops; masks of smaller crops win.
-    pub crop_nms_thresh: f32,
-    /// Overlap of the first layer's crops, as a fraction of the shorter side; later layers halve it.
-    pub crop_overlap_ratio: f64,
-    /// Each layer divides the points per side by this; 1 or more.
-    pub crop_n_points_downscale_factor: usize,
-    /// Explicit points for each layer instead of grids.
-    pub point_grids: Option<Vec<Vec<GridPoint>>>,
-    /// Holes are filled and islands removed that have fewer pixels than this; 0 leaves masks alone.
-    pub min_mask_region_area: usize,
-}
-
 impl MaskSettings {
-    /// The defaults of the original, meant for ViT-H: 1024 points.
-    pub fn original() -> Self {
-        Self {
-            points_per_side: 32,
-            points_per_batch: 64,
-            pred_iou_thresh: 0.88,
-            stability_score_thresh: 0.95,
-            stability_score_offset: 1.0,
-            box_nms_thresh: 0.7,
-            crop_n_layers: 0,
-            crop_nms_thresh: 0.7,
-            crop_overlap_ratio: 512.0 / 1500.0,
-            crop_n_points_downscale_factor: 1,
-            point_grids: None,
-            min_mask_region_area: 0,
-        }
-    }
-
-    /// 256 points: a quarter of the decoding; small objects may be missed.
-    pub fn fast() -> Self {
-        Self { points_per_side: 16, ..Self::original() }
-    }
-
-    /// Fails if a setting is outside its range.
-    pub fn check(&self) -> Result<()> {
-        let at_least_one = |name, value: usize| match value {
-            0 => Err(Error::config(name, value, "1 or more")),
-            _ => Ok(()),
-        };
-        at_least_one("points_per_side", self.points_per_side)?;
-        at_least_one("points_per_batch", self.points_per_batch)?;
-        at_least_one("crop_n_points_downscale_factor", self.crop_n_points_downscale_factor)?;
-        let fractions = [
-            ("box_nms_thresh", f64::from(self.box_nms_thresh)),
-            ("crop_nms_thresh", f64::from(self.crop_nms_thresh)),
-            ("crop_overlap_ratio", self.crop_overlap_ratio),
-        ];
-        for (name, value) in fractions {
-            if !(0.0..=1.0).contains(&value) {
-                return Err(Error::config(name, value, "a number from 0 to 1"));
-            }
-        }
-        if self.crop_n_layers > 5 {
-            return Err(Error::config("crop_n_layers", self.crop_n_layers, "0 to 5"));
-        }
-        let thresholds = [
-            ("pred_iou_thresh", self.pred_iou_thresh),
-            ("stability_score_thresh", self.stability_score_thresh),
-            ("stability_score_offset", self.stability_score_offset),
-        ];
-        for (name, value) in thresholds {
-            if !value.is_finite() {
-                return Err(Error::config(name, value, "a finite number"));
-            }
-        }
-        self.check_grids()
-    }
-
-    fn check_grids(&self) -> Result<()> {
-        let Some(grids) = &self.point_grids else {
-            let divisor =
-                self.crop_n_points_downscale_factor.checked_pow(self.crop_n_layers as u32);
-            let fewest = divisor.map_or(0, |divisor| self.points_per_side / divisor);
-            let allowed = "at least one point per side in the last crop layer";
-            return if fewest > 0 {
-                Ok(())
-            } else {
-                Err(Error::config("points_per_side", self.points_per_side, allowed))
-            };
-        };
-        let inside = |(x, y): &GridPoint| (0.0..=1.0).contains(x) && (0.0..=1.0).contains(y);
-        if grids.len() != self.crop_n_layers + 1 || !grids.iter().flatten().all(inside) {
-            let allowed = "points in [0, 1] for the photo and for every crop layer";
-            return Err(Error::config("point_grids", format!("{} grids", grids.len()), allowed));
-        }
-        Ok(())
-    }
-
     /// The points of a crop layer.
     fn points(&self, layer: usize) -> Vec<GridPoint> {
         match &self.point_grids {
@@ -163,13 +53,14 @@ pub fn find_masks(
 ) -> Result<Vec<FoundMask>> {
     settings.check()?;
     let crops = crops(photo.height(), photo.width(), settings);
-    let n_points: usize = crops.iter().map(|crop| settings.points(crop.layer).len()).sum();
-    progress.begin("SAM masks", n_points as u64);
     let mut found = Vec::new();
-    for crop in &crops {
-        found.extend(masks_of_crop(sam, photo, crop, settings, progress)?);
+    for (number, crop) in (1..).zip(&crops) {
+        let stage = match crops.len() {
+            1 => "SAM masks".to_owned(),
+            n => format!("SAM masks {number}/{n}"),
+        };
+        found.extend(masks_of_crop(sam, photo, crop, settings, (&stage, progress))?);
     }
-    progress.end();
     if crops.len() > 1 {
         let scores: Vec<f32> = found.iter().map(|found| 1.0 / box_area(found.crop)).collect();
         found = keep(found, &scores, settings.crop_nms_thresh);
@@ -211,11 +102,10 @@ fn masks_of_crop(
     photo: &Photo,
     crop: &Crop,
     settings: &MaskSettings,
-    progress: &dyn Progress,
+    (stage, progress): (&str, &dyn Progress),
 ) -> Result<Vec<FoundMask>> {
-    let check = || if progress.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) };
     let part = crop.cut(photo)?;
-    let embedding = sam.embed(&part, &check)?;
+    let embedding = sam.embed(&part, progress)?;
     let generator = Generator {
         sam,
         settings,
@@ -227,13 +117,21 @@ fn masks_of_crop(
     let (width, height) = (part.width() as f64, part.height() as f64);
     let points: Vec<_> = settings.points(crop.layer);
     let points: Vec<_> = points.into_iter().map(|(x, y)| (x * width, y * height)).collect();
+    let masks_at = |&point: &(f64, f64)| {
+        if progress.is_cancelled() {
+            return Err(Error::Cancelled);
+        }
+        let masks = generator.masks_at(point);
+        progress.advance(1);
+        Ok(masks)
+    };
+    progress.begin(stage, points.len() as u64);
     let mut found: Vec<FoundMask> = Vec::new();
     for batch in points.chunks(settings.points_per_batch) {
-        check()?;
-        let masks: Vec<_> = batch.par_iter().map(|&point| generator.masks_at(point)).collect();
-        found.extend(masks.into_iter().flatten());
-        progress.advance(batch.len() as u64);
+        let masks: Result<Vec<_>> = batch.par_iter().map(masks_at).collect();
+        found.extend(masks?.into_iter().flatten());
     }
+    progress.end();
     let scores: Vec<f32> = found.iter().map(|found| found.predicted_iou).collect();
     Ok(keep(found, &scores, settings.box_nms_thresh))
 }

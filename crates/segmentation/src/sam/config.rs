@@ -1,36 +1,8 @@
 //! What distinguishes one Segment Anything network from another.
 
-use std::{fmt, str::FromStr};
+use super::SamVariant;
 
-use hsets_core::{Error, Result};
-
-/// The published networks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Variant {
-    /// ViT-B: 91 million parameters.
-    VitB,
-    /// ViT-L: 308 million parameters.
-    VitL,
-    /// ViT-H: 636 million parameters.
-    VitH,
-    /// `MobileSAM`: `TinyViT` 5M as encoder, 10 million parameters in all.
-    Mobile,
-}
-
-impl Variant {
-    /// All variants, smallest encoder first.
-    pub const ALL: [Self; 4] = [Self::Mobile, Self::VitB, Self::VitL, Self::VitH];
-
-    /// The name users type.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::VitB => "sam-vit-b",
-            Self::VitL => "sam-vit-l",
-            Self::VitH => "sam-vit-h",
-            Self::Mobile => "mobile-sam",
-        }
-    }
-
+impl SamVariant {
     /// Sizes of the network.
     pub fn config(self) -> SamConfig {
         let vit = |dim, depth, heads| {
@@ -49,22 +21,6 @@ impl Variant {
             }),
         };
         SamConfig { image_size: 1024, encoder, dim: 256, mlp_dim: 2048 }
-    }
-}
-
-impl fmt::Display for Variant {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Variant {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self> {
-        let known = Self::ALL.into_iter().find(|variant| variant.name() == name);
-        let names = Self::ALL.map(Self::name).join(", ");
-        known.ok_or_else(|| Error::config("SAM variant", name, format!("one of {names}")))
     }
 }
 
@@ -95,6 +51,16 @@ pub enum EncoderConfig {
     Vit(VitConfig),
     /// `TinyViT`, of `MobileSAM`.
     TinyVit(TinyVitConfig),
+}
+
+impl EncoderConfig {
+    /// Blocks one after the other.
+    pub(super) fn n_blocks(&self) -> usize {
+        match self {
+            Self::Vit(vit) => vit.depth,
+            Self::TinyVit(vit) => vit.depths.iter().sum(),
+        }
+    }
 }
 
 /// Sizes of a vision transformer.

@@ -6,13 +6,13 @@
 //! pixel of the masks, and [`SamSegmenter`] joins all of it with a cache ([`MaskCache`]) and a fallback.
 //!
 //! ```no_run
-//! use hsets_segmentation::{Photo, Segmenter, Whole, sam::{Sam, SamSegmenter, Variant}};
+//! use hsets_segmentation::{Photo, Segmenter, Whole, sam::{Sam, SamSegmenter, SamVariant}};
 //!
-//! let sam = Sam::load("mobile_sam.pt".as_ref(), Some(Variant::Mobile))?;
+//! let sam = Sam::load("mobile_sam.pt".as_ref(), Some(SamVariant::Mobile))?;
 //! let segmenter = SamSegmenter::new(sam, Box::new(Whole));
 //! let photo = Photo::new(2, 1, vec![0; 6])?;
 //! let result = segmenter.run(&photo, &hsets_core::Silent)?;
-//! println!("{} segments, {:.0} % covered", result.segments.n_segments(), 100.0 * result.report.coverage);
+//! println!("{} masks, {:.0} % covered", result.masks.len(), 100.0 * result.report.partition.coverage);
 //! # Ok::<(), hsets_segmentation::Error>(())
 //! ```
 //!
@@ -55,15 +55,18 @@ mod tiny_vit;
 mod vit;
 mod weights;
 
-pub use automatic::{FoundMask, GridPoint, MaskSettings, find_masks};
+pub use automatic::{FoundMask, find_masks};
 pub use cache::MaskCache;
-pub use config::{EncoderConfig, SamConfig, TinyVitConfig, Variant, VitConfig};
+pub use config::{EncoderConfig, SamConfig, TinyVitConfig, VitConfig};
 pub use mask::{Bounds, Mask};
 pub use model::{Embedding, Prediction, Sam};
-pub use partition::{PartitionReport, Uncovered, partition};
+pub use partition::partition;
 pub use prompt::{Point, Prompt};
 pub use segmenter::{SamSegmenter, SamSegments};
 pub use weights::WeightsError;
 
+pub use crate::sam_options::{GridPoint, MaskSettings, SamVariant, Uncovered};
+pub use hsets_core::{MaskReport, PartitionReport};
+
 /// Asked between layers; fails when the user wants to stop.
-pub type Check<'a> = dyn Fn() -> hsets_core::Result<()> + 'a;
+type Check<'a> = dyn Fn() -> hsets_core::Result<()> + 'a;

@@ -1,24 +1,18 @@
 //! The network as a whole: photo → embedding → masks of prompts.
 
-use std::{
-    fmt::Write as _,
-    io::Read,
-    path::{Path, PathBuf},
-    sync::OnceLock,
-};
+use std::path::Path;
 
-use hsets_core::{Error, Photo, Result};
-use sha2::{Digest, Sha256};
+use hsets_core::{Error, Photo, Progress, Result};
 
 use super::{
-    Check, EncoderConfig, Mask, Prompt, SamConfig, Variant, WeightsError,
+    EncoderConfig, Mask, Prompt, SamConfig, SamVariant, WeightsError,
     conv::Size,
     decoder::{Cells, Decoder},
     frame::Frame,
     prompt::PromptEncoder,
     tiny_vit::TinyVit,
     vit::Vit,
-    weights::Weights,
+    weights::{self, Weights},
 };
 
 /// A Segment Anything network with its weights.
@@ -30,9 +24,8 @@ pub struct Sam {
     pub(super) decoder: Decoder,
     /// Positional encoding of the embedding's cells.
     pub(super) positions: Vec<f32>,
-    variant: Option<Variant>,
-    path: PathBuf,
-    digest: OnceLock<String>,
+    variant: Option<SamVariant>,
+    digest: String,
 }
 
 #[derive(Debug)]
@@ -64,15 +57,38 @@ pub struct Prediction {
 impl Sam {
     /// Reads weights by Meta's or Hugging Face's names. Without a variant, the file tells; with
     /// one, another is an error. A fine-tune of the same shape (`MedSAM` is a ViT-B) loads as well.
-    pub fn load(path: &Path, variant: Option<Variant>) -> Result<Self, WeightsError> {
+    pub fn load(path: &Path, variant: Option<SamVariant>) -> Result<Self, WeightsError> {
+        let digest = weights::digest(path)?;
+        Self::load_digested(path, variant, digest)
+    }
+
+    /// As [`Self::load`], but fails before reading anything unless the file has this SHA-256, in
+    /// hexadecimal.
+    pub fn load_verified(
+        path: &Path,
+        variant: Option<SamVariant>,
+        sha256: &str,
+    ) -> Result<Self, WeightsError> {
+        let digest = weights::digest(path)?;
+        if !digest.eq_ignore_ascii_case(sha256) {
+            let (path, expected) = (path.into(), sha256.into());
+            return Err(WeightsError::Digest { path, expected, found: digest });
+        }
+        Self::load_digested(path, variant, digest)
+    }
+
+    fn load_digested(
+        path: &Path,
+        variant: Option<SamVariant>,
+        digest: String,
+    ) -> Result<Self, WeightsError> {
         let weights = Weights::open(path)?;
         if let Some(variant) = variant {
             weights.expect(variant)?;
         }
         let variant = weights.variant()?;
         let mut sam = Self::new(variant.config(), &weights)?;
-        sam.variant = Some(variant);
-        sam.path = path.into();
+        (sam.variant, sam.digest) = (Some(variant), digest);
         Ok(sam)
     }
 
@@ -90,14 +106,8 @@ impl Sam {
             decoder: Decoder::new(&config, weights)?,
             config,
             variant: None,
-            path: PathBuf::new(),
-            digest: OnceLock::new(),
+            digest: String::new(),
         })
-    }
-
-    #[cfg(test)]
-    pub(super) fn set_path(&mut self, path: &Path) {
-        self.path = path.into();
     }
 
     /// Sizes of the network.
@@ -106,36 +116,33 @@ impl Sam {
     }
 
     /// Which published network it is, where it was read from a file.
-    pub fn variant(&self) -> Option<Variant> {
+    pub fn variant(&self) -> Option<SamVariant> {
         self.variant
     }
 
-    /// SHA-256 of the weight file, in hexadecimal; read once, when first asked for.
-    pub fn weights_digest(&self) -> Result<&str> {
-        if let Some(digest) = self.digest.get() {
-            return Ok(digest);
-        }
-        let mut hasher = Sha256::new();
-        let mut file = std::fs::File::open(&self.path).map_err(Error::field)?;
-        let mut buffer = vec![0; 1 << 20];
-        loop {
-            match file.read(&mut buffer).map_err(Error::field)? {
-                0 => break,
-                n => hasher.update(&buffer[..n]),
-            }
-        }
-        Ok(self.digest.get_or_init(|| hexadecimal(&hasher.finalize())))
+    /// SHA-256 of the weight file, in hexadecimal; empty for weights that are not from a file.
+    pub fn weights_digest(&self) -> &str {
+        &self.digest
     }
 
-    /// Runs the image encoder: the photo is resized so that its longer side is 1024. `check` is
-    /// asked between blocks and stops the run with its error.
-    pub fn embed(&self, photo: &Photo, check: &Check<'_>) -> Result<Embedding> {
+    /// Runs the image encoder: the photo is resized so that its longer side is 1024. Reports a stage
+    /// of one unit per block, and stops between blocks when asked to.
+    pub fn embed(&self, photo: &Photo, progress: &dyn Progress) -> Result<Embedding> {
         let frame = Frame::new((photo.height(), photo.width()), self.config.image_size);
         let image = frame.image(photo);
-        let values = match &self.encoder {
-            Encoder::Vit(encoder) => encoder.forward(&image, check)?,
-            Encoder::TinyVit(encoder) => encoder.forward(&image, check)?,
+        progress.begin("SAM encoder", self.config.encoder.n_blocks() as u64);
+        let check = || {
+            if progress.is_cancelled() {
+                return Err(Error::Cancelled);
+            }
+            progress.advance(1);
+            Ok(())
         };
+        let values = match &self.encoder {
+            Encoder::Vit(encoder) => encoder.forward(&image, &check)?,
+            Encoder::TinyVit(encoder) => encoder.forward(&image, &check)?,
+        };
+        progress.end();
         let cells =
             self.decoder.cells(&values, &self.prompts.dense(&Prompt::default()), &self.positions);
         Ok(Embedding { frame, values, cells })
@@ -192,13 +199,4 @@ impl Embedding {
     pub fn values(&self) -> &[f32] {
         &self.values
     }
-}
-
-/// Bytes as hexadecimal digits.
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

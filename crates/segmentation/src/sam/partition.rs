@@ -2,38 +2,9 @@
 
 use std::collections::VecDeque;
 
-use hsets_core::{Error, Result, SegmentMap};
+use hsets_core::{Error, PartitionReport, Result, SegmentMap};
 
-use super::Mask;
-
-/// What becomes of pixels that no mask covers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Uncovered {
-    /// They share a label of their own.
-    #[default]
-    OwnLabel,
-    /// They join the nearest mask, by steps to the four neighbours.
-    NearestMask,
-}
-
-/// How masks became a partition.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PartitionReport {
-    /// Masks found.
-    pub n_masks: usize,
-    /// Masks of which a pixel is left to see.
-    pub n_visible: usize,
-    /// Fraction of the pixels that some mask covers.
-    pub coverage: f64,
-    /// Fraction of the pixels that two masks or more cover.
-    pub overlap: f64,
-    /// Most masks that cover one pixel.
-    pub deepest: usize,
-    /// What the user should know, in sentences.
-    pub notes: Vec<String>,
-    /// Whether the segments are another segmenter's, because the masks gave less than two.
-    pub fell_back: bool,
-}
+use super::{Mask, Uncovered};
 
 /// Paints the masks, the largest first, so that the smallest on top wins; of equal areas the later
 /// wins. Labels are dense, in the order of painting; uncovered pixels with a label of their own come

@@ -1,10 +1,11 @@
 //! Segment Anything as a segmenter.
 
-use hsets_core::{Photo, Progress, Result, SegmentMap, Segmenter, Silent};
+use hsets_core::{
+    MaskReport, Photo, Progress, Result, SegmentMap, Segmentation, Segmenter, Silent,
+};
 
 use super::{
-    FoundMask, Mask, MaskCache, MaskSettings, PartitionReport, Sam, Uncovered, find_masks,
-    partition,
+    FoundMask, Mask, MaskCache, MaskSettings, Sam, SamVariant, Uncovered, find_masks, partition,
 };
 
 /// Masks of Segment Anything as a partition, with a fallback where there is none.
@@ -27,7 +28,7 @@ pub struct SamSegments {
     /// The partition.
     pub segments: SegmentMap,
     /// How it came about.
-    pub report: PartitionReport,
+    pub report: MaskReport,
     /// The masks, before they became a partition.
     pub masks: Vec<FoundMask>,
 }
@@ -55,6 +56,11 @@ impl SamSegmenter {
                 .notes
                 .push(format!("{what}: {count} segments of the fallback segmenter instead"));
         }
+        let report = MaskReport {
+            network: self.sam.variant().map_or("custom", SamVariant::name).to_owned(),
+            weights_sha256: self.sam.weights_digest().to_owned(),
+            partition: report,
+        };
         Ok(SamSegments { segments, report, masks })
     }
 
@@ -63,7 +69,7 @@ impl SamSegmenter {
         let Some(cache) = &self.cache else {
             return find_masks(&self.sam, photo, &self.settings, progress);
         };
-        let key = MaskCache::key(photo, self.sam.weights_digest()?, &self.settings);
+        let key = MaskCache::key(photo, self.sam.weights_digest(), &self.settings);
         if let Some(masks) = cache.load(&key, photo) {
             return Ok(masks);
         }
@@ -76,6 +82,11 @@ impl SamSegmenter {
 impl Segmenter for SamSegmenter {
     fn segment(&self, photo: &Photo) -> Result<SegmentMap> {
         Ok(self.run(photo, &Silent)?.segments)
+    }
+
+    fn segment_with(&self, photo: &Photo, progress: &dyn Progress) -> Result<Segmentation> {
+        let SamSegments { segments, report, .. } = self.run(photo, progress)?;
+        Ok(Segmentation { segments, masks: Some(report) })
     }
 }
 

@@ -3,12 +3,16 @@
 use std::{
     collections::BTreeSet,
     ffi::OsStr,
+    fmt::Write as _,
+    fs::File,
+    io::{self, Read as _},
     path::{Path, PathBuf},
 };
 
 use candle_core::{DType, Device, Tensor, pickle::PthTensors, safetensors::BufferedSafetensors};
+use sha2::{Digest as _, Sha256};
 
-use super::Variant;
+use super::SamVariant;
 
 /// Why weights could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -55,9 +59,22 @@ pub enum WeightsError {
         /// The file.
         path: PathBuf,
         /// What was asked for.
-        asked: Variant,
+        asked: SamVariant,
         /// What the file holds.
-        found: Variant,
+        found: SamVariant,
+    },
+    /// The file is not the one that was published.
+    #[error(
+        "{path} has the SHA-256 {found}, expected {expected}: it is damaged or another file; remove \
+         it and fetch it again"
+    )]
+    Digest {
+        /// The file.
+        path: PathBuf,
+        /// SHA-256 that it should have, in hexadecimal.
+        expected: String,
+        /// SHA-256 that it has.
+        found: String,
     },
 }
 
@@ -65,6 +82,29 @@ impl From<WeightsError> for hsets_core::Error {
     fn from(error: WeightsError) -> Self {
         Self::field(error)
     }
+}
+
+/// SHA-256 of a file, in hexadecimal.
+pub(super) fn digest(path: &Path) -> Result<String, WeightsError> {
+    let fail =
+        |error: io::Error| WeightsError::Read { path: path.into(), reason: error.to_string() };
+    let mut file = File::open(path).map_err(fail)?;
+    let (mut hasher, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut buffer).map_err(fail)? {
+            0 => return Ok(hexadecimal(&hasher.finalize())),
+            n => hasher.update(&buffer[..n]),
+        }
+    }
+}
+
+/// Bytes as hexadecimal digits.
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// Tensors by Meta's names, whatever the file calls them.
@@ -116,23 +156,23 @@ impl Weights {
     }
 
     /// Which published network the weights are of.
-    pub(super) fn variant(&self) -> Result<Variant, WeightsError> {
+    pub(super) fn variant(&self) -> Result<SamVariant, WeightsError> {
         if self.stored_name("image_encoder.patch_embed.seq.0.c.weight").is_some() {
-            return Ok(Variant::Mobile);
+            return Ok(SamVariant::Mobile);
         }
         let deep = |block: usize| {
             self.stored_name(&format!("image_encoder.blocks.{block}.norm1.weight")).is_some()
         };
         match (deep(0), deep(12), deep(24)) {
-            (true, false, _) => Ok(Variant::VitB),
-            (true, true, false) => Ok(Variant::VitL),
-            (true, true, true) => Ok(Variant::VitH),
+            (true, false, _) => Ok(SamVariant::VitB),
+            (true, true, false) => Ok(SamVariant::VitL),
+            (true, true, true) => Ok(SamVariant::VitH),
             _ => Err(self.missing("image_encoder.blocks.0.norm1.weight")),
         }
     }
 
     /// Fails unless the weights are of this variant.
-    pub(super) fn expect(&self, asked: Variant) -> Result<(), WeightsError> {
+    pub(super) fn expect(&self, asked: SamVariant) -> Result<(), WeightsError> {
         let found = self.variant()?;
         if found == asked {
             return Ok(());
