@@ -31,6 +31,7 @@ pub(crate) struct SegmenterArgs {
 /// What only Segment Anything needs.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Segments by Segment Anything")]
+#[allow(clippy::struct_field_names, reason = "named as they are typed")]
 struct SamArgs {
     /// Weights: .safetensors, .pth or .pt [default: from the hub]
     #[arg(long, value_name = "FILE")]

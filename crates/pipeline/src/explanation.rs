@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use hsets_core::{
-    CompletenessGap, FeatureSet, Image, MaskReport, SaliencyMap, SegmentMap, Target,
-};
+use hsets_core::{CompletenessGap, FeatureSet, Image, MaskReport, SaliencyMap, SegmentMap, Target};
 use hsets_detection::Stop;
 
 use crate::Work;

@@ -4,7 +4,9 @@ use std::{path::Path, time::Instant};
 
 use hsets_pipeline::{
     Explainer, Explanation, Method, MetricReport, MetricSettings, Settings, Subject, Work,
-    core::{Error, Segmenter}, models::Prepared, segmentation::SegmenterChoice,
+    core::{Error, Segmenter},
+    models::Prepared,
+    segmentation::SegmenterChoice,
 };
 use hsets_report::{
     Cell, Comparison, Tensors,
@@ -85,7 +87,8 @@ impl Job<'_> {
             normalisation: &normalisation,
         };
         let bars = Bars::new(self.general.quiet, prefix.to_owned());
-        let explainer = Explainer::new(self.network.field(), &subject, self.segmenter.as_ref(), &bars)?;
+        let explainer =
+            Explainer::new(self.network.field(), &subject, self.segmenter.as_ref(), &bars)?;
         let begun = Instant::now();
         let mut outcomes = Vec::with_capacity(self.methods.len());
         for (index, &method) in self.methods.iter().enumerate() {

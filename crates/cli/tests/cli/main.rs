@@ -6,4 +6,5 @@ mod contract;
 mod determinism;
 mod interruption;
 mod measuring;
+mod segmenters;
 mod support;
