@@ -34,7 +34,11 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("hsets-report", &["hsets-core", "hsets-pipeline"]),
-    ("hsets", &["hsets-pipeline", "hsets-report", "hsets-scenes", "hsets-datasets"]),
+    ("hsets-training", &["hsets-core", "hsets-datasets", "hsets-autodiff", "hsets-models"]),
+    (
+        "hsets",
+        &["hsets-training", "hsets-pipeline", "hsets-report", "hsets-scenes", "hsets-datasets"],
+    ),
 ];
 
 /// Crates a user can have without candle; where it is allowed, it is optional.
@@ -54,6 +58,7 @@ const FEATURES: &[(&str, &[&str])] = &[
     ("hsets", &["quickshift", "sam", "cuda", "cudnn", "metal"]),
     ("hsets-pipeline", &["quickshift", "sam", "cuda", "cudnn", "metal"]),
     ("hsets-segmentation", &["quickshift", "sam"]),
+    ("hsets-training", &["cuda", "cudnn", "metal"]),
 ];
 
 /// Longest source file, in lines.

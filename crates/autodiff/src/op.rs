@@ -11,6 +11,13 @@ use hsets_core::Smoothing;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ParameterId(pub(crate) usize);
 
+impl ParameterId {
+    /// Position in [`crate::Graph::parameters`].
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
 /// One op of a graph.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Op {

@@ -14,7 +14,7 @@ use hsets_pipeline::{
     models::{Device, PaddingMode},
 };
 
-use crate::segmenter::SegmenterArgs;
+use crate::{commands::train::TrainArgs, segmenter::SegmenterArgs};
 
 pub(crate) use measuring::{CompareArgs, MetricArgs, Metrics, MetricsArgs, chosen};
 
@@ -57,6 +57,8 @@ pub(crate) enum Command {
     Ig(IgArgs),
     /// Segment a picture and write its label map as PNG
     Segment(SegmentArgs),
+    /// Train a network, from random weights or from trained ones
+    Train(Box<TrainArgs>),
     /// List what can be loaded, and from where
     Models,
 }

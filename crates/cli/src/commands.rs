@@ -11,3 +11,4 @@ pub(crate) mod models;
 pub(crate) mod predict;
 pub(crate) mod segment;
 mod tensors;
+pub(crate) mod train;

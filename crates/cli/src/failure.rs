@@ -93,6 +93,12 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             _ => None,
         };
     }
+    if let Some(hsets_training::Error::Core(error)) = cause.downcast_ref() {
+        return code_of(error);
+    }
+    if let Some(hsets_training::Error::Models(error)) = cause.downcast_ref() {
+        return code_of(error);
+    }
     match cause.downcast_ref::<core::Error>()? {
         core::Error::Cancelled => Some(INTERRUPTED),
         core::Error::Config { .. } | core::Error::Unsupported(_) => Some(USAGE),

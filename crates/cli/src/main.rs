@@ -42,6 +42,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Hessian(args) => Ok(commands::hessian::run(args, general)?),
         Command::Ig(args) => Ok(commands::ig::run(args, general)?),
         Command::Segment(args) => Ok(commands::segment::run(args, general)?),
+        Command::Train(args) => Ok(commands::train::run(args, general)?),
         Command::Models => Ok(commands::models::run(general)?),
     }
 }

@@ -14,7 +14,7 @@ use crate::model_config::ModelConfig;
 use crate::preprocessing::{Prepared, Preprocessing};
 use crate::recognise::{classes, fits, hidden_features, recognise};
 use crate::resample::Interpolation;
-use crate::weights::WeightFile;
+use crate::weights::{Naming, WeightFile};
 
 /// What to load and what to override. `None` everywhere means: as the weights say.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -67,7 +67,7 @@ pub struct Classifier {
     network: Box<dyn TwiceDifferentiable>,
     preprocessing: Preprocessing,
     labels: Labels,
-    padding: PaddingMode,
+    graph_options: GraphOptions,
     sha256: String,
 }
 
@@ -96,6 +96,25 @@ impl Classifier {
         Self::from_file(file, &stated, name, None, options)
     }
 
+    /// A network with pseudo-random weights, to be trained; the model and the weights of `options`
+    /// do not matter.
+    pub fn untrained(
+        architecture: Architecture,
+        n_classes: usize,
+        options: &LoadOptions,
+    ) -> Result<Self> {
+        let stated = ModelConfig::default();
+        let shape = preprocessing(architecture, &stated, options).shape();
+        let graph = architecture.graph(&GraphOptions::new(shape, n_classes))?;
+        let file = WeightFile {
+            weights: Weights::random(&graph, 0)?,
+            naming: Naming::Torchvision,
+            metadata: std::collections::BTreeMap::new(),
+            sha256: String::new(),
+        };
+        Self::assemble(architecture, file, &stated, options, Path::new("random weights"))
+    }
+
     fn from_file(
         file: WeightFile,
         stated: &ModelConfig,
@@ -122,8 +141,8 @@ impl Classifier {
         let n_classes = classes(architecture, &file.weights).unwrap_or(1000);
         let eps = architecture.batch_norm_eps(file.naming);
         let graph_options = GraphOptions {
-            padding: options.padding.unwrap_or_default(),
-            batch_norm_eps: Some(options.batch_norm_eps.unwrap_or(eps)),
+            padding: options.padding.or(stated.padding).unwrap_or_default(),
+            batch_norm_eps: options.batch_norm_eps.or(stated.batch_norm_eps).or(Some(eps)),
             hidden_features: hidden_features(architecture, &file.weights),
             ..GraphOptions::new(preprocessing.shape(), n_classes)
         };
@@ -138,7 +157,7 @@ impl Classifier {
             graph,
             weights: file.weights,
             preprocessing,
-            padding: graph_options.padding,
+            graph_options,
             sha256: file.sha256,
         })
     }
@@ -175,7 +194,19 @@ impl Classifier {
 
     /// How strided convolutions pad.
     pub fn padding(&self) -> PaddingMode {
-        self.padding
+        self.graph_options.padding
+    }
+
+    /// eps of the batch norms.
+    pub fn batch_norm_eps(&self) -> f64 {
+        let usual = || self.architecture.batch_norm_eps(Naming::Torchvision);
+        self.graph_options.batch_norm_eps.unwrap_or_else(usual)
+    }
+
+    /// The same structure with another number of logits, to be trained.
+    pub fn graph_for(&self, n_logits: usize) -> Result<Graph> {
+        let options = GraphOptions { n_classes: n_logits, ..self.graph_options.clone() };
+        self.architecture.graph(&options)
     }
 
     /// SHA-256 of the weight file in hexadecimal.

@@ -26,15 +26,22 @@ impl Device {
         weights: &Weights,
         memory: Option<usize>,
     ) -> Result<Box<dyn TwiceDifferentiable>> {
+        if self == Self::Cpu {
+            return boxed(Network::<Cpu<f32>>::new(graph, weights)?, memory);
+        }
+        boxed(Network::on_device(graph, weights, &self.candle()?)?, memory)
+    }
+
+    /// The device as candle has it.
+    pub fn candle(self) -> Result<candle_core::Device> {
         let device = match self {
-            Self::Cpu => return boxed(Network::<Cpu<f32>>::new(graph, weights)?, memory),
+            Self::Cpu => Ok(candle_core::Device::Cpu),
             Self::Cuda if cfg!(feature = "cuda") => candle_core::Device::new_cuda(0),
             Self::Metal if cfg!(feature = "metal") => candle_core::Device::new_metal(0),
             Self::Cuda => return Err(not_in_this_build("cuda")),
             Self::Metal => return Err(not_in_this_build("metal")),
         };
-        let device = device.map_err(hsets_autodiff::Error::from)?;
-        boxed(Network::on_device(graph, weights, &device)?, memory)
+        Ok(device.map_err(hsets_autodiff::Error::from)?)
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::architecture::PaddingMode;
 use crate::error::{Error, Result};
 use crate::preprocessing::Preprocessing;
 use crate::resample::Interpolation;
@@ -20,13 +21,15 @@ pub(crate) struct ModelConfig {
     input_size: Option<[usize; 2]>,
     interpolation: Option<Interpolation>,
     crop_fraction: Option<f64>,
+    pub(crate) padding: Option<PaddingMode>,
+    pub(crate) batch_norm_eps: Option<f64>,
 }
 
 impl ModelConfig {
-    /// From `__metadata__`: `architecture` and `interpolation` as they are, `labels`, `mean`,
-    /// `std`, `input_size` and `crop_pct` as JSON.
+    /// From `__metadata__`: `architecture`, `interpolation` and `padding` as they are, `labels`,
+    /// `mean`, `std`, `input_size`, `crop_pct` and `batch_norm_eps` as JSON.
     pub(crate) fn from_metadata(metadata: &BTreeMap<String, String>) -> Result<Self, String> {
-        const PLAIN: [&str; 2] = ["architecture", "interpolation"];
+        const PLAIN: [&str; 3] = ["architecture", "interpolation", "padding"];
         let mut object = serde_json::Map::new();
         for (key, text) in metadata {
             let value = if PLAIN.contains(&key.as_str()) {
@@ -72,6 +75,8 @@ impl ModelConfig {
             // Filters this program does not have (lanczos) fall back to the default.
             interpolation: interpolation.and_then(Result::ok),
             crop_fraction: json["crop_pct"].as_f64().filter(|f| *f > 0.0 && *f <= 1.0),
+            padding: text("padding").and_then(|name| name.parse().ok()),
+            batch_norm_eps: json["batch_norm_eps"].as_f64().filter(|eps| *eps >= 0.0),
         })
     }
 
@@ -86,6 +91,8 @@ impl ModelConfig {
             input_size: self.input_size.or(other.input_size),
             interpolation: self.interpolation.or(other.interpolation),
             crop_fraction: self.crop_fraction.or(other.crop_fraction),
+            padding: self.padding.or(other.padding),
+            batch_norm_eps: self.batch_norm_eps.or(other.batch_norm_eps),
         }
     }
 

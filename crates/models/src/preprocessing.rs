@@ -110,6 +110,24 @@ impl Preprocessing {
         Ok(Prepared { image: self.normalize(&photo)?, photo })
     }
 
+    /// Resizes a part of the photo, \[x, y, width, height\] in its pixels, to what the network
+    /// sees, and normalises; for training on random crops.
+    pub fn prepare_part(&self, photo: &Photo, part: [usize; 4]) -> Result<Prepared> {
+        self.check()?;
+        let [x, y, width, height] = part;
+        if width * height == 0 || x + width > photo.width() || y + height > photo.height() {
+            let size = format!("inside {}x{}", photo.width(), photo.height());
+            return Err(Error::config("part", format!("{part:?}"), size));
+        }
+        let rows = photo.rgb().chunks_exact(3 * photo.width()).skip(y).take(height);
+        let rgb = rows.flat_map(|row| &row[3 * x..3 * (x + width)]).copied().collect();
+        let size = [self.crop[1], self.crop[0]];
+        let window = Window { size, origin: [0, 0], extent: size };
+        let part = Photo::new(width, height, rgb)?;
+        let photo = Photo::new(size[0], size[1], resize(&part, window, self.interpolation))?;
+        Ok(Prepared { image: self.normalize(&photo)?, photo })
+    }
+
     /// Resizes and crops, as torchvision's `Resize` and `CenterCrop` on a PIL image.
     fn crop(&self, photo: &Photo) -> Result<Photo> {
         let (width, height) = (photo.width(), photo.height());
@@ -181,6 +199,21 @@ mod tests {
         assert_eq!(prepared.image.shape(), Shape::new(3, 224, 224));
         let blue = prepared.image.data()[2 * 224 * 224];
         assert!((blue - (200.0 / 255.0 - 0.406) / 0.225).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_part_is_what_the_cut_photo_would_be() {
+        let rgb: Vec<u8> = (0..3 * 40 * 30).map(|i| (i * 7 % 251) as u8).collect();
+        let photo = Photo::new(40, 30, rgb).unwrap();
+        let cut = (0..20).flat_map(|y| (0..20).map(move |x| (y, x)));
+        let cut = cut.flat_map(|(y, x)| photo.pixel(y + 4, x + 7)).collect();
+        let cut = Photo::new(20, 20, cut).unwrap();
+        let small = Preprocessing { resize: 16, crop: [16; 2], ..Preprocessing::IMAGENET };
+        assert_eq!(
+            small.prepare_part(&photo, [7, 4, 20, 20]).unwrap(),
+            small.prepare(&cut).unwrap()
+        );
+        assert!(small.prepare_part(&photo, [30, 4, 20, 20]).is_err());
     }
 
     #[test]

@@ -8,3 +8,4 @@ mod interruption;
 mod measuring;
 mod segmenters;
 mod support;
+mod training;
