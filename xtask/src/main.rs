@@ -1,6 +1,7 @@
 //! Development tasks, run as `cargo xtask TASK`.
 
 mod bench;
+mod costs;
 mod scenes;
 mod tidy;
 
@@ -21,6 +22,8 @@ enum Command {
 enum Bench {
     /// Gradients and Hessian rows beside PyTorch's, in turns on the same weights and inputs.
     Peers(bench::Peers),
+    /// Whole explanations against image side, rows, features, steps, samples, sets and threads.
+    Costs(costs::Costs),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -28,5 +31,6 @@ fn main() -> anyhow::Result<()> {
         Command::Scenes(args) => scenes::run(&args),
         Command::Tidy => tidy::run(),
         Command::Bench(Bench::Peers(settings)) => bench::peers(&settings),
+        Command::Bench(Bench::Costs(settings)) => costs::run(&settings),
     }
 }
