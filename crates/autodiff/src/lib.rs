@@ -18,9 +18,11 @@ mod plan;
 mod sweep;
 mod training;
 mod weights;
+mod window;
 
 pub use backend::{
     Backend, Cpu, CpuIndices, CpuTensor, Device, DeviceConv2d, DeviceIndices, Through, Trainable,
+    WindowOps,
 };
 pub use builder::GraphBuilder;
 pub use error::{Error, Result, WeightsError};
@@ -31,3 +33,4 @@ pub use network::{Gradient, Linearized, Network};
 pub use op::{Activation, Conv2d, Op, Pad, ParameterId, Pool2d};
 pub use training::{Backpropagation, Moments, Norms, Pass};
 pub use weights::Weights;
+pub use window::Patch;

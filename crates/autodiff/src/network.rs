@@ -10,7 +10,7 @@ use hsets_kernels::Scalar;
 
 use crate::backend::{Backend, Cpu, Device};
 use crate::plan::Plan;
-use crate::sweep::{Linearization, Order};
+use crate::sweep::{Linearization, Order, Tangent};
 use crate::{Error, Graph, Result, Weights};
 
 /// A graph with weights, on the CPU in `f32` or `f64` ([`Network::new`]) or on a candle device
@@ -204,7 +204,9 @@ impl<B: Backend> Linearized<'_, B> {
         let mut products = Vec::with_capacity(directions.len());
         for batch in directions.chunks(self.network.largest_batch()) {
             let directions = self.network.backend.upload(shape, batch)?;
-            products.extend(in_pool(|| self.products_of(directions, batch.len()))?);
+            products.extend(in_pool(|| {
+                self.brought_back(self.linearization.tangent(directions)?, batch.len())
+            })?);
         }
         Ok(products)
     }
@@ -218,15 +220,16 @@ impl<B: Backend> Linearized<'_, B> {
         }
         let mut rows = Vec::with_capacity(features.len());
         for batch in features.chunks(self.network.largest_batch()) {
-            let directions = self.network.backend.one_hot(shape, batch)?;
-            rows.extend(in_pool(|| self.products_of(directions, batch.len()))?);
+            rows.extend(in_pool(|| {
+                self.brought_back(self.linearization.tangent_of_features(batch)?, batch.len())
+            })?);
         }
         Ok(rows)
     }
 
-    fn products_of(&self, directions: B::Tensor, n: usize) -> Result<Vec<Vec<B::Scalar>>> {
+    /// H·v of the n directions v whose tangents are given.
+    fn brought_back(&self, tangent: Tangent<B>, n: usize) -> Result<Vec<Vec<B::Scalar>>> {
         let backend = &self.network.backend;
-        let tangent = self.linearization.tangent(directions)?;
         let logits = widen(&self.logits);
         let bends = backend.download(&tangent.logits)?.into_iter();
         let bends: Option<Vec<Vec<f64>>> =

@@ -5,6 +5,7 @@ use hsets_core::Shape;
 use hsets_kernels::Pool2dSpec;
 
 use crate::backend::Backend;
+use crate::window::{Reach, n_windowed};
 use crate::{Activation, Graph, NodeId, Op, ParameterId, Result, Weights};
 
 /// One op with prepared weights. See [`Op`] for what each computes.
@@ -34,6 +35,8 @@ pub(crate) struct PlanNode<B: Backend> {
     pub(crate) activation: Option<usize>,
     /// The first node that reads this one. Its adjoint is the last to arrive.
     pub(crate) first_reader: usize,
+    /// Which outputs read a pixel, for ops that work on windows.
+    pub(crate) reach: Option<Reach>,
 }
 
 type ConvActivation<'a, B> =
@@ -42,6 +45,8 @@ type ConvActivation<'a, B> =
 /// What runs; the last node holds the logits.
 pub(crate) struct Plan<B: Backend> {
     pub(crate) nodes: Vec<PlanNode<B>>,
+    /// The first of them, whose tangents along one feature stay in small windows.
+    pub(crate) n_windowed: usize,
 }
 
 impl<B: Backend> Plan<B> {
@@ -62,14 +67,23 @@ impl<B: Backend> Plan<B> {
             let inputs = node.inputs.iter().map(|input| position[input.0]).collect();
             let step = planner.step(at)?;
             let (shape, none) = (node.shape, usize::MAX);
-            nodes.push(PlanNode { step, inputs, shape, activation: None, first_reader: none });
+            let reach = Reach::of(&node.op);
+            nodes.push(PlanNode {
+                step,
+                inputs,
+                shape,
+                activation: None,
+                first_reader: none,
+                reach,
+            });
             position[at] = nodes.len() - 1;
             if at == graph.output.0 {
                 break;
             }
         }
-        let mut plan = Self { nodes };
+        let mut plan = Self { nodes, n_windowed: 0 };
         plan.pair();
+        plan.n_windowed = n_windowed(&plan.nodes);
         Ok(plan)
     }
 

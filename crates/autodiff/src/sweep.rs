@@ -11,6 +11,7 @@ use hsets_core::Smoothing;
 use crate::backend::Backend;
 use crate::ops::{Moved, Saved, activation, conv_activation, linear, max_pool2d, multiply};
 use crate::plan::{Plan, PlanNode, Step};
+use crate::window::Patch;
 use crate::{Error, Result};
 
 /// What the value sweep keeps.
@@ -28,10 +29,10 @@ type Slots<B> = Vec<Option<Arc<<B as Backend>::Tensor>>>;
 
 /// A network linearised at a batch of images.
 pub(crate) struct Linearization<'a, B: Backend> {
-    backend: &'a B,
-    plan: &'a Plan<B>,
+    pub(crate) backend: &'a B,
+    pub(crate) plan: &'a Plan<B>,
     order: Order,
-    saved: Vec<Saved<B>>,
+    pub(crate) saved: Vec<Saved<B>>,
     logits: Arc<B::Tensor>,
 }
 
@@ -143,12 +144,21 @@ impl<'a, B: Backend> Linearization<'a, B> {
 
     /// The tangent sweep along `directions`: tangents of the logits, and what comes back needs.
     pub(crate) fn tangent(&self, directions: B::Tensor) -> Result<Tangent<B>> {
-        let backend = self.backend;
-        let mut tangents = Forward::new(self.plan);
-        let plan = self.plan;
-        let mut moved: Vec<Moved<B>> = plan.nodes.iter().map(|_| Moved::Nothing).collect();
-        let mut input = Some(directions);
-        for (at, node) in plan.nodes.iter().enumerate().filter(|(at, _)| !plan.runs_before(*at)) {
+        let moved = self.plan.nodes.iter().map(|_| Moved::Nothing).collect();
+        self.tangent_from(0, Forward::new(self.plan), moved, Some(directions))
+    }
+
+    /// The tangent sweep from a node on, given the tangents of those before it.
+    pub(crate) fn tangent_from(
+        &self,
+        first: usize,
+        mut tangents: Forward<B>,
+        mut moved: Vec<Moved<B>>,
+        mut input: Option<B::Tensor>,
+    ) -> Result<Tangent<B>> {
+        let (backend, plan) = (self.backend, self.plan);
+        let nodes = plan.nodes.iter().enumerate().skip(first);
+        for (at, node) in nodes.filter(|(at, _)| !plan.runs_before(*at)) {
             let mut inputs = tangents.read(node)?;
             if let Some((conv, _, _, activation)) = plan.conv_activation(at)
                 && let Saved::Activation(saved) = &self.saved[activation]
@@ -202,6 +212,9 @@ impl<'a, B: Backend> Linearization<'a, B> {
                     _ => None,
                 };
                 if grads.pass_through(node, saved, z_dot, grad)? {
+                    if let Moved::Patches(patches) = &tangent.moved[node.inputs[0]] {
+                        grads.bend(node.inputs[0], saved, patches)?;
+                    }
                     continue;
                 }
             }
@@ -210,6 +223,14 @@ impl<'a, B: Backend> Linearization<'a, B> {
                 (Saved::Activation(saved), Moved::Activation(z_dot)) => {
                     let next = activation::adjoint_tangent(backend, saved, z_dot, grad)?;
                     if let Some(z_grad) = next {
+                        grads.add(node.inputs[0], z_grad)?;
+                    }
+                }
+                (Saved::Activation(saved), Moved::Patches(patches)) => {
+                    let z_grad = activation::adjoint_tangent_in_windows(
+                        backend, saved, node.shape, &patches, grad,
+                    )?;
+                    if let Some(z_grad) = z_grad {
                         grads.add(node.inputs[0], z_grad)?;
                     }
                 }
@@ -243,13 +264,13 @@ pub(crate) struct Tangent<B: Backend> {
 }
 
 /// Values or tangents on their way forward; each is dropped after its last reader.
-struct Forward<B: Backend> {
+pub(crate) struct Forward<B: Backend> {
     slots: Slots<B>,
     uses: Vec<usize>,
 }
 
 impl<B: Backend> Forward<B> {
-    fn new(plan: &Plan<B>) -> Self {
+    pub(crate) fn new(plan: &Plan<B>) -> Self {
         Self { slots: plan.nodes.iter().map(|_| None).collect(), uses: plan.uses() }
     }
 
@@ -264,7 +285,17 @@ impl<B: Backend> Forward<B> {
         value.ok_or_else(no_value)
     }
 
-    fn write(&mut self, at: usize, value: Arc<B::Tensor>) {
+    /// Counts what a node reads without giving it.
+    pub(crate) fn skip(&mut self, node: &PlanNode<B>) {
+        node.inputs.iter().for_each(|&input| self.uses[input] -= 1);
+    }
+
+    /// Whether a node is still to be read.
+    pub(crate) fn is_read(&self, at: usize) -> bool {
+        self.uses[at] > 0
+    }
+
+    pub(crate) fn write(&mut self, at: usize, value: Arc<B::Tensor>) {
         self.slots[at] = Some(value);
     }
 
@@ -340,6 +371,20 @@ impl<'a, B: Backend> Backward<'a, B> {
         self.slots[input] = Some(Arc::new(z_grad));
         self.passed[input] = true;
         Ok(true)
+    }
+
+    /// Adds φ''·λ_y·ż to the λ_z of an activation that was passed through.
+    fn bend(
+        &mut self,
+        at: usize,
+        saved: &activation::Saved<B>,
+        patches: &[Patch<B>],
+    ) -> Result<()> {
+        if let Some(Ok(own)) = self.slots[at].take().map(Arc::try_unwrap) {
+            let z_grad = activation::add_bends(self.backend, saved, patches, own)?;
+            self.slots[at] = Some(Arc::new(z_grad));
+        }
+        Ok(())
     }
 
     /// Adds what `make` gives; `make` adds to the gradient it gets.

@@ -180,6 +180,32 @@ proptest! {
     }
 }
 
+/// Rows begin on windows, products on whole tensors: both must give the same Hessian, for features
+/// at borders and in the middle, and for ops on either side of where windows end.
+#[test]
+fn rows_on_windows_are_products() {
+    for (name, make) in OPS {
+        let graph = graph(*make, 21, 26);
+        let network = network(&graph, 3);
+        let n = graph.input_shape().len();
+        for smoothing in [SOFT, Smoothing::PAPER] {
+            let here = network.linearized_at(&numbers(n, 5), &Target::Logit(1), smoothing).unwrap();
+            let features = [0, 25, 26 * 10 + 13, 26 * 20, n / 2, n - 1];
+            for (&feature, row) in features.iter().zip(here.rows(&features).unwrap()) {
+                let mut direction = vec![0.0; n];
+                direction[feature] = 1.0;
+                let product = here.products(&[&direction]).unwrap().remove(0);
+                let scale = dot(&product, &product).sqrt().max(1e-12);
+                for (a, b) in row.iter().zip(&product) {
+                    assert!((a - b).abs() < 1e-12 * scale, "{name}, feature {feature}: {a} {b}");
+                }
+                let alone = here.rows(&[feature]).unwrap().remove(0);
+                assert_eq!(alone, row, "{name}: a row depends on its batch");
+            }
+        }
+    }
+}
+
 #[test]
 fn exact_relu_has_no_curvature() {
     let graph = graph(|_, x| Ok(x), 6, 6);

@@ -5,12 +5,16 @@
 //!
 //! | command | answer |
 //! |---|---|
-//! | `load MODEL SIDE WEIGHTS` | multiply-adds of one forward pass |
+//! | `load MODEL SIDE WEIGHTS` | multiply-adds of one forward pass: by the definition, as computed |
 //! | `forward N`, `gradient N` | ms for N images |
 //! | `linearize` | ms to prepare for rows |
 //! | `rows N` | ms for N rows at once, of the last linearisation |
 //! | `product N` | GFLOP/s of an N×N×N matrix product |
-//! | `peak` | largest resident memory so far, MiB |
+//! | `peak` | largest resident memory since `reset`, MiB |
+//! | `reset` | 0 |
+//!
+//! The other side answers `load` with milliseconds, and writes random weights for both on `weights
+//! MODEL FILE`.
 
 use std::{
     io::{BufRead as _, Write as _},
@@ -18,30 +22,38 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use hsets_autodiff::{Linearized, Network, Weights};
+use hsets_autodiff::{Cpu, Graph, Linearized, Network, Node, Op, Weights};
 use hsets_core::{Shape, Smoothing, Target};
-use hsets_kernels::{Conv2d, Conv2dSpec, Padding};
+use hsets_kernels::{Algorithm, Conv2d, Conv2dSpec, Padding};
 use hsets_models::{Architecture, GraphOptions};
 
 fn main() -> Result<()> {
-    let mut lines = std::io::stdin().lock().lines();
     let mut stdout = std::io::stdout().lock();
-    let mut answer = |text: String| -> Result<()> {
-        writeln!(stdout, "{text}")?;
-        stdout.flush().context("cannot answer")
-    };
-    while let Some(line) = lines.next().transpose()? {
+    let mut bench: Option<&'static Bench> = None;
+    let mut linearized = None;
+    for line in std::io::stdin().lock().lines() {
+        let line = line?;
         let words: Vec<&str> = line.split_whitespace().collect();
-        match words[..] {
+        let answer = match words[..] {
             ["load", model, side, weights] => {
-                let bench = Bench::load(model, side.parse()?, weights)?;
-                answer(bench.multiply_adds.to_string())?;
-                bench.serve(&mut lines, &mut answer)?;
+                // The process ends with its last command: nothing needs to be freed before.
+                let loaded = Box::leak(Box::new(Bench::load(model, side.parse()?, weights)?));
+                let [direct, computed] = loaded.multiply_adds;
+                bench = Some(loaded);
+                format!("{direct} {computed}")
             }
-            ["product", n] => answer(format!("{}", product(n.parse()?)))?,
-            ["peak"] => answer(format!("{}", peak()?))?,
-            _ => bail!("unknown command '{line}'"),
-        }
+            ["product", n] => product(n.parse()?).to_string(),
+            ["peak"] => peak()?.to_string(),
+            ["reset"] => reset()?.to_string(),
+            _ => {
+                let bench = bench.context("load a network first")?;
+                let start = Instant::now();
+                bench.run(&words, &mut linearized)?;
+                (start.elapsed().as_secs_f64() * 1e3).to_string()
+            }
+        };
+        writeln!(stdout, "{answer}")?;
+        stdout.flush()?;
     }
     Ok(())
 }
@@ -50,7 +62,8 @@ fn main() -> Result<()> {
 struct Bench {
     network: Network,
     images: Vec<Vec<f32>>,
-    multiply_adds: u64,
+    /// By the definition, and with the algorithms in use.
+    multiply_adds: [f64; 2],
 }
 
 /// Largest batch that is timed.
@@ -69,41 +82,34 @@ impl Bench {
         let pixel = |n: usize, i: usize| (((n * 31 + i) as f64 * 12.9898).sin()) as f32;
         let image = |n: usize| (0..shape.len()).map(|i| pixel(n, i)).collect();
         let images = (0..BATCH).map(image).collect();
-        Ok(Self { network, images, multiply_adds: graph.multiply_adds() })
+        let direct = graph.multiply_adds() as f64;
+        Ok(Self { network, images, multiply_adds: [direct, direct - saved(&graph)] })
     }
 
-    /// Runs commands about this network; returns after `unload`.
-    fn serve(
-        &self,
-        lines: &mut impl Iterator<Item = std::io::Result<String>>,
-        answer: &mut impl FnMut(String) -> Result<()>,
+    /// Does what a command says; `linearized` is what `linearize` leaves for `rows`.
+    fn run(
+        &'static self,
+        words: &[&str],
+        linearized: &mut Option<Linearized<'static, Cpu<f32>>>,
     ) -> Result<()> {
-        let mut linearized: Option<Linearized<'_, hsets_autodiff::Cpu<f32>>> = None;
-        while let Some(line) = lines.next().transpose()? {
-            let words: Vec<&str> = line.split_whitespace().collect();
-            let start = Instant::now();
-            match words[..] {
-                ["forward", n] => {
-                    self.network.logits_of(&self.batch(n)?)?;
-                }
-                ["gradient", n] => {
-                    let batch = self.batch(n)?;
-                    self.network.gradients_of(&batch, &Target::Logit(0), Smoothing::Exact)?;
-                }
-                ["linearize"] => {
-                    drop(linearized.take()); // before the next one takes its memory
-                    let (image, target) = (&self.images[0], Target::Logit(0));
-                    linearized =
-                        Some(self.network.linearized_at(image, &target, Smoothing::PAPER)?);
-                }
-                ["rows", n] => {
-                    let features: Vec<usize> = (0..n.parse()?).map(|i| 10_007 * i + 99).collect();
-                    linearized.as_ref().context("linearize first")?.rows(&features)?;
-                }
-                ["unload"] => return answer("ok".into()),
-                _ => bail!("unknown command '{line}'"),
+        match *words {
+            ["forward", n] => {
+                self.network.logits_of(&self.batch(n)?)?;
             }
-            answer(format!("{}", start.elapsed().as_secs_f64() * 1e3))?;
+            ["gradient", n] => {
+                let batch = self.batch(n)?;
+                self.network.gradients_of(&batch, &Target::Logit(0), Smoothing::Exact)?;
+            }
+            ["linearize"] => {
+                drop(linearized.take()); // before the next one takes its memory
+                let (image, target) = (&self.images[0], Target::Logit(0));
+                *linearized = Some(self.network.linearized_at(image, &target, Smoothing::PAPER)?);
+            }
+            ["rows", n] => {
+                let features: Vec<usize> = (0..n.parse()?).map(|i| 10_007 * i + 99).collect();
+                linearized.as_ref().context("linearize first")?.rows(&features)?;
+            }
+            _ => bail!("unknown command '{}'", words.join(" ")),
         }
         Ok(())
     }
@@ -111,6 +117,18 @@ impl Bench {
     fn batch(&self, n: &str) -> Result<Vec<&[f32]>> {
         Ok(self.images[..n.parse::<usize>()?].iter().map(Vec::as_slice).collect())
     }
+}
+
+/// Multiply-adds of a forward pass that faster algorithms do without.
+fn saved(graph: &Graph) -> f64 {
+    let of_node = |node: &Node| match &node.op {
+        Op::Conv2d { spec, .. } => {
+            let direct = spec.weight_shape().iter().product::<usize>() * node.shape.n_pixels();
+            direct as f64 * (1.0 - 1.0 / Algorithm::default().reduction(spec))
+        }
+        _ => 0.0,
+    };
+    graph.nodes().iter().map(of_node).sum()
 }
 
 /// GFLOP/s of an n×n×n matrix product: a 1×1 convolution is one.
@@ -130,6 +148,12 @@ fn product(n: usize) -> f64 {
     let start = Instant::now();
     conv.forward(1, [1, n], &x, None, &mut out);
     2.0 * (n as f64).powi(3) / start.elapsed().as_secs_f64() / 1e9
+}
+
+/// Begins to look for the largest resident memory anew.
+fn reset() -> Result<u64> {
+    std::fs::write("/proc/self/clear_refs", "5").context("cannot reset the peak of memory")?;
+    Ok(0)
 }
 
 /// Largest resident memory of this process in MiB.

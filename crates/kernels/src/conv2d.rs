@@ -91,6 +91,11 @@ impl Algorithm {
     /// Channels from which fewer products outweigh the transforms.
     pub const WINOGRAD_CHANNELS: usize = 64;
 
+    /// How many times fewer products it takes than the definition.
+    pub fn reduction(self, spec: &Conv2dSpec) -> f64 {
+        self.winograd(spec).map_or(1.0, |m| (9 * m * m) as f64 / ((m + 2) * (m + 2)) as f64)
+    }
+
     /// m of Winograd's F(m×m, 3×3), if that is what the spec gets.
     fn winograd(self, spec: &Conv2dSpec) -> Option<usize> {
         let applies = spec.kernel == [3, 3]

@@ -1,6 +1,7 @@
 //! The CPU: [`hsets_kernels`] on `[C, N, H, W]` buffers from a pool.
 
 mod training;
+mod window;
 
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +10,7 @@ use hsets_core::Shape;
 use hsets_kernels::{self as kernels, Conv2dSpec, Curve, Epilogue, Pool2dSpec, Scalar};
 use rayon::prelude::*;
 
-use super::{Backend, Through};
+use super::{Backend, Through, WindowOps};
 use crate::{Error, Result};
 
 /// The CPU in `f32` or `f64`, on rayon's current thread pool.
@@ -184,6 +185,10 @@ impl<T: Scalar> Backend for Cpu<T> {
             })?);
         }
         Ok(tensor)
+    }
+
+    fn window_ops(&self) -> Option<&dyn WindowOps<Self>> {
+        Some(self)
     }
 
     fn one_hot(&self, shape: Shape, features: &[usize]) -> Result<CpuTensor<T>> {

@@ -14,10 +14,12 @@ use crate::Result;
 mod cpu;
 mod device;
 mod trainable;
+mod window_ops;
 
 pub use cpu::{Cpu, CpuIndices, CpuTensor};
 pub use device::{Device, DeviceConv2d, DeviceIndices};
 pub use trainable::Trainable;
+pub use window_ops::WindowOps;
 
 /// What a convolution's adjoint is passed through at once: the activation before it.
 ///
@@ -57,6 +59,10 @@ pub trait Backend: Send + Sync + Sized + 'static {
 
     /// Host to device, one slice \[C·H·W\] per batch element.
     fn upload(&self, shape: Shape, batch: &[&[Self::Scalar]]) -> Result<Self::Tensor>;
+    /// Tangents on windows, if this device has them.
+    fn window_ops(&self) -> Option<&dyn WindowOps<Self>> {
+        None
+    }
     /// One-hot tensors, one per feature.
     fn one_hot(&self, shape: Shape, features: &[usize]) -> Result<Self::Tensor>;
     /// Device to host, one vector \[C·H·W\] per batch element.

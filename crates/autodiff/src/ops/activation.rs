@@ -12,10 +12,12 @@
 
 use std::sync::Arc;
 
+use hsets_core::Shape;
 use hsets_kernels::Curve;
 
-use crate::Result;
 use crate::backend::Backend;
+use crate::window::Patch;
+use crate::{Error, Result};
 
 /// What the sweeps need of the point of linearisation.
 pub(crate) enum Saved<B: Backend> {
@@ -66,6 +68,42 @@ pub(crate) fn adjoint<B: Backend>(
             }
             backend.multiply_owned(grad, slopes)
         }
+    }
+}
+
+/// λ̇_z for a ż that is zero outside windows; `grad_dot` is λ̇_y, `None` for zero.
+pub(crate) fn adjoint_tangent_in_windows<B: Backend>(
+    backend: &B,
+    saved: &Saved<B>,
+    shape: Shape,
+    patches: &[Patch<B>],
+    grad_dot: Option<Arc<B::Tensor>>,
+) -> Result<Option<B::Tensor>> {
+    match (saved, backend.window_ops(), grad_dot) {
+        (Saved::Slopes { slopes, .. }, _, Some(grad_dot)) => {
+            let through = backend.multiply_owned(grad_dot, slopes)?;
+            add_bends(backend, saved, patches, through).map(Some)
+        }
+        (_, Some(ops), grad_dot) => {
+            let z_dot = Arc::new(ops.embed(shape, patches)?);
+            adjoint_tangent(backend, saved, z_dot, grad_dot)
+        }
+        (_, None, _) => Err(Error::Unsupported("windows on this device".into())),
+    }
+}
+
+/// φ''(z)·λ_y·ż for a ż that is zero outside windows, added to `through` = φ'(z)·λ̇_y.
+pub(crate) fn add_bends<B: Backend>(
+    backend: &B,
+    saved: &Saved<B>,
+    patches: &[Patch<B>],
+    through: B::Tensor,
+) -> Result<B::Tensor> {
+    match (saved, backend.window_ops()) {
+        (Saved::Slopes { bends: Some(bends), .. }, Some(ops)) => {
+            ops.add_product(through, bends, patches)
+        }
+        _ => Ok(through),
     }
 }
 

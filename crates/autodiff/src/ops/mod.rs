@@ -14,6 +14,7 @@ pub(crate) mod multiply;
 use std::sync::Arc;
 
 use crate::backend::Backend;
+use crate::window::Patch;
 
 /// What the sweeps of one linearisation keep about a node.
 pub(crate) enum Saved<B: Backend> {
@@ -30,6 +31,8 @@ pub(crate) enum Moved<B: Backend> {
     Nothing,
     /// ż before an activation.
     Activation(Arc<B::Tensor>),
+    /// ż before an activation, where it is zero outside small windows.
+    Patches(Vec<Patch<B>>),
     /// ȧ and ḃ of a product.
     Multiply(Arc<B::Tensor>, Arc<B::Tensor>),
 }

@@ -1,0 +1,192 @@
+//! `cargo xtask bench peers`: both sides in turns on the same weights and inputs.
+
+mod side;
+mod table;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use side::Side;
+use table::Row;
+
+/// What to time.
+#[derive(clap::Args)]
+pub(crate) struct Peers {
+    /// A Python with torch, torchvision and safetensors.
+    #[arg(long, default_value = "python3")]
+    python: PathBuf,
+    /// Threads of each side.
+    #[arg(long, default_value_t = 2)]
+    threads: usize,
+    /// Timings of each kind; their median counts.
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
+    runs: u32,
+    /// Side of the square images.
+    #[arg(long, default_value_t = 224)]
+    side: usize,
+    /// Networks.
+    #[arg(long, value_delimiter = ',', default_values_t = MODELS.map(str::to_owned))]
+    models: Vec<String>,
+    /// A page that has a place for the table; the rest of it stays as it is.
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+const MODELS: [&str; 5] =
+    ["vgg16", "resnet101", "densenet121", "mobilenet_v3_large", "mobilenet_v2"];
+
+/// A kind of work.
+struct Kind {
+    /// What both sides are asked to do.
+    command: &'static str,
+    name: &'static str,
+    /// Passes over the network per image or row: a gradient is one forward and one back; a row
+    /// likewise, once linearised.
+    passes: f64,
+    /// Images or rows.
+    units: f64,
+}
+
+/// Large batches come last: they leave more memory behind.
+const KINDS: [Kind; 6] = [
+    Kind { command: "forward 1", name: "forward", passes: 1.0, units: 1.0 },
+    Kind { command: "gradient 1", name: "gradient", passes: 2.0, units: 1.0 },
+    Kind { command: "rows 1", name: "Hessian row", passes: 2.0, units: 1.0 },
+    Kind { command: "rows 8", name: "row of 8 Hessian rows", passes: 2.0, units: 8.0 },
+    Kind { command: "forward 8", name: "forward, batch 8", passes: 1.0, units: 8.0 },
+    Kind { command: "gradient 8", name: "gradient, batch 8", passes: 2.0, units: 8.0 },
+];
+
+/// Least ratios that are aimed at: of gradients, and of rows in a batch.
+fn targets(model: &str) -> Option<[f64; 2]> {
+    match model {
+        "vgg16" => Some([2.0, 4.0]),
+        "resnet101" => Some([1.3, 4.0]),
+        "densenet121" => Some([1.5, 4.0]),
+        "mobilenet_v2" | "mobilenet_v3_large" => Some([2.0, 12.0]),
+        _ => None,
+    }
+}
+
+/// Times both sides and prints (and writes) the table.
+pub(crate) fn peers(settings: &Peers) -> Result<()> {
+    // Whatever is wrong with the page is said before the minutes of timing.
+    if let Some(out) = &settings.out {
+        table::insert(&read(out)?, "")?;
+    }
+    let folder = std::env::temp_dir().join(format!("hsets-bench-{}", std::process::id()));
+    fs::create_dir_all(&folder)?;
+    let table = run(settings, &folder);
+    fs::remove_dir_all(&folder)?;
+    let table = table?;
+    emit(&table);
+    if let Some(out) = &settings.out {
+        let page = table::insert(&read(out)?, &table)?;
+        fs::write(out, page).with_context(|| format!("cannot write {}", out.display()))?;
+    }
+    Ok(())
+}
+
+fn read(page: &Path) -> Result<String> {
+    fs::read_to_string(page).with_context(|| format!("cannot read {}", page.display()))
+}
+
+#[allow(clippy::print_stdout)] // the table is the result
+fn emit(table: &str) {
+    println!("{table}");
+}
+
+fn run(settings: &Peers, folder: &Path) -> Result<String> {
+    let program = build()?;
+    let (mut rows, mut rate) = (Vec::new(), 0f64);
+    for model in &settings.models {
+        // New processes for every network, so that memory is this one's.
+        let mut sides = start(settings, &program)?;
+        time(settings, model, folder, &mut sides, &mut rows, &mut rate)?;
+    }
+    let heading = format!(
+        "Both sides on {} threads, {1}×{1}, f32, medians (and quartiles) of {2}; best matrix \
+         product seen in the run {rate:.0} GFLOP/s.",
+        settings.threads, settings.side, settings.runs
+    );
+    table::render(&heading, &rows, rate * 1e9)
+}
+
+/// Builds our side, and says where it is.
+fn build() -> Result<PathBuf> {
+    let built = Command::new(env!("CARGO"))
+        .current_dir(root()?)
+        .args(["build", "--release", "--quiet", "--package", "hsets-bench"])
+        .status()?;
+    if !built.success() {
+        bail!("hsets-bench does not build");
+    }
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root()?.join("target"), PathBuf::from);
+    Ok(target.join("release/hsets-bench"))
+}
+
+fn root() -> Result<&'static Path> {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no parent")
+}
+
+/// PyTorch's side and ours.
+fn start(settings: &Peers, program: &Path) -> Result<[Side; 2]> {
+    let threads = settings.threads.to_string();
+    let script = root()?.join("fixtures/bench/peer.py");
+    let theirs = Side::start(Command::new(&settings.python).arg(script).arg(&threads))?;
+    let ours = Side::start(Command::new(program).env("RAYON_NUM_THREADS", &threads))?;
+    Ok([theirs, ours])
+}
+
+/// Times every kind of work on one network. `rate` becomes the best matrix product of either side.
+fn time(
+    settings: &Peers,
+    model: &str,
+    folder: &Path,
+    [theirs, ours]: &mut [Side; 2],
+    rows: &mut Vec<Row>,
+    rate: &mut f64,
+) -> Result<()> {
+    let weights = folder.join(format!("{model}.safetensors"));
+    theirs.ask(&format!("weights {model} {}", weights.display()))?;
+    let load = format!("load {model} {} {}", settings.side, weights.display());
+    theirs.ask(&load)?;
+    let [direct, own] = ours.ask_many(&load)?[..] else { bail!("'load' takes two numbers") };
+    for kind in KINDS {
+        for side in [&mut *theirs, &mut *ours] {
+            side.ask("reset")?;
+            if kind.command.starts_with("rows") {
+                side.ask("linearize")?;
+            }
+            side.ask(kind.command)?; // warm-up
+        }
+        let (mut their_times, mut our_times) = (Vec::new(), Vec::new());
+        for _ in 0..settings.runs {
+            *rate = rate.max(theirs.ask("product 1024")?).max(ours.ask("product 1024")?);
+            their_times.push(theirs.ask(kind.command)?);
+            our_times.push(ours.ask(kind.command)?);
+        }
+        let target = targets(model).and_then(|[gradient, row]| match kind.command {
+            "gradient 1" | "gradient 8" => Some(gradient),
+            "rows 8" => Some(row),
+            _ => None,
+        });
+        rows.push(Row {
+            model: model.to_owned(),
+            work: kind.name,
+            units: kind.units,
+            target,
+            theirs: their_times,
+            ours: our_times,
+            memory: [theirs.ask("peak")?, ours.ask("peak")?],
+            operations: [direct, own].map(|n| 2.0 * n * kind.passes * kind.units),
+        });
+    }
+    fs::remove_file(weights)?;
+    Ok(())
+}
