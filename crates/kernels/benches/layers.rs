@@ -131,6 +131,13 @@ fn smoothed_relu_slopes(bencher: Bencher) {
     bencher.bench_local(|| curve_slopes(curve, &z, black_box(&mut slopes), Some(&mut bends)));
 }
 
+#[divan::bench(args = [Curve::HardSwish, Curve::Silu, Curve::Gelu, Curve::Softplus { beta: 1.0 }])]
+fn curves(bencher: Bencher, curve: Curve) {
+    let z = numbers(64 * 112 * 112);
+    let (mut slopes, mut bends) = (z.clone(), z.clone());
+    bencher.bench_local(|| curve_slopes(curve, &z, black_box(&mut slopes), Some(&mut bends)));
+}
+
 #[divan::bench(max_time = 0.5)]
 fn max_pool_3x3_stride_2(bencher: Bencher) {
     let spec = Pool2dSpec {

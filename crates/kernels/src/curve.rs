@@ -1,6 +1,7 @@
 //! Scalar activation curves φ with their first and second derivatives.
 
 use crate::Scalar;
+use crate::exponential::{gelu, sigmoid, silu, softplus};
 
 /// An activation, with the derivatives it is given.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -53,7 +54,11 @@ impl Curve {
             Self::SqrtRelu6 { tau } => sqrt_relu6(z, number(tau)),
             Self::HardSwish => hard_swish(z),
             Self::HardSigmoid => hard_sigmoid(z),
-            _ => self.transcendental(z.to_f64()).map(number),
+            Self::Softplus { beta } => softplus(z.to_f64(), beta).map(number),
+            Self::Softplus6 { beta } => softplus6(z.to_f64(), beta).map(number),
+            Self::Sigmoid => sigmoid(z.to_f64()).map(number),
+            Self::Silu => silu(z.to_f64()).map(number),
+            Self::Gelu => gelu(z.to_f64()).map(number),
         }
     }
 
@@ -63,6 +68,10 @@ impl Curve {
         #[inline(always)]
         fn map<T: Scalar>(z: &[T], out: &mut [T], f: impl Fn(T) -> T) {
             z.iter().zip(out).for_each(|(&z, out)| *out = f(z));
+        }
+        #[inline(always)]
+        fn wide<T: Scalar>(z: &[T], out: &mut [T], f: impl Fn(f64) -> f64) {
+            map(z, out, |z| T::from_f64(f(z.to_f64())));
         }
         match self {
             Self::Relu => map(z, out, |z| relu(z)[ORDER]),
@@ -77,7 +86,11 @@ impl Curve {
             }
             Self::HardSwish => map(z, out, |z| hard_swish(z)[ORDER]),
             Self::HardSigmoid => map(z, out, |z| hard_sigmoid(z)[ORDER]),
-            _ => map(z, out, |z| T::from_f64(self.transcendental(z.to_f64())[ORDER])),
+            Self::Softplus { beta } => wide(z, out, |z| softplus(z, beta)[ORDER]),
+            Self::Softplus6 { beta } => wide(z, out, |z| softplus6(z, beta)[ORDER]),
+            Self::Sigmoid => wide(z, out, |z| sigmoid(z)[ORDER]),
+            Self::Silu => wide(z, out, |z| silu(z)[ORDER]),
+            Self::Gelu => wide(z, out, |z| gelu(z)[ORDER]),
         }
     }
 
@@ -88,12 +101,20 @@ impl Curve {
         fn map<T: Scalar>(z: &mut [T], f: impl Fn(T) -> T) {
             z.iter_mut().for_each(|z| *z = f(*z));
         }
+        #[inline(always)]
+        fn wide<T: Scalar>(z: &mut [T], f: impl Fn(f64) -> f64) {
+            map(z, |z| T::from_f64(f(z.to_f64())));
+        }
         match self {
             Self::Relu | Self::SqrtRelu { .. } => map(z, |z| relu(z)[0]),
             Self::Relu6 | Self::SqrtRelu6 { .. } => map(z, |z| relu6(z)[0]),
             Self::HardSwish => map(z, |z| hard_swish(z)[0]),
             Self::HardSigmoid => map(z, |z| hard_sigmoid(z)[0]),
-            _ => map(z, |z| T::from_f64(self.transcendental(z.to_f64())[0])),
+            Self::Softplus { beta } => wide(z, |z| softplus(z, beta)[0]),
+            Self::Softplus6 { beta } => wide(z, |z| softplus6(z, beta)[0]),
+            Self::Sigmoid => wide(z, |z| sigmoid(z)[0]),
+            Self::Silu => wide(z, |z| silu(z)[0]),
+            Self::Gelu => wide(z, |z| gelu(z)[0]),
         }
     }
 
@@ -112,28 +133,6 @@ impl Curve {
             self.derivative::<T, 2>(z, bends);
         }
         self.values_in_place(z);
-    }
-
-    /// Curves made of exponentials, computed in f64.
-    fn transcendental(self, z: f64) -> [f64; 3] {
-        match self {
-            Self::Softplus { beta } => softplus(z, beta),
-            Self::Softplus6 { beta } => {
-                let (low, high) = (softplus(z, beta), softplus(z - 6.0, beta));
-                std::array::from_fn(|i| low[i] - high[i])
-            }
-            Self::Sigmoid => sigmoid(z),
-            Self::Silu => {
-                let [s, slope, bend] = sigmoid(z);
-                [z * s, s + z * slope, 2.0 * slope + z * bend]
-            }
-            Self::Gelu => {
-                let density = (-0.5 * z * z).exp() / (2.0 * std::f64::consts::PI).sqrt();
-                let distribution = 0.5 * libm::erfc(-z / std::f64::consts::SQRT_2);
-                [z * distribution, distribution + z * density, (2.0 - z * z) * density]
-            }
-            _ => self.evaluate(z),
-        }
     }
 }
 
@@ -213,15 +212,11 @@ fn hard_sigmoid<T: Scalar>(z: T) -> [T; 3] {
     [clamp(z * sixth + number(0.5), T::ZERO, T::ONE), inside * sixth, T::ZERO]
 }
 
-fn sigmoid(z: f64) -> [f64; 3] {
-    let s = if z >= 0.0 { 1.0 / (1.0 + (-z).exp()) } else { z.exp() / (1.0 + z.exp()) };
-    let slope = s * (1.0 - s);
-    [s, slope, slope * (1.0 - 2.0 * s)]
-}
-
-fn softplus(z: f64, beta: f64) -> [f64; 3] {
-    let [s, slope, _] = sigmoid(beta * z);
-    [z.max(0.0) + (-(beta * z).abs()).exp().ln_1p() / beta, s, beta * slope]
+/// Softplus under a soft upper clip at 6.
+#[inline(always)]
+fn softplus6(z: f64, beta: f64) -> [f64; 3] {
+    let (low, high) = (softplus(z, beta), softplus(z - 6.0, beta));
+    std::array::from_fn(|i| low[i] - high[i])
 }
 
 #[cfg(test)]

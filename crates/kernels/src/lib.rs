@@ -26,6 +26,7 @@ mod curve;
 mod elementwise;
 mod emit;
 mod epilogue;
+mod exponential;
 mod gather;
 mod in_place;
 mod isa;

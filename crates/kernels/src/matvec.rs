@@ -11,6 +11,9 @@ pub(crate) const ROWS: usize = 4;
 /// Vectors at most that they meet at a time: all partial sums stay in registers.
 pub(crate) const VECTORS: usize = 4;
 
+/// Numbers of a row whose products are added in registers; such partial sums are then added up.
+/// Short sums of sums round less than one long sum.
+const BLOCK: usize = 1024;
 /// Lanes of the widest vector.
 const MAX_LANES: usize = 16;
 
@@ -26,28 +29,36 @@ pub(crate) unsafe fn dots<S: Simd, const R: usize, const N: usize>(
 ) {
     // SAFETY: the caller gives R rows and N vectors of `len` numbers, and R·N·LANES sums.
     unsafe {
-        let mut all = [[S::splat(zero); N]; R];
         let mut at = 0;
-        while at < len {
-            let n_left = len - at;
-            let load = |from: *const S::Element| {
-                if n_left >= S::LANES { S::load(from) } else { S::load_first(from, n_left) }
-            };
-            let mut right = [S::splat(zero); N];
-            for n in 0..N {
-                right[n] = load(vectors.start.add(n * vectors.step + at));
+        loop {
+            let mut all = [[S::splat(zero); N]; R];
+            let (first, end) = (at == 0, len.min(at + BLOCK));
+            while at < end {
+                let n_left = end - at;
+                let load = |from: *const S::Element| {
+                    if n_left >= S::LANES { S::load(from) } else { S::load_first(from, n_left) }
+                };
+                let mut right = [S::splat(zero); N];
+                for n in 0..N {
+                    right[n] = load(vectors.start.add(n * vectors.step + at));
+                }
+                for r in 0..R {
+                    let left = load(rows.start.add(r * rows.step + at));
+                    for n in 0..N {
+                        all[r][n] = left.multiply_add(right[n], all[r][n]);
+                    }
+                }
+                at += S::LANES;
             }
             for r in 0..R {
-                let left = load(rows.start.add(r * rows.step + at));
                 for n in 0..N {
-                    all[r][n] = left.multiply_add(right[n], all[r][n]);
+                    let to = sums.add((r * N + n) * S::LANES);
+                    let sum = if first { all[r][n] } else { S::load(to).add(all[r][n]) };
+                    sum.store(to);
                 }
             }
-            at += S::LANES;
-        }
-        for r in 0..R {
-            for n in 0..N {
-                all[r][n].store(sums.add((r * N + n) * S::LANES));
+            if at >= len {
+                return;
             }
         }
     }
