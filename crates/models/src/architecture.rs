@@ -1,5 +1,6 @@
 //! The architectures by name.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -42,6 +43,9 @@ pub struct GraphOptions {
     pub batch_norm_eps: Option<f64>,
     /// Width of the two hidden layers of VGG; 4096 by default.
     pub hidden_features: Option<usize>,
+    /// Output channels of convolutions, by name, where they are not the published ones: narrower or
+    /// wider forms of the network.
+    pub channels: BTreeMap<String, usize>,
 }
 
 impl GraphOptions {
@@ -53,6 +57,7 @@ impl GraphOptions {
             padding: PaddingMode::Torch,
             batch_norm_eps: None,
             hidden_features: None,
+            channels: BTreeMap::new(),
         }
     }
 }

@@ -54,7 +54,8 @@ fn block(g: &mut Layers, x: NodeId, name: &str, channels: usize, stride: usize) 
     let mut shortcut = x;
     if stride > 1 {
         shortcut = g.max_pool2d(shortcut, Pool2d::new(1, stride))?;
-        let missing = channels - g.shape(x).channels;
+        // Where the width shrinks instead, the sum below is refused.
+        let missing = g.shape(branch).channels.saturating_sub(g.shape(x).channels);
         shortcut = g.pad_channels(shortcut, missing / 2, missing - missing / 2);
     }
     let sum = g.add(branch, shortcut)?;

@@ -12,7 +12,7 @@ use crate::input::read_input;
 use crate::labels::Labels;
 use crate::model_config::ModelConfig;
 use crate::preprocessing::{Prepared, Preprocessing};
-use crate::recognise::{classes, fits, hidden_features, recognise};
+use crate::recognise::{channels, classes, fits, hidden_features, recognise};
 use crate::resample::Interpolation;
 use crate::weights::{Naming, WeightFile};
 
@@ -144,6 +144,7 @@ impl Classifier {
             padding: options.padding.or(stated.padding).unwrap_or_default(),
             batch_norm_eps: options.batch_norm_eps.or(stated.batch_norm_eps).or(Some(eps)),
             hidden_features: hidden_features(architecture, &file.weights),
+            channels: channels(&file.weights),
             ..GraphOptions::new(preprocessing.shape(), n_classes)
         };
         let graph = architecture.graph(&graph_options)?;

@@ -26,8 +26,15 @@ impl<'a> Layers<'a> {
         self.builder
     }
 
-    /// Convolution, padded as the options want it where it is strided.
-    pub(crate) fn conv2d(&mut self, x: NodeId, name: &str, conv: Conv2d) -> Result<NodeId> {
+    /// Convolution, padded as the options want it where it is strided, of the width they give it.
+    /// All grouped ones are depthwise: they keep the width of their input.
+    pub(crate) fn conv2d(&mut self, x: NodeId, name: &str, mut conv: Conv2d) -> Result<NodeId> {
+        if conv.groups > 1 {
+            conv.groups = self.builder.shape(x).channels;
+            conv.out_channels = conv.groups;
+        } else if let Some(&channels) = self.options.channels.get(name) {
+            conv.out_channels = channels;
+        }
         let same = self.options.padding == PaddingMode::Same && conv.stride != [1; 2];
         self.builder.conv2d(x, name, if same { conv.with_same_padding() } else { conv })
     }

@@ -57,7 +57,7 @@ fn block(
     branch = conv_relu6(g, branch, &format!("{name}.{filter}"), depthwise)?;
     let project = [format!("{name}.{}", filter + 1), format!("{name}.{}", filter + 2)];
     branch = g.conv_norm(branch, [&project[0], &project[1]], Conv2d::new(channels, 1))?;
-    if stride == 1 && in_channels == channels { g.add(branch, x) } else { Ok(branch) }
+    if g.shape(branch) == g.shape(x) { g.add(branch, x) } else { Ok(branch) }
 }
 
 fn conv_relu6(g: &mut Layers, x: NodeId, name: &str, conv: Conv2d) -> Result<NodeId> {

@@ -1,5 +1,8 @@
 //! Which architecture a set of tensors belongs to.
 
+use std::collections::BTreeMap;
+
+use candle_core::Tensor;
 use hsets_autodiff::{Graph, Weights};
 use hsets_core::Shape;
 
@@ -18,7 +21,17 @@ pub(crate) fn hidden_features(architecture: Architecture, weights: &Weights) -> 
     hidden.dims().first().copied().filter(|&n| n > 0)
 }
 
-/// The architecture all of whose tensors are there in the right shape.
+/// Output channels of every convolution: a width of its own needs no name of its own.
+pub(crate) fn channels(weights: &Weights) -> BTreeMap<String, usize> {
+    let convolution = |(name, tensor): (&str, &Tensor)| {
+        let name = name.strip_suffix(".weight")?;
+        let &[channels, _, _, _] = tensor.dims() else { return None };
+        (channels > 0).then(|| (name.to_owned(), channels))
+    };
+    weights.iter().filter_map(convolution).collect()
+}
+
+/// The architecture all of whose tensors are there in shapes that fit together.
 pub(crate) fn recognise(weights: &Weights) -> Option<Architecture> {
     Architecture::all().find(|&architecture| {
         graph(architecture, weights).is_some_and(|graph| weights.check(&graph).is_ok())
@@ -42,6 +55,7 @@ pub(crate) fn fits(
 fn graph(architecture: Architecture, weights: &Weights) -> Option<Graph> {
     let options = GraphOptions {
         hidden_features: hidden_features(architecture, weights),
+        channels: channels(weights),
         ..GraphOptions::new(Shape::new(3, 32, 32), classes(architecture, weights)?)
     };
     architecture.graph(&options).ok()
