@@ -31,6 +31,8 @@ pub enum SegmentChoice {
         /// The authors' program has no such bound, and hangs where the Hessian vanishes.
         attempts: usize,
     },
+    /// All of them, whatever |S|.
+    Every,
 }
 
 /// How a Hessian row is scaled before the threshold.
@@ -68,6 +70,8 @@ pub enum SpatialPrior {
     /// long as a member inside may still lead to candidates inside. Needs
     /// [`Growth::BestFirst`].
     ExhaustInside,
+    /// No feature outside the seed's segment is ever taken.
+    InsideOnly,
 }
 
 /// A seed chosen by a person.
@@ -91,6 +95,8 @@ pub struct HessianSets {
     pub n_sets: usize,
     /// ν ≥ 1: features of a set. The paper uses 2000, and 3000 on CUB.
     pub max_features: usize,
+    /// Largest share, in (0, 1], of the features of its seed's segment that a set may have.
+    pub max_share: f32,
     /// Stop one feature past ν, as the authors' program does.
     pub overshoot: bool,
     /// µ in [0, 1): a feature joins if its entry of the scaled row is above it.
@@ -132,6 +138,7 @@ impl HessianSets {
         Self {
             n_sets: 5,
             max_features: 2000,
+            max_share: 1.0,
             overshoot: false,
             threshold: 0.5,
             scaling: RowScaling::MaxAbs,
@@ -166,6 +173,21 @@ impl HessianSets {
         }
     }
 
+    /// A set for every segment and inside it: the features that interact with the seed most, one in
+    /// twenty of the segment, from one row. No threshold: the strongest interactions inside a
+    /// segment may be weak beside those with other segments.
+    pub fn complete() -> Self {
+        Self {
+            max_share: 0.05,
+            threshold: 0.0,
+            prior: SpatialPrior::InsideOnly,
+            max_rows: Some(1),
+            lookahead: 1,
+            segments: SegmentChoice::Every,
+            ..Self::paper()
+        }
+    }
+
     /// What to differentiate twice when `chosen` is to be explained.
     pub fn target(&self, chosen: &Target) -> Target {
         match self.class {
@@ -174,9 +196,14 @@ impl HessianSets {
         }
     }
 
-    /// Features at which a set is full.
-    pub(crate) fn limit(&self) -> usize {
-        self.max_features + usize::from(self.overshoot)
+    /// Features at which a set is full, if its segment has `n_features`.
+    pub(crate) fn limit(&self, n_features: usize) -> usize {
+        let limit = self.max_features.saturating_add(usize::from(self.overshoot));
+        if self.max_share >= 1.0 {
+            // A set may reach beyond its segment.
+            return limit;
+        }
+        limit.min((f64::from(self.max_share) * n_features as f64).ceil() as usize)
     }
 
     /// Fails on a setting outside its range.
@@ -192,6 +219,9 @@ impl HessianSets {
         }
         if !(0.0..1.0).contains(&self.threshold) {
             return Err(Error::config("mu", self.threshold, "at least 0, below 1"));
+        }
+        if !(self.max_share > 0.0 && self.max_share <= 1.0) {
+            return Err(Error::config("share", self.max_share, "above 0, at most 1"));
         }
         if self.segments == (SegmentChoice::UntilNonEmpty { attempts: 0 }) {
             return Err(Error::config("attempts", 0, "at least 1 seed in a segment"));

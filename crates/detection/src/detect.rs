@@ -95,13 +95,15 @@ fn choose(
     settings: &HessianSets,
     grown: &BTreeMap<usize, InteractionSet>,
 ) -> Vec<Seed> {
+    let n_sets =
+        if settings.segments == SegmentChoice::Every { seeds.len() } else { settings.n_sets };
     let leads_to_nothing = |seed: &Seed| {
-        settings.segments != SegmentChoice::HighestSeeds
+        matches!(settings.segments, SegmentChoice::UntilNonEmpty { .. })
             && grown
                 .get(&seed.feature)
                 .is_some_and(|set| set.members.len() <= usize::from(settings.include_seed))
     };
     let mut covered = BTreeSet::new();
     let chosen = seeds.iter().filter(|seed| !leads_to_nothing(seed));
-    chosen.filter(|seed| covered.insert(seed.segment)).take(settings.n_sets).copied().collect()
+    chosen.filter(|seed| covered.insert(seed.segment)).take(n_sets).copied().collect()
 }

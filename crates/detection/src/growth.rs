@@ -45,11 +45,18 @@ pub(crate) struct Grower<'a> {
     shape: Shape,
     segments: &'a SegmentMap,
     seed: Seed,
+    /// Features at which it is full.
+    limit: usize,
     is_member: Vec<bool>,
     members: Vec<Member>,
     rows: Vec<usize>,
     pending: BinaryHeap<Reverse<Ranked>>,
     frontier: Frontier,
+}
+
+/// Features of one segment.
+fn n_features(segments: &SegmentMap, segment: u32, shape: Shape) -> usize {
+    shape.channels * segments.labels().iter().filter(|&&label| label == segment).count()
 }
 
 impl<'a> Grower<'a> {
@@ -64,6 +71,7 @@ impl<'a> Grower<'a> {
             shape,
             segments,
             seed,
+            limit: settings.limit(n_features(segments, seed.segment, shape)),
             is_member: vec![false; shape.len()],
             members: Vec::new(),
             rows: Vec::new(),
@@ -79,6 +87,11 @@ impl<'a> Grower<'a> {
         }
         grower.want_row_of(first);
         grower
+    }
+
+    /// Features at which the set is full.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
     }
 
     pub(crate) fn n_members(&self) -> usize {
@@ -123,11 +136,16 @@ impl<'a> Grower<'a> {
         };
         self.rows.extend(feature);
         let new = row.iter().filter(|candidate| !self.is_member[candidate.feature]);
-        let new: Vec<Ranked> = new.map(|&candidate| self.ranked(candidate)).collect();
+        let ranked = new.map(|&candidate| self.ranked(candidate));
+        let new: Vec<Ranked> = ranked.filter(|ranked| self.may_join(ranked)).collect();
         match self.settings.growth {
             Growth::BestFirst => self.grow_best_first(new),
             Growth::DepthFirst => self.grow_depth_first(new),
         }
+    }
+
+    fn may_join(&self, ranked: &Ranked) -> bool {
+        self.settings.prior != SpatialPrior::InsideOnly || !ranked.outside
     }
 
     /// Admits the best of all candidates known, again and again.
@@ -150,7 +168,7 @@ impl<'a> Grower<'a> {
     /// Admits all candidates of one row; the first of them gives the next row.
     fn grow_depth_first(&mut self, mut new: Vec<Ranked>) {
         new.sort_unstable();
-        new.truncate(self.settings.limit() - self.members.len());
+        new.truncate(self.limit - self.members.len());
         new.iter().for_each(|ranked| self.admit(ranked.candidate));
         // The seed's own row, which may lead to the seed, is known.
         let next = new.iter().rev().filter(|ranked| ranked.candidate.feature != self.seed.feature);
@@ -169,7 +187,7 @@ impl<'a> Grower<'a> {
     }
 
     fn is_full(&self) -> bool {
-        self.members.len() >= self.settings.limit()
+        self.members.len() >= self.limit
     }
 
     fn admit(&mut self, Candidate { feature, strength }: Candidate) {

@@ -6,7 +6,7 @@ use hsets_core::{Curvature, Error, Progress, Result, SegmentMap, Shape};
 
 use crate::growth::Grower;
 use crate::row::{Candidate, candidates};
-use crate::{HessianSets, InteractionSet, Seed};
+use crate::{HessianSets, InteractionSet, Seed, SpatialPrior};
 
 /// What the Hessian rows of one image cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -50,7 +50,8 @@ impl<'a> Rows<'a> {
         let settings = self.settings;
         let grower = |&seed: &Seed| Grower::new(seed, shape, segments, settings);
         let mut growers: Vec<Grower> = seeds.iter().map(grower).collect();
-        progress.begin("interaction sets", (seeds.len() * settings.limit()) as u64);
+        let n_members: usize = growers.iter().map(Grower::limit).sum();
+        progress.begin("interaction sets", n_members as u64);
         loop {
             for grower in &mut growers {
                 let before = grower.n_members();
@@ -66,7 +67,7 @@ impl<'a> Rows<'a> {
             if progress.is_cancelled() {
                 return Err(Error::Cancelled);
             }
-            self.compute(&unknown.into_iter().collect::<Vec<_>>())?;
+            self.compute(&unknown.into_iter().collect::<Vec<_>>(), shape, segments)?;
         }
         progress.end();
         Ok(growers.into_iter().map(Grower::finish).collect())
@@ -79,16 +80,22 @@ impl<'a> Rows<'a> {
         }
     }
 
-    fn compute(&mut self, features: &[usize]) -> Result<()> {
+    fn compute(&mut self, features: &[usize], shape: Shape, segments: &SegmentMap) -> Result<()> {
         let rows = self.curvature.rows(features)?;
         if rows.len() != features.len() {
             return Err(Error::shape("Hessian rows", features.len(), rows.len()));
         }
         self.statistics.batches += 1;
         self.statistics.rows += rows.len();
-        let HessianSets { scaling, threshold, .. } = *self.settings;
+        let HessianSets { scaling, threshold, prior, .. } = *self.settings;
         for (&feature, row) in features.iter().zip(rows) {
-            let found = candidates(&row, feature, scaling, threshold)?;
+            let mut found = candidates(&row, feature, scaling, threshold)?;
+            if prior == SpatialPrior::InsideOnly {
+                // Sets that ask for this row lie in the segment of its feature.
+                let label = |feature| segments.label(shape.pixel(feature));
+                found.retain(|candidate| label(candidate.feature) == label(feature));
+                found.shrink_to_fit();
+            }
             self.statistics.blank_rows += usize::from(found.is_empty());
             self.known.insert(feature, found);
         }

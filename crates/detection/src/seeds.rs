@@ -25,7 +25,7 @@ pub fn ranked_seeds(
     let shape = ranking.shape();
     check_maps(ranking, segments)?;
     let per_segment = match choice {
-        SegmentChoice::HighestSeeds => 1,
+        SegmentChoice::HighestSeeds | SegmentChoice::Every => 1,
         SegmentChoice::UntilNonEmpty { attempts } => attempts,
     };
     let rank = |feature: usize| ranking.data()[feature];

@@ -93,6 +93,31 @@ fn features_inside_the_segment_come_first() {
 }
 
 #[test]
+fn complete_preset_gives_every_segment_a_set_inside_it() {
+    // Seed 0 interacts most with 2 and 3 (segment 1); of its own segment 1, 5 and 16 (pixel 0).
+    let pairs = [(10.0, 0, 2), (9.0, 0, 3), (8.0, 0, 1), (7.0, 0, 5), (0.5, 0, 16), (3.0, 10, 11)];
+    let field = quadratic(&pairs);
+    // A segment has 8 features: 4, 2 and 1 of them.
+    let sets = |max_share| {
+        let settings = HessianSets { n_sets: 1, max_share, ..HessianSets::complete() };
+        let found = run(&field, &settings);
+        assert_eq!(found.sets.len(), 4, "whatever n_sets");
+        assert!(found.sets.iter().all(|set| set.rows.len() <= 1));
+        found
+    };
+    assert_eq!(members(&sets(0.5), 0), [0, 1, 5, 16]);
+    assert_eq!(members(&sets(0.25), 0), [0, 1]);
+    let smallest = sets(HessianSets::complete().max_share);
+    assert_eq!(smallest.sets.iter().map(|set| set.members.len()).collect::<Vec<_>>(), [1; 4]);
+    // All of segment 0 is too few to fill the set, and nothing outside is taken.
+    assert_eq!(members(&sets(1.0), 0), [0, 1, 5, 16]);
+    for share in [0.0, -0.5, 1.5, f32::NAN] {
+        let settings = HessianSets { max_share: share, ..HessianSets::complete() };
+        assert!(matches!(settings.check(), Err(Error::Config { setting: "share", .. })));
+    }
+}
+
+#[test]
 fn reference_preset_stops_one_past_nu_and_takes_the_seed_only_if_a_row_leads_to_it() {
     let pairs: Vec<_> = (1..20).map(|i| (f64::from(i), 0, i as usize)).collect();
     let field = quadratic(&pairs);
