@@ -226,6 +226,8 @@ pub(crate) struct MethodArgs {
 pub(crate) enum Preset {
     Paper,
     Reference,
+    /// A set and a score for every segment, a rank for every pixel
+    Complete,
 }
 
 /// `--size`: height and width.

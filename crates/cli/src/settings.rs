@@ -21,6 +21,7 @@ impl Preset {
         match self {
             Self::Paper => "paper",
             Self::Reference => "reference",
+            Self::Complete => "complete",
         }
     }
 
@@ -28,6 +29,7 @@ impl Preset {
     pub(crate) fn smoothing(self) -> Smoothing {
         match self {
             Self::Paper => HessianSets::paper().smoothing,
+            Self::Complete => HessianSets::complete().smoothing,
             Self::Reference => HessianSets::reference().smoothing,
         }
     }
@@ -42,6 +44,7 @@ pub(crate) fn settings(
     let mut settings = match method.preset {
         Preset::Paper => Settings::paper(),
         Preset::Reference => Settings::reference(),
+        Preset::Complete => Settings::complete(),
     };
     settings.baseline = baseline(&method.baseline, general.seed, network)?;
     let detection = &mut settings.detection;

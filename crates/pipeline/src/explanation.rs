@@ -39,7 +39,8 @@ pub struct ScoredSet {
     pub features: FeatureSet,
     /// How the set was grown, where it was grown from Hessian rows.
     pub grown: Option<Grown>,
-    /// Its score; v(I) for methods that score by IDG-Vis.
+    /// Its score; v(I) for methods that score by IDG-Vis, of the set or, where the map is
+    /// [complete](crate::Coverage::Complete), of its segment.
     pub score: f64,
     /// Standard error of the score over the sampled subsets; 0 where nothing is sampled.
     pub standard_error: f64,

@@ -45,8 +45,8 @@ pub use explainer::{Explainer, Subject, explain};
 pub use explanation::{Cost, Explanation, Grown, Measures, ScoredSet};
 pub use measure::{Better, Measured, Metric, MetricReport, MetricSettings, Reading, measure};
 pub use method::{
-    Archipelago, Controls, HessiansWithin, Method, MoxiSettings, PairedSets, SegmentSummary,
-    XraiBaselines, XraiSettings,
+    Archipelago, Controls, Coverage, HessiansWithin, Method, MoxiSettings, PairedSets,
+    SegmentSummary, XraiBaselines, XraiSettings,
 };
 pub use settings::Settings;
 pub use work::Work;

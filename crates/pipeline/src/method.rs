@@ -3,6 +3,7 @@
 mod archipelago;
 mod caso;
 mod controls;
+mod coverage;
 mod gradients;
 mod hessian_sets;
 mod integrated_gradients;
@@ -13,6 +14,7 @@ mod xrai;
 
 pub use archipelago::Archipelago;
 pub use controls::{Controls, SegmentSummary};
+pub use coverage::Coverage;
 pub use integrated_hessians::{HessiansWithin, PairedSets};
 pub use moxi::MoxiSettings;
 pub use xrai::{XraiBaselines, XraiSettings};

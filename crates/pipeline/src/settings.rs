@@ -4,10 +4,10 @@ use hsets_attribution::{
     Baseline, IdgVis, PathSettings,
     methods::{Caso, SmoothGrad},
 };
-use hsets_core::{Result, Target};
-use hsets_detection::HessianSets;
+use hsets_core::{Error, Result, Target};
+use hsets_detection::{HessianSets, SegmentChoice, SpatialPrior};
 
-use crate::{Archipelago, Controls, HessiansWithin, Method, MoxiSettings, XraiSettings};
+use crate::{Archipelago, Controls, Coverage, HessiansWithin, Method, MoxiSettings, XraiSettings};
 
 /// Settings of an explanation: what all methods share, then those of each.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +25,8 @@ pub struct Settings {
     pub attribution: IdgVis,
     /// The path of Integrated Gradients.
     pub ig: PathSettings,
+    /// How the scored sets of H-Sets become a map.
+    pub coverage: Coverage,
     /// SmoothGrad.
     pub smooth_grad: SmoothGrad,
     /// Archipelago.
@@ -53,6 +55,7 @@ impl Settings {
             detection: HessianSets::paper(),
             attribution: IdgVis::paper(),
             ig: PathSettings { keep_points: false, ..PathSettings::riemann(50) },
+            coverage: Coverage::Sets,
             smooth_grad: SmoothGrad::paper(),
             archipelago: Archipelago::paper(),
             cafo: Caso::cafo(),
@@ -80,6 +83,12 @@ impl Settings {
         }
     }
 
+    /// H-Sets with a set and a score for every segment and a rank for every pixel; all other
+    /// methods as published.
+    pub fn complete() -> Self {
+        Self { detection: HessianSets::complete(), coverage: Coverage::Complete, ..Self::paper() }
+    }
+
     /// With this seed for everything random.
     #[must_use]
     pub fn with_seed(mut self, seed: u64) -> Self {
@@ -91,9 +100,24 @@ impl Settings {
         self
     }
 
+    /// A complete map needs one set inside every segment.
+    fn check_coverage(&self) -> Result<()> {
+        let HessianSets { segments, prior, include_seed, given_seeds, .. } = &self.detection;
+        let one_each = *segments == SegmentChoice::Every
+            && *prior == SpatialPrior::InsideOnly
+            && *include_seed
+            && given_seeds.is_empty();
+        if self.coverage == Coverage::Complete && !one_each {
+            let why = "segments `every`, prior `inside-only`, seeds as members and none given";
+            return Err(Error::config("coverage", "complete", why));
+        }
+        Ok(())
+    }
+
     /// Fails on a setting outside its range, of whichever method.
     pub fn check(&self) -> Result<()> {
         self.detection.check()?;
+        self.check_coverage()?;
         self.attribution.check()?;
         self.ig.check()?;
         self.smooth_grad.check()?;

@@ -4,8 +4,11 @@
 use hsets_pipeline::{
     Explanation, Method, Settings, Subject,
     attribution::{Baseline, Normalisation},
-    core::{Error, Image, Photo, Progress, Segmenter, Shape, Silent, Target, analytic::Polynomial},
-    detection::{GivenSeed, SeedRanking},
+    core::{
+        ChannelReduction, Error, Image, Photo, Progress, Segmenter, Shape, Silent, Target,
+        analytic::Polynomial,
+    },
+    detection::{GivenSeed, HessianSets, SeedRanking},
     explain,
     segmentation::{Grid, LabelMap, Whole},
 };
@@ -45,6 +48,29 @@ fn finds_both_pairs_and_ranks_the_stronger_first() {
     assert!(explanation.cost.alone.n_rows > 0);
     assert_eq!(explanation.segments.n_segments(), 4);
     assert!(explanation.measures.completeness.unwrap().absolute().abs() < 1e-6);
+}
+
+#[test]
+fn the_complete_preset_gives_every_segment_a_set_and_every_pixel_a_rank() {
+    let mut settings = Settings::complete();
+    settings.detection.max_share = 0.25;
+    let explanation = run(&settings, &GRID).unwrap();
+    // Of the segment of pixels 0, 1, 4, 5: the pair that acts together. One row for each seed.
+    assert_eq!(explanation.sets.len(), 4);
+    assert_eq!(features(&explanation)[0], [0, 5]);
+    assert_eq!(explanation.cost.alone.n_rows, 4);
+    let pixels = explanation.map.per_pixel(ChannelReduction::AbsSum);
+    assert!(pixels.iter().all(|&value| value > 0.0));
+    // The pair of the best segment leads, the rest of every segment comes after all sets.
+    assert!(pixels[0] > pixels[15] && pixels[15] > pixels[1] && pixels[1] > pixels[11]);
+    // The same path as that of Integrated Gradients.
+    assert_eq!(explanation.cost.alone.n_gradients, 51);
+}
+
+#[test]
+fn a_complete_map_needs_a_set_in_every_segment() {
+    let settings = Settings { detection: HessianSets::paper(), ..Settings::complete() };
+    assert!(matches!(settings.check(), Err(Error::Config { setting: "coverage", .. })));
 }
 
 #[test]

@@ -8,21 +8,54 @@ use hsets_attribution::{
 use hsets_core::{FeatureSet, Result, SaliencyMap, Target};
 use hsets_detection::{Detection, InteractionSet, SeedRanking, detect_at};
 
-use super::{Findings, Task};
+use super::{
+    Findings, Task,
+    coverage::{Coverage, complete_map, features_of_segments},
+};
 use crate::{Grown, ScoredSet, memo::DetectionKey};
 
 /// Path gradients once, shared by seeds and scores; one linearisation for all Hessian rows.
 pub(super) fn run(task: &Task<'_, '_>) -> Result<Findings> {
     let Found { path, detection } = find(task)?;
     let found = &detection.sets;
+    if task.settings.coverage == Coverage::Complete {
+        return complete(task, &path, found);
+    }
     let features: Vec<FeatureSet> = found.iter().map(InteractionSet::features).collect();
-    let grown = |set: &InteractionSet| Grown {
+    score(task, &path, features, found.iter().map(grown).map(Some))
+}
+
+fn grown(set: &InteractionSet) -> Grown {
+    Grown {
         seed: set.seed.feature,
         segment: set.seed.segment,
         n_rows: set.rows.len(),
         stop: set.stop,
+    }
+}
+
+/// [`Coverage::Complete`]: scores the segments, each of which has one set, and ranks all pixels.
+fn complete(
+    task: &Task<'_, '_>,
+    path: &PathGradients,
+    found: &[InteractionSet],
+) -> Result<Findings> {
+    let features = features_of_segments(task.segments(), task.image().shape().channels);
+    let scores = task.time("scores", || score_sets(path, &features, &task.settings.attribution))?;
+    let score = |set: &InteractionSet| scores[set.seed.segment as usize];
+    let mut ranked: Vec<&InteractionSet> = found.iter().collect();
+    ranked.sort_by(|a, b| {
+        score(b).value.total_cmp(&score(a).value).then(a.seed.segment.cmp(&b.seed.segment))
+    });
+    let ig = integrated_gradients(path)?;
+    let map = complete_map(task.image(), task.segments(), &ranked, &ig.map)?;
+    let scored = |set: &InteractionSet| {
+        let SetScore { value, standard_error } = score(set);
+        let (features, grown) = (set.features(), Some(grown(set)));
+        ScoredSet { features, grown, score: value, standard_error }
     };
-    score(task, &path, features, found.iter().map(grown).map(Some))
+    let sets = ranked.into_iter().map(scored).collect();
+    Ok(Findings { sets, map, completeness: Some(ig.completeness) })
 }
 
 /// Scores sets by IDG-Vis and ranks them.

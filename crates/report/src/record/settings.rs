@@ -4,7 +4,7 @@ mod methods;
 
 use hsets_core::Smoothing;
 use hsets_pipeline::{
-    Settings,
+    Coverage, Settings,
     attribution::{Directional, IdgVis, PathClass, PathMean, SampleSum},
     detection::{
         DetectionClass, GivenSeed, Growth, HessianSets, RowScaling, SeedRanking, SegmentChoice,
@@ -24,6 +24,7 @@ pub(super) struct SettingsRecord {
     segmenter: String,
     segmentation: Value,
     baseline: String,
+    coverage: &'static str,
     detection: Value,
     attribution: Value,
     /// Settings of the method beyond these two.
@@ -38,6 +39,10 @@ impl SettingsRecord {
             segmenter: from.segmenter.to_string(),
             segmentation: segmenter(from.segmenter),
             baseline: from.baseline.to_owned(),
+            coverage: match settings.coverage {
+                Coverage::Sets => "sets",
+                Coverage::Complete => "complete",
+            },
             detection: detection(&settings.detection),
             attribution: attribution(&settings.attribution),
             method_settings: methods::of_method(settings),
@@ -51,6 +56,7 @@ fn detection(settings: &HessianSets) -> Value {
     let HessianSets {
         n_sets,
         max_features,
+        max_share,
         overshoot,
         threshold,
         scaling,
@@ -68,6 +74,7 @@ fn detection(settings: &HessianSets) -> Value {
     json!({
         "n_sets": n_sets,
         "nu": max_features,
+        "share": as_typed(*max_share),
         "overshoot": overshoot,
         "mu": as_typed(*threshold),
         "scaling": match scaling {
@@ -83,6 +90,7 @@ fn detection(settings: &HessianSets) -> Value {
             SpatialPrior::None => "none",
             SpatialPrior::InsideFirst => "inside-first",
             SpatialPrior::ExhaustInside => "exhaust-inside",
+            SpatialPrior::InsideOnly => "inside-only",
         },
         "include_seed": include_seed,
         "max_rows": max_rows,
@@ -100,6 +108,7 @@ fn detection(settings: &HessianSets) -> Value {
             SegmentChoice::HighestSeeds => json!({ "choice": "highest-seeds" }),
             SegmentChoice::UntilNonEmpty { attempts } =>
                 json!({ "choice": "until-non-empty", "attempts": attempts }),
+            SegmentChoice::Every => json!({ "choice": "every" }),
         },
         "given_seeds": given_seeds.iter().map(given_seed).collect::<Vec<_>>(),
     })
