@@ -1,1 +1,4 @@
-//! Tests across crates.
+//! Tests across crates, and the studies behind `docs/`: methods compared on drawn pictures whose
+//! truth is known, and on photos.
+
+pub mod study;

@@ -1,0 +1,194 @@
+//! Methods compared: on scenes whose truth is known, and on photos.
+//!
+//! ```text
+//! cargo run --release -p hsets-tests --example study -- truth --out truth.csv
+//! HSETS_REAL_DATA=DIR cargo run --release -p hsets-tests --example study -- photos --first 100 --out photos.csv
+//! cargo run --release -p hsets-tests --example study -- report truth.csv photos.csv --out docs/study
+//! ```
+//!
+//! A run that was cut off continues where it was; `--shard I/N` does every N-th picture, so that
+//! several programs share the work.
+#![allow(clippy::print_stdout, reason = "says how far it is")]
+
+mod pages;
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+use clap::Parser;
+use hsets_pipeline::{
+    Explainer, Measured, Subject,
+    attribution::Normalisation,
+    core::{Silent, Target},
+    models::{Classifier, Prepared},
+    segmentation::QuickShift,
+};
+use hsets_scenes::Task;
+use hsets_tests::study::{
+    Contender, Sheet, mobilenet, of_photos, of_truth, photos, score_photo, score_truth,
+    truth_networks,
+};
+
+#[derive(Parser)]
+enum Study {
+    /// All networks of fixtures/truth.
+    Truth {
+        #[command(flatten)]
+        work: Work,
+        /// Pictures for each network.
+        #[arg(long, default_value_t = 67)]
+        pictures: u64,
+        /// Only these tasks.
+        #[arg(long, value_delimiter = ',')]
+        tasks: Vec<Task>,
+    },
+    /// MobileNetV2 on the photos of the folder HSETS_REAL_DATA.
+    Photos {
+        #[command(flatten)]
+        work: Work,
+        /// Photos left out at the beginning of the seeded order; settings were chosen on them.
+        #[arg(long, default_value_t = 100)]
+        first: usize,
+        /// Photos.
+        #[arg(long, default_value_t = 100)]
+        count: usize,
+    },
+    /// Tables and figures from sheets of results.
+    Report {
+        /// Sheets of results.
+        sheets: Vec<PathBuf>,
+        /// Folder for Markdown and SVG.
+        #[arg(long)]
+        out: PathBuf,
+    },
+}
+
+#[derive(clap::Args)]
+struct Work {
+    /// Sheet of results, begun or continued.
+    #[arg(long)]
+    out: PathBuf,
+    /// I/N: of every N pictures only the I-th, from 0.
+    #[arg(long, default_value = "0/1", value_parser = shard)]
+    shard: (u64, u64),
+    /// Only contenders of these names.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// Leave contenders of these names out.
+    #[arg(long, value_delimiter = ',')]
+    without: Vec<String>,
+}
+
+impl Work {
+    fn contenders(&self, all: Vec<Contender>) -> Vec<Contender> {
+        let named = |names: &[String], c: &Contender| names.contains(&c.name);
+        let wanted = |c: &Contender| {
+            (self.only.is_empty() || named(&self.only, c)) && !named(&self.without, c)
+        };
+        all.into_iter().filter(wanted).collect()
+    }
+
+    fn has(&self, picture: u64) -> bool {
+        picture % self.shard.1 == self.shard.0
+    }
+}
+
+fn shard(typed: &str) -> Result<(u64, u64)> {
+    let (i, n) = typed.split_once('/').context("expected I/N")?;
+    let (i, n) = (i.parse()?, n.parse()?);
+    if i >= n {
+        bail!("expected I/N with I below N");
+    }
+    Ok((i, n))
+}
+
+fn main() -> Result<()> {
+    match Study::parse() {
+        Study::Truth { work, pictures, tasks } => truth(&work, pictures, &tasks),
+        Study::Photos { work, first, count } => on_photos(&work, first, count),
+        Study::Report { sheets, out } => pages::write(&sheets, &out),
+    }
+}
+
+/// The sequence of scenes: not that of training, nor of the tests in training.
+const SEED: u64 = 11;
+
+fn truth(work: &Work, pictures: u64, tasks: &[Task]) -> Result<()> {
+    let mut sheet = Sheet::open(&work.out)?;
+    let contenders = work.contenders(of_truth());
+    for network in truth_networks()? {
+        if !tasks.is_empty() && !tasks.contains(&network.task) {
+            continue;
+        }
+        let classifier = network.load()?;
+        // Where the patch betrayed the class in training, it is drawn independently now.
+        let drawn = if network.task == Task::Decoy { Task::DecoyShuffled } else { network.task };
+        let first = network.seed * pictures;
+        for index in (first..first + pictures).filter(|&index| work.has(index)) {
+            let scene = drawn.draw(SEED, index, classifier.shape().width)?;
+            let prepared = classifier.preprocessing().prepare(&scene.photo)?;
+            let (task, picture) = (network.task.name(), index.to_string());
+            each(&classifier, &prepared, &contenders, |contender, explainer| {
+                let of = [task, &network.name, &picture, &contender.name];
+                if sheet.has(of) {
+                    return Ok(());
+                }
+                let explanation = explainer.explain(&contender.settings, &Silent)?;
+                sheet.add(of, &score_truth(&explanation, &scene, index)?)
+            })?;
+        }
+        println!("{} {}", network.task, network.name);
+    }
+    Ok(())
+}
+
+fn on_photos(work: &Work, first: usize, count: usize) -> Result<()> {
+    let folder = std::env::var_os("HSETS_REAL_DATA").context("set HSETS_REAL_DATA")?;
+    let folder = PathBuf::from(folder);
+    let classifier = mobilenet(&folder)?;
+    let mut sheet = Sheet::open(&work.out)?;
+    let contenders = work.contenders(of_photos());
+    for (index, photo) in photos(&folder)?.into_iter().enumerate().skip(first).take(count) {
+        if !work.has(index as u64) {
+            continue;
+        }
+        let prepared = classifier.read(&photo.file)?;
+        let normalisation = normalisation(&classifier);
+        each(&classifier, &prepared, &contenders, |contender, explainer| {
+            let of = ["photos", "mobilenet_v2", &photo.name, &contender.name];
+            if sheet.has(of) {
+                return Ok(());
+            }
+            let explanation = explainer.explain(&contender.settings, &Silent)?;
+            let measured = Measured {
+                field: classifier.field(),
+                image: &prepared.image,
+                normalisation: &normalisation,
+                target: &Target::Top,
+            };
+            sheet.add(of, &score_photo(&explanation, &measured, index as u64)?)
+        })?;
+        println!("{index} {}", photo.name);
+    }
+    Ok(())
+}
+
+fn normalisation(classifier: &Classifier) -> Normalisation {
+    let preprocessing = classifier.preprocessing();
+    Normalisation { mean: preprocessing.mean.to_vec(), std: preprocessing.std.to_vec() }
+}
+
+/// Every contender in turn; what several need is computed once.
+fn each(
+    classifier: &Classifier,
+    prepared: &Prepared,
+    contenders: &[Contender],
+    mut run: impl FnMut(&Contender, &Explainer<'_>) -> Result<()>,
+) -> Result<()> {
+    let normalisation = normalisation(classifier);
+    let (image, photo) = (&prepared.image, &prepared.photo);
+    let subject = Subject { image, photo, normalisation: &normalisation };
+    let segmenter = QuickShift::photo_of(image.shape().width.min(image.shape().height));
+    let explainer = Explainer::new(classifier.field(), &subject, &segmenter, &Silent)?;
+    contenders.iter().try_for_each(|contender| run(contender, &explainer))
+}

@@ -1,0 +1,75 @@
+//! The networks that are explained.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use hsets_pipeline::{
+    core::Silent,
+    models::{Classifier, LoadOptions, PaddingMode},
+};
+use hsets_scenes::Task;
+
+/// A small network of `fixtures/truth`, or the bundled one.
+pub struct TruthNetwork {
+    /// What it was trained on.
+    pub task: Task,
+    /// Its name, `vgg11_bn-0`: architecture and training seed.
+    pub name: String,
+    /// Its training seed.
+    pub seed: u64,
+    file: PathBuf,
+}
+
+impl TruthNetwork {
+    /// Reads the weights.
+    pub fn load(&self) -> Result<Classifier> {
+        let options = LoadOptions { weights: Some(self.file.clone()), ..LoadOptions::default() };
+        Ok(Classifier::load(&options, &Silent)?)
+    }
+}
+
+/// All networks in the repository, in the order of their names, the bundled one last.
+pub fn truth_networks() -> Result<Vec<TruthNetwork>> {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures");
+    let folder = fixtures.join("truth");
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
+        let file = entry?.path();
+        if file.extension().is_some_and(|extension| extension == "safetensors") {
+            files.push(file);
+        }
+    }
+    files.sort();
+    let mut networks: Vec<TruthNetwork> = files.into_iter().map(network).collect::<Result<_>>()?;
+    let file = fixtures.join("bundled/model.safetensors");
+    networks.push(TruthNetwork { task: Task::Duel, name: "bundled".into(), seed: 0, file });
+    Ok(networks)
+}
+
+/// `TASK-ARCHITECTURE-SEED.safetensors`.
+fn network(file: PathBuf) -> Result<TruthNetwork> {
+    let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    let unknown = || format!("{}: expected TASK-ARCHITECTURE-SEED", file.display());
+    let (task, name) = stem.split_once('-').with_context(unknown)?;
+    let (_, seed) = name.split_once('-').with_context(unknown)?;
+    Ok(TruthNetwork {
+        task: task.parse()?,
+        name: name.to_owned(),
+        seed: seed.parse().with_context(unknown)?,
+        file: file.clone(),
+    })
+}
+
+/// MobileNetV2 of the folder of real data, as converted from TensorFlow.
+pub fn mobilenet(folder: &Path) -> Result<Classifier> {
+    let options = LoadOptions {
+        model: Some("mobilenet_v2".into()),
+        weights: Some(folder.join("mobilenet_v2_imagenet.safetensors")),
+        labels: Some(folder.join("labels_imagenet.json")),
+        mean: Some([0.5; 3]),
+        std: Some([0.5; 3]),
+        padding: Some(PaddingMode::Same),
+        ..LoadOptions::default()
+    };
+    Ok(Classifier::load(&options, &Silent)?)
+}
