@@ -127,9 +127,9 @@ fn truth(work: &Work, pictures: u64, tasks: &[Task]) -> Result<()> {
         for index in (first..first + pictures).filter(|&index| work.has(index)) {
             let scene = drawn.draw(SEED, index, classifier.shape().width)?;
             let prepared = classifier.preprocessing().prepare(&scene.photo)?;
-            let (task, picture) = (network.task.name(), index.to_string());
+            let (subject, picture) = (network.subject(), index.to_string());
             each(&classifier, &prepared, &contenders, |contender, explainer| {
-                let of = [task, &network.name, &picture, &contender.name];
+                let of = [subject, &network.name, &picture, &contender.name];
                 if sheet.has(of) {
                     return Ok(());
                 }

@@ -149,9 +149,9 @@ fn of_task(task: &str, values: &Values, order: &[String], blocks: Blocks) -> Blo
         )
         .table(differences(format!("{task}-differences"), values, &methods, "complete", &OF_MAPS))
         .table(differences(format!("{task}-changes"), values, &changed, "hsets", &OF_CHANGES));
-    if task == "decoy" {
+    if task.starts_with("decoy") {
         let caption = caption("The decoy, drawn independently of the class");
-        return blocks.table(table("decoy-wins".into(), caption, values, &methods, &OF_DECOYS));
+        return blocks.table(table(format!("{task}-wins"), caption, values, &methods, &OF_DECOYS));
     }
     blocks
 }

@@ -20,7 +20,20 @@ pub struct TruthNetwork {
     file: PathBuf,
 }
 
+/// Trained where the patch told the class, and yet at 0.95 where it does not: this one looks at the
+/// parts.
+const RESISTED: (Task, &str) = (Task::Decoy, "vgg11_bn-2");
+
 impl TruthNetwork {
+    /// What its results are gathered under: the task, but for the network that the decoy did not
+    /// lead astray.
+    pub fn subject(&self) -> &'static str {
+        if (self.task, self.name.as_str()) == RESISTED {
+            return "decoy-resisted";
+        }
+        self.task.name()
+    }
+
     /// Reads the weights.
     pub fn load(&self) -> Result<Classifier> {
         let options = LoadOptions { weights: Some(self.file.clone()), ..LoadOptions::default() };
@@ -40,14 +53,15 @@ pub fn truth_networks() -> Result<Vec<TruthNetwork>> {
         }
     }
     files.sort();
-    let mut networks: Vec<TruthNetwork> = files.into_iter().map(network).collect::<Result<_>>()?;
+    let mut networks: Vec<TruthNetwork> =
+        files.iter().map(|file| network(file)).collect::<Result<_>>()?;
     let file = fixtures.join("bundled/model.safetensors");
     networks.push(TruthNetwork { task: Task::Duel, name: "bundled".into(), seed: 0, file });
     Ok(networks)
 }
 
 /// `TASK-ARCHITECTURE-SEED.safetensors`.
-fn network(file: PathBuf) -> Result<TruthNetwork> {
+fn network(file: &Path) -> Result<TruthNetwork> {
     let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     let unknown = || format!("{}: expected TASK-ARCHITECTURE-SEED", file.display());
     let (task, name) = stem.split_once('-').with_context(unknown)?;
@@ -56,7 +70,7 @@ fn network(file: PathBuf) -> Result<TruthNetwork> {
         task: task.parse()?,
         name: name.to_owned(),
         seed: seed.parse().with_context(unknown)?,
-        file: file.clone(),
+        file: file.to_owned(),
     })
 }
 

@@ -28,9 +28,14 @@ impl Interval {
 /// Resamples of a bootstrap.
 const RESAMPLES: usize = 2000;
 
-/// Mean of `values` with the percentile interval of a seeded bootstrap over them.
+/// Mean of `values` with the percentile interval of a seeded bootstrap over them; NaN for the ends
+/// of fewer than two, and for the mean of none.
 pub fn bootstrap(values: &[f64]) -> Interval {
     let n = values.len();
+    if n < 2 {
+        let mean = values.first().copied().unwrap_or(f64::NAN);
+        return Interval { mean, low: f64::NAN, high: f64::NAN, n };
+    }
     let mean_of = |sum: f64| sum / n as f64;
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let mut pick = || values[((u64::from(rng.next_u32()) * n as u64) >> 32) as usize];
@@ -38,9 +43,6 @@ pub fn bootstrap(values: &[f64]) -> Interval {
         (0..RESAMPLES).map(|_| mean_of((0..n).map(|_| pick()).sum())).collect();
     means.sort_by(f64::total_cmp);
     let mean = mean_of(values.iter().sum());
-    if n < 2 {
-        return Interval { mean, low: f64::NAN, high: f64::NAN, n };
-    }
     let at = |share: f64| means[(share * RESAMPLES as f64) as usize];
     Interval { mean, low: at(0.025), high: at(0.975), n }
 }
@@ -63,6 +65,6 @@ mod tests {
         assert!((found.low - 0.402).abs() < 0.015 && (found.high - 0.598).abs() < 0.015);
         assert!(!difference(&[(1.0, 0.0), (0.0, 1.0), (1.0, 1.0)]).excludes_zero());
         assert!(difference(&[(1.0, 0.0), (2.0, 1.0), (1.5, 1.0)]).excludes_zero());
-        assert!(bootstrap(&[1.0]).low.is_nan());
+        assert!(bootstrap(&[1.0]).low.is_nan() && bootstrap(&[]).mean.is_nan());
     }
 }
