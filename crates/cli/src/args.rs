@@ -16,7 +16,7 @@ use hsets_pipeline::{
 
 use crate::{commands::train::TrainArgs, segmenter::SegmenterArgs};
 
-pub(crate) use measuring::{CompareArgs, MetricArgs, Metrics, MetricsArgs, chosen};
+pub(crate) use measuring::{AxiomsArgs, CompareArgs, MetricArgs, Metrics, MetricsArgs, chosen};
 
 /// See which groups of pixels act together when an image classifier decides.
 #[derive(Debug, Parser)]
@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Compare(Box<CompareArgs>),
     /// Measure saliency maps of any program: Gini, ROAD, insertion, deletion and more
     Metrics(Box<MetricsArgs>),
+    /// Measure how far methods are from the axioms of attribution, on one picture
+    Axioms(Box<AxiomsArgs>),
     /// Print the five most probable classes of each picture
     Predict(PredictArgs),
     /// Write logits and input gradient as tensors

@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub(crate) mod axioms;
 pub(crate) mod compare;
 pub(crate) mod demo;
 pub(crate) mod explain;

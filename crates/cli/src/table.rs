@@ -34,6 +34,13 @@ impl Table {
         rows().map(line).collect::<Vec<_>>().join("\n")
     }
 
+    pub(crate) fn markdown(&self) -> String {
+        let line = |row: &Vec<String>| format!("| {} |\n", row.join(" | ").replace('\n', " "));
+        let rule = "|---|".to_owned() + &"---:|".repeat(self.head.len().saturating_sub(1)) + "\n";
+        let rows: String = self.rows.iter().map(line).collect();
+        line(&self.head) + &rule + &rows
+    }
+
     pub(crate) fn csv(&self) -> String {
         let line = |row: &Vec<String>| {
             row.iter().map(|cell| quoted(cell)).collect::<Vec<_>>().join(",") + "\n"
@@ -60,6 +67,8 @@ mod tests {
         table.row(vec!["a,b".into(), "0.5".into()]);
         table.row(vec!["longer".into(), "12".into()]);
         assert_eq!(table.aligned(), "map     gini\na,b      0.5\nlonger    12");
+        let markdown = "| map | gini |\n|---|---:|\n| a,b | 0.5 |\n| longer | 12 |\n";
+        assert_eq!(table.markdown(), markdown);
         assert_eq!(table.csv(), "map,gini\n\"a,b\",0.5\nlonger,12\n");
     }
 }

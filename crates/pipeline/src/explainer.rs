@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, sync::Arc};
 
-use hsets_attribution::Normalisation;
+use hsets_attribution::{Normalisation, PathGradients};
 use hsets_core::{
     ChannelReduction, Error, Image, MaskReport, Photo, Progress, Result, SegmentMap, Segmentation,
     Segmenter, TwiceDifferentiable,
@@ -164,6 +164,22 @@ impl<'a> Explainer<'a> {
                 reused,
             },
         })
+    }
+
+    /// The path of IDG-Vis.
+    pub(crate) fn path_of(
+        &self,
+        settings: &Settings,
+        progress: &dyn Progress,
+    ) -> Result<Arc<PathGradients>> {
+        let start = self.start(settings)?;
+        let target = settings.target.fixed(&self.logits);
+        let stopwatch = RefCell::default();
+        let baseline = &start.image;
+        let target = &settings.attribution.target(&target);
+        let task =
+            Task { explainer: self, settings, baseline, target, progress, stopwatch: &stopwatch };
+        task.path(&settings.attribution.path(), target)
     }
 
     fn start(&self, settings: &Settings) -> Result<Arc<Start>> {

@@ -30,6 +30,7 @@
 //! The stages are re-exported, so that one dependency gives them all; each is a crate of its own
 //! for those who want just one.
 
+mod axioms;
 mod explainer;
 mod explanation;
 mod measure;
@@ -41,6 +42,7 @@ mod settings;
 mod stopwatch;
 mod work;
 
+pub use axioms::{Axiom, AxiomRow, AxiomSettings, Violation};
 pub use explainer::{Explainer, Subject, explain};
 pub use explanation::{Cost, Explanation, Grown, Measures, ScoredSet};
 pub use measure::{Better, Measured, Metric, MetricReport, MetricSettings, Reading, measure};

@@ -137,3 +137,28 @@ compare.json and maps.safetensors (a tensor for each method).
 Examples:
   hsets compare cat.jpg --methods all --model resnet50 --out results
   hsets compare *.jpg --methods hsets,ig,segments-by-ig --metrics road --model resnet50 --out results";
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct AxiomsArgs {
+    /// Image, or .safetensors file whose tensor `input` is `[3,H,W]`, normalised
+    #[arg(value_name = "INPUT")]
+    pub(crate) input: PathBuf,
+    /// Methods, each explained about eleven times; or all
+    #[arg(
+        long,
+        default_value = "hsets,ig,gradient-x-input,segments-by-ig,random-map",
+        value_name = "LIST",
+        value_delimiter = ',',
+        value_parser = methods
+    )]
+    pub(crate) methods: Vec<Methods>,
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+    #[command(flatten)]
+    pub(crate) method: MethodArgs,
+    /// The table as Markdown
+    #[arg(long, value_name = "FILE.md")]
+    pub(crate) markdown: Option<PathBuf>,
+}

@@ -234,19 +234,19 @@ fn cell(outcome: &Outcome) -> Cell {
     }
 }
 
-/// What is written under a map: two numbers a line.
-const SHOWN: [[(&str, &str); 2]; 4] = [
-    [("Gini", "gini"), ("covers", "coverage")],
-    [("ROAD 1-acc", "road-1-accuracy"), ("LeRF-MoRF", "road-lerf-minus-morf-probability")],
-    [("deletion", "deletion-auc"), ("insertion", "insertion-auc")],
-    [("infidelity", "infidelity"), ("gap", "completeness-gap")],
+/// What is written under a map: up to two numbers a line.
+const SHOWN: [&[(&str, &str)]; 4] = [
+    &[("Gini", "gini"), ("covers", "coverage")],
+    &[("ROAD 1-acc", "road-1-accuracy"), ("LeRF-MoRF", "road-lerf-minus-morf-probability")],
+    &[("deletion", "deletion-auc"), ("insertion", "insertion-auc")],
+    &[("infidelity", "infidelity")],
 ];
 
 fn lines(report: &MetricReport) -> Vec<String> {
     let text = |(label, name): &(&str, &str)| {
         report.reading(name).map(|value| format!("{label} {}", short(value)))
     };
-    let line = |pair: &[(&str, &str); 2]| pair.iter().filter_map(text).collect::<Vec<_>>();
+    let line = |pair: &&[(&str, &str)]| pair.iter().filter_map(text).collect::<Vec<_>>();
     let lines = SHOWN.iter().map(line).filter(|parts| !parts.is_empty());
     lines.map(|parts| parts.join("   ·   ")).collect()
 }
@@ -254,7 +254,7 @@ fn lines(report: &MetricReport) -> Vec<String> {
 /// The numbers of the picture, a method a row.
 fn summary(outcomes: &[Outcome]) -> Table {
     let measured = || outcomes.iter().filter_map(|outcome| outcome.found.as_ref().ok());
-    let shown = SHOWN.iter().flatten();
+    let shown = SHOWN.iter().copied().flatten();
     let shown: Vec<_> =
         shown.filter(|(_, name)| measured().any(|(_, r)| r.reading(name).is_some())).collect();
     let head = ["  method"].into_iter().chain(shown.iter().map(|(label, _)| *label));

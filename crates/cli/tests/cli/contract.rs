@@ -202,8 +202,8 @@ fn every_command_has_help_and_there_is_a_version() {
     let help = place.run(["--help"]).ok().stdout;
     assert!(help.contains("Examples:") && help.contains("Exit codes:"), "{help}");
     let commands = [
-        "demo", "explain", "compare", "metrics", "predict", "gradient", "hessian", "ig", "segment",
-        "models",
+        "demo", "explain", "compare", "metrics", "axioms", "predict", "gradient", "hessian", "ig",
+        "segment", "models",
     ];
     for command in commands {
         assert!(help.contains(command), "{command}");

@@ -122,3 +122,25 @@ fn maps_that_do_not_fit_are_refused() {
     fs::create_dir(place.path("empty")).unwrap();
     run("metrics --map empty --input cat.png").failed(1, &["empty", "npy"]);
 }
+
+#[test]
+fn axioms_make_a_table_of_methods() {
+    let place = Place::new();
+    place.picture("cat.png", 64, 64);
+    let line = format!("axioms cat.png --methods ig,random-map {QUICK} --markdown axioms.md");
+    let text = place.run_model(&line).ok().stdout;
+    assert!(text.lines().next().unwrap().contains("null-player"), "{text}");
+    let markdown = fs::read_to_string(place.path("axioms.md")).unwrap();
+    assert!(markdown.starts_with("| method | completeness |"), "{markdown}");
+    assert_eq!(markdown.lines().count(), 4);
+    let json = place.run_model(&format!("{line} --json")).ok().json();
+    let of = |method: usize, axiom: &str| {
+        json["methods"][method]["axioms"][axiom]["violation"].as_f64().unwrap()
+    };
+    assert_eq!(json["methods"][0]["method"], "ig");
+    assert!(of(0, "null-player") < 1e-6 && of(1, "null-player") > 1e-3);
+    assert!(of(0, "linearity") < 1e-3 && (of(1, "linearity") - 0.5).abs() < 1e-6);
+    assert!(of(0, "symmetry") < 1e-3 && of(1, "symmetry") > 0.1);
+    let ig = &json["methods"][0]["axioms"];
+    assert!(ig["monotonicity"]["not_measured"].is_string());
+}

@@ -68,7 +68,7 @@ impl<'t, 'a> Task<'t, 'a> {
     }
 
     /// Gradients of `target` along the path of this task.
-    pub(super) fn path(
+    pub(crate) fn path(
         &self,
         settings: &PathSettings,
         target: &Target,
