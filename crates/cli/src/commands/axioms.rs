@@ -16,8 +16,9 @@ use crate::{
 };
 
 pub(crate) fn run(args: &AxiomsArgs, general: &General) -> anyhow::Result<()> {
+    let choice = args.method.segmenter.choice(general)?;
     let network = Network::load(&args.model, general)?;
-    let choice = args.method.segmenter.choice().for_side(network.side());
+    let choice = choice.for_side(network.side());
     let mut settings = settings(&args.method, general, &network)?;
     settings.target = network.target(&args.target)?;
     let axioms = AxiomSettings { seed: general.seed, ..AxiomSettings::paper() };
