@@ -106,7 +106,9 @@ impl Bench {
                 *linearized = Some(self.network.linearized_at(image, &target, Smoothing::PAPER)?);
             }
             ["rows", n] => {
-                let features: Vec<usize> = (0..n.parse()?).map(|i| 10_007 * i + 99).collect();
+                let len = self.images[0].len();
+                let features: Vec<usize> =
+                    (0..n.parse()?).map(|i| (10_007 * i + 99) % len).collect();
                 linearized.as_ref().context("linearize first")?.rows(&features)?;
             }
             _ => bail!("unknown command '{}'", words.join(" ")),
