@@ -175,8 +175,9 @@ pub(crate) struct ExplainArgs {
 }
 
 const EXPLAIN_EXAMPLES: &str = "\
-Written for each input to OUT/NAME/: figure.png (everything side by side), overlay.png, sets.png,
-segments.png, explanation.json and maps.safetensors.
+Written for each input to OUT/NAME/: explanation.html (a page on which sets light up), figure.png
+(everything side by side), overlay.png, sets.png, segments.png, explanation.json and
+maps.safetensors.
 
 Examples:
   hsets explain cat.jpg --model resnet50 --out results

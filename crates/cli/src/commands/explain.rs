@@ -12,7 +12,14 @@ use hsets_pipeline::{
     models::Prepared,
     segmentation::SegmenterChoice,
 };
-use hsets_report::{Figure, Provenance, Record, maps, output::Folder, panel, record::class};
+use hsets_report::{
+    Figure, Provenance, Record,
+    html::{ImageReport, image_page},
+    maps,
+    output::Folder,
+    panel,
+    record::class,
+};
 
 use crate::{
     args::{ExplainArgs, General},
@@ -119,6 +126,8 @@ impl Job<'_> {
         };
         let sets: Vec<_> = explanation.sets.iter().map(|set| &set.features).collect();
         let photo = &prepared.photo;
+        let page = ImageReport::new(&title, photo, &[(explanation, &record)])?;
+        folder.add("explanation.html", image_page(&page)?.as_bytes())?;
         folder.add("figure.png", &figure.draw()?.png()?)?;
         folder.add("overlay.png", &panel::overlay(photo, &explanation.map).png()?)?;
         folder.add("sets.png", &panel::sets(photo, &sets)?.png()?)?;
@@ -197,7 +206,7 @@ impl Job<'_> {
             work(&cost.alone),
             short(seconds),
         ));
-        say(&format!("  {}", written.join("figure.png").display()));
+        say(&format!("  {}", written.join("explanation.html").display()));
     }
 }
 

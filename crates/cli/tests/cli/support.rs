@@ -126,7 +126,8 @@ impl Place {
 }
 
 /// What `explain` writes for an input.
-pub(crate) const FILES: [&str; 6] = [
+pub(crate) const FILES: [&str; 7] = [
+    "explanation.html",
     "explanation.json",
     "figure.png",
     "maps.safetensors",

@@ -55,6 +55,20 @@ impl Estimate {
         Self::interval(summary.mean, low, high)
     }
 
+    /// "0.95 ± 0.01" or "0.95 [0.94, 0.96]", with so many digits after the point.
+    pub fn written(&self, decimals: usize) -> String {
+        let value = number(self.value, decimals);
+        match self.spread {
+            Spread::None => value,
+            Spread::Std(reach) | Spread::StandardError(reach) => {
+                format!("{value} ± {}", number(reach, decimals))
+            }
+            Spread::Interval(low, high) => {
+                format!("{value} [{}, {}]", number(low, decimals), number(high, decimals))
+            }
+        }
+    }
+
     /// Where it lies from a published number, of which `decimals` were printed: within if that is
     /// inside its interval or its deviation, or, without either, if both round alike.
     pub fn agreement(&self, published: f64, decimals: usize) -> Agreement {
@@ -191,20 +205,6 @@ pub(super) fn number(value: f64, decimals: usize) -> String {
     }
 }
 
-/// "0.95 ± 0.01" or "0.95 [0.94, 0.96]".
-pub(super) fn estimate(estimate: &Estimate, decimals: usize) -> String {
-    let value = number(estimate.value, decimals);
-    match estimate.spread {
-        Spread::None => value,
-        Spread::Std(reach) | Spread::StandardError(reach) => {
-            format!("{value} ± {}", number(reach, decimals))
-        }
-        Spread::Interval(low, high) => {
-            format!("{value} [{}, {}]", number(low, decimals), number(high, decimals))
-        }
-    }
-}
-
 /// "▼ −0.03": how ours differs from the published number, as they are printed.
 pub(super) fn difference(ours: &Estimate, published: f64, decimals: usize) -> (Agreement, String) {
     let agreement = ours.agreement(published, decimals);
@@ -235,7 +235,7 @@ mod tests {
     fn numbers_read_well() {
         assert_eq!(number(-0.0004, 2), "0.00");
         assert_eq!(number(-1.25, 1), "−1.2");
-        assert_eq!(estimate(&Estimate::interval(0.5, 0.25, 0.75), 2), "0.50 [0.25, 0.75]");
+        assert_eq!(Estimate::interval(0.5, 0.25, 0.75).written(2), "0.50 [0.25, 0.75]");
         assert_eq!(time(Duration::from_millis(350)), "350 ms");
         assert_eq!(time(Duration::from_secs(245)), "4 min 5 s");
     }

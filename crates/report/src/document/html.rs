@@ -16,38 +16,38 @@ pub(super) fn page(document: &Document) -> Result<String> {
     }
     body.push_str("</header>");
     body.push_str(&contents(&document.blocks));
-    body.push_str(&format!("<main>{}</main>", blocks(&document.blocks, 2)?));
+    body.push_str(&format!("<main>{}</main>", blocks(&document.blocks, 2, "section")?));
     Ok(shell(&document.title, &body))
 }
 
 /// Links to the sections.
 fn contents(blocks: &[Block]) -> String {
-    let link = |block: &Block| match block {
+    let link = |(index, block): (usize, &Block)| match block {
         Block::Section { title, .. } => {
-            Some(format!("<li><a href=\"#{}\">{}</a></li>", slug(title), escape(title)))
+            Some(format!("<li><a href=\"#section-{index}\">{}</a></li>", escape(title)))
         }
         _ => None,
     };
-    let links: Vec<String> = blocks.iter().filter_map(link).collect();
+    let links: Vec<String> = blocks.iter().enumerate().filter_map(link).collect();
     if links.len() < MIN_CONTENTS {
         return String::new();
     }
     format!("<nav aria-label=\"Contents\"><ul>{}</ul></nav>", links.concat())
 }
 
-/// Blocks whose sections have headings of `level`.
-pub(crate) fn blocks(all: &[Block], level: usize) -> Result<String> {
-    all.iter().map(|one| block(one, level)).collect()
+/// Blocks whose sections have headings of `level` and anchors that begin with `parent`.
+pub(crate) fn blocks(all: &[Block], level: usize, parent: &str) -> Result<String> {
+    let block = |(index, one)| block(one, level, &format!("{parent}-{index}"));
+    all.iter().enumerate().map(block).collect()
 }
 
-fn block(block: &Block, level: usize) -> Result<String> {
+fn block(block: &Block, level: usize, id: &str) -> Result<String> {
     Ok(match block {
         Block::Section { title, blocks: inner } => {
-            let (id, tag) = (slug(title), level.min(6));
-            let inner = blocks(inner, level + 1)?;
-            let title = escape(title);
+            let (title, inner) = (escape(title), blocks(inner, level + 1, id)?);
+            let level = level.min(6);
             format!(
-                "<section aria-labelledby=\"{id}\"><h{tag} id=\"{id}\">{title}</h{tag}>{inner}\
+                "<section aria-labelledby=\"{id}\"><h{level} id=\"{id}\">{title}</h{level}>{inner}\
                  </section>"
             )
         }
@@ -59,10 +59,10 @@ fn block(block: &Block, level: usize) -> Result<String> {
         Block::Table(table) => self::table(table),
         Block::Plot(block) => plot(block)?,
         Block::Figure(figure) => self::figure(figure),
-        Block::Row(inner) => format!("<div class=\"row\">{}</div>", blocks(inner, level)?),
+        Block::Row(inner) => format!("<div class=\"row\">{}</div>", blocks(inner, level, id)?),
         Block::Code(code) => self::code(code),
         Block::Facts(facts) => self::facts(facts),
-        Block::Details { summary, blocks: inner } => details(summary, &blocks(inner, level)?),
+        Block::Details { summary, blocks: inner } => details(summary, &blocks(inner, level, id)?),
     })
 }
 
@@ -70,10 +70,10 @@ fn details(summary: &str, inner: &str) -> String {
     format!("<details><summary>{}</summary>{inner}</details>", escape(summary))
 }
 
-/// Wide code scrolls by itself, with the keyboard too.
+/// Commands, in a region that scrolls by itself where it is too wide.
 fn code(code: &str) -> String {
     let code = escape(code.trim());
-    format!("<pre tabindex=\"0\" role=\"region\" aria-label=\"Code\"><code>{code}</code></pre>")
+    format!("<pre class=\"scroll\" role=\"region\" aria-label=\"Code\"><code>{code}</code></pre>")
 }
 
 fn facts(facts: &[(String, String)]) -> String {
@@ -107,7 +107,7 @@ fn plot(block: &PlotBlock) -> Result<String> {
         format!("<tr>{}</tr>", cells.collect::<String>())
     };
     let data = format!(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Data of the plot {title}\">\
+        "<div class=\"scroll\" role=\"region\" aria-label=\"Data of the plot {title}\">\
          <table><thead>{}</thead><tbody>{}</tbody></table></div>",
         line("th", &columns),
         rows.iter().map(|row| line("td", row)).collect::<String>(),
@@ -137,7 +137,7 @@ fn figure(figure: &Figure) -> String {
 fn table(table: &Table) -> String {
     let id = slug(&table.name);
     let mut out = format!(
-        "<div class=\"table\" id=\"{id}\"><div class=\"scroll\" tabindex=\"0\" role=\"region\" \
+        "<div class=\"table\" id=\"{id}\"><div class=\"scroll\" role=\"region\" \
          aria-labelledby=\"{id}-caption\"><table class=\"sortable\">\
          <caption id=\"{id}-caption\">{}</caption><thead><tr>",
         table.caption.html()
@@ -174,14 +174,14 @@ fn cell(table: &Table, row: usize, column: usize) -> String {
         Cell::Failed(reason) => format!("<span class=\"below\">failed: {}</span>", escape(reason)),
         Cell::Text(text) => text.html(),
         Cell::Count(count) => count.to_string(),
-        Cell::Number(ours) => cell::estimate(ours, decimals),
+        Cell::Number(ours) => ours.written(decimals),
         Cell::Beside { ours, published } => {
             let (agreement, difference) = cell::difference(ours, *published, decimals);
             format!(
                 "{} <span class=\"beside\"><span class=\"unseen\">published </span>{}\
                  <span class=\"difference {}\"><span class=\"unseen\">, {}: </span>{difference}\
                  </span></span>",
-                cell::estimate(ours, decimals),
+                ours.written(decimals),
                 cell::number(*published, decimals),
                 class(agreement),
                 agreement.words(),

@@ -89,11 +89,11 @@ fn cell_text(table: &Table, row: usize, column: usize) -> String {
         Cell::Failed(reason) => format!("failed: {}", escape(reason)),
         Cell::Text(text) => text.markdown(),
         Cell::Count(count) => count.to_string(),
-        Cell::Number(ours) => escape(&cell::estimate(ours, decimals)),
+        Cell::Number(ours) => escape(&ours.written(decimals)),
         Cell::Beside { ours, published } => {
             let (_, difference) = cell::difference(ours, *published, decimals);
             let published = cell::number(*published, decimals);
-            let ours = escape(&cell::estimate(ours, decimals));
+            let ours = escape(&ours.written(decimals));
             format!("{ours} (published {published}, {difference})")
         }
         Cell::Time(time) => cell::time(*time),

@@ -31,6 +31,8 @@ mod markdown;
 mod table;
 mod text;
 
+pub(crate) use html::blocks as render_blocks;
+
 pub use cell::{Agreement, Cell, Estimate, Spread};
 pub use table::{Better, Column, Origin, Table};
 pub use text::{Span, Text};

@@ -4,12 +4,23 @@
 //! They follow the reader's wish for light or dark and for less motion, can be used with the
 //! keyboard alone, and tell in words what they show.
 
+mod explorer;
+mod image_page;
+mod of_record;
+mod picture;
+mod trace;
+mod verdict;
+
+pub use image_page::{Curve, ImageReport, Measure, MethodReport, SetReport, image_page};
+
 use crate::draw::Palette;
 
 /// Everything but colours.
 const STYLE: &str = include_str!("style.css");
 /// Sorting of tables.
-const SORT: &str = include_str!("sort.js");
+const PAGE: &str = include_str!("page.js");
+/// Lighting up of sets.
+const EXPLORER: &str = include_str!("explorer.js");
 
 /// A page around `body`.
 pub(crate) fn shell(title: &str, body: &str) -> String {
@@ -20,7 +31,7 @@ pub(crate) fn shell(title: &str, body: &str) -> String {
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
          img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n\
          <link rel=\"icon\" href=\"data:,\">\n<title>{}</title>\n\
-         <style>\n{}{STYLE}</style>\n</head>\n<body>\n{body}\n<script>\n{SORT}</script>\n\
+         <style>\n{}{STYLE}</style>\n</head>\n<body>\n{body}\n<script>\n{PAGE}{EXPLORER}</script>\n\
          </body>\n</html>\n",
         escape(title),
         colors(),
@@ -121,7 +132,9 @@ mod tests {
         let used: Vec<&str> = STYLE.split("var(").skip(1).collect();
         let known = Palette::LIGHT.variables();
         for name in used.iter().filter_map(|rest| rest.split(')').next()) {
-            assert!(known.iter().any(|(known, _)| known == name), "{name} is not defined");
+            // `--set` and `--on-set` are given by each set.
+            let is_own = ["--set", "--on-set"].contains(&name);
+            assert!(is_own || known.iter().any(|k| k.0 == name), "{name} is not defined");
         }
         let inside = |part: &str| !STYLE.contains(part);
         assert!(inside("#") && inside("rgb("), "colours belong to the palette");

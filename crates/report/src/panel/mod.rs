@@ -6,9 +6,11 @@ mod segments;
 mod sets;
 
 pub use overlay::overlay;
+pub(crate) use overlay::{heat_opacity, normalised};
+pub(crate) use plane::Plane;
 pub use segments::segments;
-pub(crate) use sets::badge;
 pub use sets::sets;
+pub(crate) use sets::{BADGE, DENSE, badge, layout, pale};
 
 use crate::draw::{Canvas, Zoom};
 use hsets_core::Photo;

@@ -2,8 +2,8 @@
 
 use hsets_core::{ChannelReduction, Photo, SaliencyMap};
 
-use super::{plane::Plane, zoom};
-use crate::draw::{Canvas, gray, heat, mix};
+use super::{pale, plane::Plane, zoom};
+use crate::draw::{Canvas, heat, mix};
 
 /// Below this share of pixels a map is thin, and its pixels are dilated to be seen.
 const THIN: f32 = 0.25;
@@ -16,14 +16,17 @@ pub fn overlay(photo: &Photo, map: &SaliencyMap) -> Canvas {
     let photo = zoom.photo(photo);
     Canvas::from_fn(photo.width(), photo.height(), |y, x| {
         let value = heat_map.at(y, x);
-        let ground = mix(gray(photo.get(y, x)), [255; 3], 0.25);
-        let opacity = (6.0 * value).min(1.0) * (0.65 + 0.30 * value);
-        mix(ground, heat(value), opacity)
+        mix(pale(photo.get(y, x)), heat(value), heat_opacity(value))
     })
 }
 
+/// How much of the photo heat covers.
+pub(crate) fn heat_opacity(value: f32) -> f32 {
+    (6.0 * value).min(1.0) * (0.65 + 0.30 * value)
+}
+
 /// One value in 0..=1 per pixel.
-fn normalised(map: &SaliencyMap) -> Plane {
+pub(crate) fn normalised(map: &SaliencyMap) -> Plane {
     let shape = map.shape();
     let pixels = map.per_pixel(ChannelReduction::AbsSum);
     let mut plane = Plane::new(shape.width, shape.height, pixels);

@@ -4,20 +4,20 @@ use crate::draw::Zoom;
 
 /// Values \[H·W\] with their width.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Plane {
-    pub(super) width: usize,
-    pub(super) height: usize,
-    pub(super) values: Vec<f32>,
+pub(crate) struct Plane {
+    pub(crate) width: usize,
+    pub(crate) height: usize,
+    pub(crate) values: Vec<f32>,
 }
 
 impl Plane {
-    pub(super) fn new(width: usize, height: usize, values: Vec<f32>) -> Self {
+    pub(crate) fn new(width: usize, height: usize, values: Vec<f32>) -> Self {
         debug_assert_eq!(values.len(), width * height);
         Self { width, height, values }
     }
 
     /// 1 at the given pixels, 0 elsewhere.
-    pub(super) fn mask(
+    pub(crate) fn mask(
         width: usize,
         height: usize,
         pixels: impl IntoIterator<Item = usize>,
@@ -29,22 +29,22 @@ impl Plane {
         Self::new(width, height, values)
     }
 
-    pub(super) fn at(&self, y: usize, x: usize) -> f32 {
+    pub(crate) fn at(&self, y: usize, x: usize) -> f32 {
         self.values[y * self.width + x]
     }
 
-    pub(super) fn max(&self) -> f32 {
+    pub(crate) fn max(&self) -> f32 {
         self.values.iter().copied().fold(0.0, f32::max)
     }
 
     /// Share of pixels above zero.
-    pub(super) fn coverage(&self) -> f32 {
+    pub(crate) fn coverage(&self) -> f32 {
         let above = self.values.iter().filter(|v| **v > 0.0).count();
         above as f32 / self.values.len() as f32
     }
 
     /// The value below which `share` of those above zero lie; 0 if there is none.
-    pub(super) fn quantile_above_zero(&self, share: f32) -> f32 {
+    pub(crate) fn quantile_above_zero(&self, share: f32) -> f32 {
         let mut above: Vec<f32> = self.values.iter().copied().filter(|v| *v > 0.0).collect();
         above.sort_unstable_by(f32::total_cmp);
         let at = (share * above.len() as f32) as usize;
@@ -52,7 +52,7 @@ impl Plane {
     }
 
     /// The largest value within a disc.
-    pub(super) fn dilated(&self, radius: usize) -> Self {
+    pub(crate) fn dilated(&self, radius: usize) -> Self {
         let reach = radius as i64;
         let offsets: Vec<(i64, i64)> = (-reach..=reach)
             .flat_map(|dy| (-reach..=reach).map(move |dx| (dy, dx)))
@@ -73,7 +73,7 @@ impl Plane {
     }
 
     /// Gaussian blur; the borders repeat.
-    pub(super) fn blurred(&self, sigma: f32) -> Self {
+    pub(crate) fn blurred(&self, sigma: f32) -> Self {
         let reach = (3.0 * sigma).ceil() as i64;
         let weights: Vec<f32> =
             (-reach..=reach).map(|d| (-0.5 * (d as f32 / sigma).powi(2)).exp()).collect();
@@ -97,7 +97,7 @@ impl Plane {
     }
 
     /// As [`Zoom::photo`] does it: by whole pixels where the picture is small, else bilinear.
-    pub(super) fn enlarged(&self, zoom: Zoom) -> Self {
+    pub(crate) fn enlarged(&self, zoom: Zoom) -> Self {
         let factor = zoom.factor();
         let (width, height) = (self.width * factor, self.height * factor);
         let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (y, x)));
@@ -112,7 +112,7 @@ impl Plane {
         Self::new(width, height, pixels.map(value).collect())
     }
 
-    pub(super) fn bilinear(&self, y: f32, x: f32) -> f32 {
+    pub(crate) fn bilinear(&self, y: f32, x: f32) -> f32 {
         let (y, x) =
             (y.clamp(0.0, (self.height - 1) as f32), x.clamp(0.0, (self.width - 1) as f32));
         let (top, left) = (y as usize, x as usize);

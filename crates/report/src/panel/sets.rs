@@ -13,31 +13,64 @@ use crate::{
 pub fn sets(photo: &Photo, sets: &[&FeatureSet]) -> Result<Canvas> {
     let (zoom, font) = (zoom(photo), Font::embedded()?);
     let mut canvas = zoom.photo(photo);
-    let grey = |y, x| mix(gray(canvas.get(y, x)), [255; 3], 0.25);
+    let grey = |y, x| pale(canvas.get(y, x));
     canvas = Canvas::from_fn(canvas.width(), canvas.height(), grey);
-    let masks: Vec<Plane> = sets.iter().map(|set| mask(photo, set)).collect();
-    let densities: Vec<Plane> = masks.iter().map(density).collect();
-    for (rank, mask) in masks.iter().enumerate().rev() {
-        tint(&mut canvas, mask, zoom, set_color(rank));
+    let layouts = layout(photo, sets);
+    for (rank, layout) in layouts.iter().enumerate().rev() {
+        tint(&mut canvas, &layout.mask, zoom, set_color(rank));
     }
-    for (rank, density) in densities.iter().enumerate().rev() {
+    for (rank, layout) in layouts.iter().enumerate().rev() {
         let clumps = if zoom.is_smooth(photo.width(), photo.height()) {
-            clumps(density, zoom)
+            clumps(&layout.density, zoom)
         } else {
-            masks[rank].enlarged(zoom).values.iter().map(|v| *v > 0.0).collect()
+            layout.mask.enlarged(zoom).values.iter().map(|v| *v > 0.0).collect()
         };
         outline(&mut canvas, &clumps, set_color(rank));
     }
-    let mut badges = Vec::new();
-    for (rank, density) in densities.iter().enumerate().filter(|(_, d)| d.max() > 0.0) {
-        let anchor = densest(density, zoom);
-        let place = badge_place(anchor, &masks, zoom, &badges);
-        badges.push(place);
-        leader(&mut canvas, anchor, place, set_color(rank));
-        badge(&mut canvas, &font, place, rank);
+    for (rank, layout) in layouts.iter().enumerate().filter(|(_, l)| l.density.max() > 0.0) {
+        leader(&mut canvas, layout.anchor, layout.badge, set_color(rank));
+        badge(&mut canvas, &font, layout.badge, rank);
     }
     Ok(canvas)
 }
+
+/// Where a set lies, and where its number goes.
+pub(crate) struct Layout {
+    /// 1 at its pixels.
+    pub(crate) mask: Plane,
+    /// How densely its pixels lie.
+    pub(crate) density: Plane,
+    /// Where it is densest, in pixels of the enlarged picture.
+    pub(crate) anchor: (f32, f32),
+    /// The middle of its badge, in pixels of the enlarged picture.
+    pub(crate) badge: (f32, f32),
+}
+
+/// Lays out the sets of a photo, the best first.
+pub(crate) fn layout(photo: &Photo, sets: &[&FeatureSet]) -> Vec<Layout> {
+    let zoom = zoom(photo);
+    let masks: Vec<Plane> = sets.iter().map(|set| mask(photo, set)).collect();
+    let mut badges = Vec::new();
+    let mut layouts = Vec::with_capacity(masks.len());
+    for mask in &masks {
+        let density = density(mask);
+        let anchor = densest(&density, zoom);
+        let badge = badge_place(anchor, &masks, zoom, &badges);
+        if density.max() > 0.0 {
+            badges.push(badge);
+        }
+        layouts.push(Layout { mask: mask.clone(), density, anchor, badge });
+    }
+    layouts
+}
+
+/// A colour of the photo as it is seen below marks: grey and light.
+pub(crate) fn pale(color: Rgb) -> Rgb {
+    mix(gray(color), [255; 3], 0.25)
+}
+
+/// Sets are dense where their density is above this share of its largest value.
+pub(crate) const DENSE: f32 = 1.0 / 3.0;
 
 /// The numbered disc by which figure and legend name a set.
 pub(crate) fn badge(canvas: &mut Canvas, font: &Font, (x, y): (f32, f32), rank: usize) {
@@ -73,9 +106,9 @@ fn tint(canvas: &mut Canvas, mask: &Plane, zoom: Zoom, color: Rgb) {
     }
 }
 
-/// Where the set is dense in the enlarged picture: above a third of its largest density.
+/// Where the set is dense in the enlarged picture: above [`DENSE`] of its largest density.
 fn clumps(density: &Plane, zoom: Zoom) -> Vec<bool> {
-    let level = density.max() / 3.0;
+    let level = DENSE * density.max();
     let enlarged = density.enlarged(zoom);
     enlarged.values.iter().map(|v| *v > level && level > 0.0).collect()
 }

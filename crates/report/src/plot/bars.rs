@@ -1,7 +1,7 @@
 //! Horizontal bars with error bars, beside published values where there are any.
 
 use super::{
-    axis::{Axis, Ruler},
+    axis::{Axis, Ruler, Scale},
     frame::{self, Area, MARGIN, Measure, SMALL, Sample, WIDTH},
     lines::short,
     scene::{Anchor, Paint, Scene},
@@ -126,6 +126,17 @@ impl BarPlot {
         legend
     }
 
+    /// How a bar's value is written: so that three digits of the longest one count, or of every one
+    /// where bars differ by orders of magnitude. (Its interval is drawn, not written.)
+    fn text(&self, bar: &Bar) -> String {
+        let largest = self.bars().map(|bar| bar.value.abs()).fold(0.0, f64::max);
+        if self.axis.scale == Scale::Log10 || largest == 0.0 || !largest.is_finite() {
+            return short(bar.value);
+        }
+        let decimals = (2 - largest.log10().floor() as i32).clamp(0, 9) as usize;
+        format!("{:.decimals$}", bar.value)
+    }
+
     pub(super) fn scene(&self) -> Result<Scene> {
         let measure = Measure::new()?;
         let ruler = self.axis.over(self.values());
@@ -133,7 +144,7 @@ impl BarPlot {
             frame::begin(&self.title, self.described(), &self.legend(), &measure);
         let labels = self.groups.iter().map(|group| measure.width(&group.label, SMALL));
         let labels = labels.fold(0.0, f32::max).min(220.0);
-        let numbers = self.bars().map(|bar| measure.width(&text(bar), SMALL));
+        let numbers = self.bars().map(|bar| measure.width(&self.text(bar), SMALL));
         let area = Area {
             left: MARGIN + labels + 10.0,
             right: WIDTH - MARGIN - numbers.fold(0.0, f32::max) - 10.0,
@@ -150,12 +161,45 @@ impl BarPlot {
             scene.text(at, &label, SMALL, Anchor::End, Paint::Ink);
             for (index, bar) in group.bars.iter().enumerate() {
                 let y = top + STEP * index as f32;
-                draw_bar(&mut scene, area, &ruler, (y, index), bar.as_ref());
+                self.draw_bar(&mut scene, area, &ruler, (y, index), bar.as_ref());
             }
             top += height + GROUP_GAP;
         }
         scene.height = area.bottom + 40.0 + MARGIN;
         Ok(scene)
+    }
+
+    fn draw_bar(
+        &self,
+        scene: &mut Scene,
+        area: Area,
+        ruler: &Ruler,
+        (y, series): (f32, usize),
+        bar: Option<&Bar>,
+    ) {
+        let middle = y + BAR / 2.0;
+        let Some((bar, end)) = bar.and_then(|bar| Some((bar, ruler.place(bar.value)?))) else {
+            let at = [area.left + 6.0, middle + 5.0];
+            scene.text(at, "no value", SMALL, Anchor::Start, Paint::Soft);
+            return;
+        };
+        let start = area.x(ruler.place(0.0).unwrap_or(0.0));
+        let end = area.x(end);
+        let (left, right) = (start.min(end), start.max(end).max(start + 1.0));
+        scene.rectangle([left, y], [right, y + BAR], Paint::Series(series));
+        if let Some((low, high)) = bar.interval {
+            let ends = [low, high].map(|value| ruler.place(value).map(|place| area.x(place)));
+            if let [Some(low), Some(high)] = ends {
+                error_bar(scene, (low, high), middle);
+            }
+        }
+        if let Some(x) =
+            bar.published.and_then(|value| ruler.place(value)).map(|place| area.x(place))
+        {
+            frame::published(scene, [x, middle]);
+        }
+        let at = [area.right + 10.0, middle + 5.0];
+        scene.text(at, &self.text(bar), SMALL, Anchor::Start, Paint::Ink);
     }
 
     fn height(&self) -> f32 {
@@ -168,7 +212,7 @@ impl BarPlot {
             return self.description.clone();
         }
         let group = |group: &BarGroup| {
-            let bars: Vec<String> = group.bars.iter().flatten().map(text).collect();
+            let bars: Vec<String> = group.bars.iter().flatten().map(|bar| self.text(bar)).collect();
             format!("{}: {}", group.label, bars.join(", "))
         };
         let groups: Vec<String> = self.groups.iter().map(group).collect();
@@ -194,41 +238,6 @@ impl BarPlot {
         });
         (columns.map(str::to_owned).to_vec(), rows.collect())
     }
-}
-
-/// "0.954" or "0.954 [0.951, 0.957]" would crowd the plot: the interval is drawn, not written.
-fn text(bar: &Bar) -> String {
-    short(bar.value)
-}
-
-fn draw_bar(
-    scene: &mut Scene,
-    area: Area,
-    ruler: &Ruler,
-    (y, series): (f32, usize),
-    bar: Option<&Bar>,
-) {
-    let middle = y + BAR / 2.0;
-    let Some((bar, end)) = bar.and_then(|bar| Some((bar, ruler.place(bar.value)?))) else {
-        let at = [area.left + 6.0, middle + 5.0];
-        scene.text(at, "no value", SMALL, Anchor::Start, Paint::Soft);
-        return;
-    };
-    let start = area.x(ruler.place(0.0).unwrap_or(0.0));
-    let end = area.x(end);
-    let (left, right) = (start.min(end), start.max(end).max(start + 1.0));
-    scene.rectangle([left, y], [right, y + BAR], Paint::Series(series));
-    if let Some((low, high)) = bar.interval {
-        let ends = [low, high].map(|value| ruler.place(value).map(|place| area.x(place)));
-        if let [Some(low), Some(high)] = ends {
-            error_bar(scene, (low, high), middle);
-        }
-    }
-    if let Some(x) = bar.published.and_then(|value| ruler.place(value)).map(|place| area.x(place)) {
-        frame::published(scene, [x, middle]);
-    }
-    let at = [area.right + 10.0, middle + 5.0];
-    scene.text(at, &text(bar), SMALL, Anchor::Start, Paint::Ink);
 }
 
 /// A whisker with caps, cased so that it is seen on its bar.

@@ -1,15 +1,25 @@
-//! Pages in a browser: looked at, pointed at, used with the keyboard.
-#![allow(clippy::unwrap_used, reason = "tests")]
+//! Pages in a browser: looked at, pointed at, used with the keyboard. Skipped, with a message,
+//! where Chromium is not installed.
+//!
+//! Screenshots are left in cargo's folder for files of tests, `target/tmp`.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
+mod access;
+mod driver;
+mod explorer;
 mod sample;
+mod tables;
 
-#[test]
-fn write() {
-    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
-    std::fs::write(folder.join("run.html"), sample::document().html().unwrap()).unwrap();
-    for (name, bytes) in sample::document().pictures().unwrap() {
-        std::fs::write(folder.join(name), bytes).unwrap();
-    }
-    std::fs::write(folder.join("run.md"), sample::document().markdown()).unwrap();
-    std::fs::write(folder.join("run.tex"), sample::document().latex_tables()).unwrap();
+use std::path::PathBuf;
+
+/// Writes a page for one test.
+fn page(name: &str, html: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&path, html).unwrap();
+    path
+}
+
+/// Keeps a screenshot for people.
+fn keep(name: &str, picture: &image::RgbImage) {
+    picture.save(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name)).unwrap();
 }

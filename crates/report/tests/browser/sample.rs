@@ -1,7 +1,11 @@
 //! Pages to test with. Their numbers are invented.
 
+use std::time::Duration;
+
+use hsets_core::{FeatureSet, Photo, SaliencyMap, SegmentMap, Shape};
 use hsets_report::{
     document::{Better, Cell, Column, Document, Estimate, Table},
+    html::{Curve, ImageReport, Measure, MethodReport, SetReport},
     plot::{Axis, Bar, BarPlot, LinePlot, Series},
 };
 
@@ -75,4 +79,88 @@ fn curves() -> LinePlot {
         .iter()
         .enumerate()
         .fold(plot, |plot, (i, name)| plot.series(curve(name, 3.0 - 0.35 * i as f64)))
+}
+
+/// Middles of the sets of the sample, in pixels of the photo.
+pub(crate) const MIDDLES: [(f64, f64); 3] = [(12.5, 12.5), (44.5, 20.5), (24.5, 38.5)];
+
+/// A picture with three square sets.
+pub(crate) struct Sample {
+    photo: Photo,
+    segments: SegmentMap,
+    sets: Vec<FeatureSet>,
+    maps: [SaliencyMap; 2],
+}
+
+impl Sample {
+    pub(crate) fn new() -> Self {
+        let (width, height) = (64, 48);
+        let shade = |i: usize| (90 + (i / 3 % width) + (i / 3 / width)) as u8;
+        let photo =
+            Photo::new(width, height, (0..3 * width * height).map(shade).collect()).unwrap();
+        let labels: Vec<u32> = (0..width * height).map(|i| u32::from(i % width >= 32)).collect();
+        let square = |(x, y): (f64, f64)| -> FeatureSet {
+            let corner = |middle: f64| middle as usize - 4;
+            let pixels = (0..8).flat_map(|dy| (0..8).map(move |dx| (dy, dx)));
+            pixels.map(|(dy, dx)| (corner(y) + dy) * width + corner(x) + dx).collect()
+        };
+        let sets: Vec<FeatureSet> = MIDDLES.iter().map(|middle| square(*middle)).collect();
+        let shape = Shape::new(3, height, width);
+        let mut sparse = SaliencyMap::zeros(shape);
+        sets.iter().zip([3.0, 2.0, 1.9]).for_each(|(set, score)| {
+            set.iter().for_each(|feature| sparse.data_mut()[feature] = score);
+        });
+        let wave = (0..shape.len()).map(|i| (i as f32 * 0.11).sin()).collect();
+        let dense = SaliencyMap::new(shape, wave).unwrap();
+        let segments = SegmentMap::new(width, height, &labels).unwrap();
+        Self { photo, segments, sets, maps: [sparse, dense] }
+    }
+
+    pub(crate) fn report(&self) -> ImageReport<'_> {
+        let scores = [(3.0, 0.1), (2.0, 0.2), (1.9, 0.1)];
+        let sets =
+            self.sets.iter().zip(scores).map(|(features, (score, standard_error))| SetReport {
+                features,
+                score,
+                standard_error,
+                segment: Some(0),
+                details: vec![("Hessian rows".into(), "7".into())],
+            });
+        let method = |name: &str, map, sets, gini, fall: f64| MethodReport {
+            name: name.to_owned(),
+            sets,
+            map,
+            measures: vec![Measure {
+                name: "Gini".into(),
+                value: Estimate::exact(gini),
+                decimals: 3,
+                better: Some(Better::Higher),
+            }],
+            curves: vec![Curve {
+                title: "ROAD, most relevant pixels first".into(),
+                caption: "The faster a curve falls, the more faithful is the map.".into(),
+                x: Axis::new("pixels imputed").unit("%").range(0.0, 100.0),
+                y: Axis::new("probability of the class").range(0.0, 1.0),
+                points: (0..50)
+                    .map(|i| (f64::from(2 * i + 1), (-fall * f64::from(i)).exp()))
+                    .collect(),
+            }],
+            settings: vec![("mu".into(), "0.5".into())],
+            timings: vec![("path gradients".into(), Duration::from_millis(700))],
+            counts: vec![("gradients".into(), 51)],
+        };
+        ImageReport {
+            title: "a \"class\" & its <name>".into(),
+            subtitle: "invented.png, by nobody".into(),
+            facts: vec![("probability".into(), "98.5 %".into())],
+            photo: &self.photo,
+            segments: &self.segments,
+            methods: vec![
+                method("hsets", &self.maps[0], sets.collect(), 0.94, 0.2),
+                method("ig", &self.maps[1], vec![], 0.38, 0.1),
+            ],
+            settings: vec![("model.name".into(), "none".into())],
+            command: "hsets explain invented.png".into(),
+        }
+    }
 }

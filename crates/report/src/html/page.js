@@ -33,3 +33,13 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
+// What scrolls can be reached with the keyboard.
+const reach = () => {
+  for (const box of document.querySelectorAll(".scroll")) {
+    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
+  }
+};
+addEventListener("resize", reach);
+document.addEventListener("toggle", reach, true);
+reach();
