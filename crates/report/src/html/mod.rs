@@ -6,6 +6,7 @@
 
 mod explorer;
 mod image_page;
+mod of_metrics;
 mod of_record;
 mod picture;
 mod trace;

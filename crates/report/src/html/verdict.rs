@@ -39,7 +39,7 @@ fn order(sets: &[SetReport<'_>]) -> String {
                 if ties.len() == 1 { "their order" } else { "the order within these groups" };
             format!(
                 "Sets {} score alike within two standard errors: {whose} is not sure.",
-                names.join("; ")
+                names.join(", and sets ")
             )
         }
     }
@@ -111,7 +111,7 @@ mod tests {
         let of = |scores: &[(f64, f64)]| order(&sets(&features, scores));
         assert!(of(&[(3.0, 0.1), (2.0, 0.1), (1.0, 0.1)]).contains("is sure"));
         let text = of(&[(3.0, 0.1), (2.9, 0.1), (2.8, 0.1), (1.0, 0.1), (0.9, 0.1)]);
-        assert!(text.contains("1, 2 and 3; 4 and 5"), "{text}");
+        assert!(text.contains("1, 2 and 3, and sets 4 and 5"), "{text}");
         assert!(of(&[(3.0, 0.0), (2.9, 0.0)]).contains("exact"));
     }
 
