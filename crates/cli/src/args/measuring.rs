@@ -131,8 +131,8 @@ pub(crate) struct CompareArgs {
 }
 
 const COMPARE_EXAMPLES: &str = "\
-Written for each input to OUT/NAME/: compare.png (every method side by side), compare.csv,
-compare.json and maps.safetensors (a tensor for each method).
+Written for each input to OUT/NAME/: compare.html and compare.png (every method side by side),
+compare.csv, compare.json and maps.safetensors (a tensor for each method).
 
 Examples:
   hsets compare cat.jpg --methods all --model resnet50 --out results

@@ -9,7 +9,8 @@ use hsets_pipeline::{
     segmentation::SegmenterChoice,
 };
 use hsets_report::{
-    Cell, Comparison, Tensors,
+    Cell, Comparison, Provenance, Record, Tensors,
+    html::{ImageReport, image_page},
     output::Folder,
     record::{class, metrics_record},
 };
@@ -148,6 +149,9 @@ impl Job<'_> {
         let table = readings(outcomes);
         let record = self.record(input, &described, explainer, outcomes);
         folder.add("compare.png", &comparison.draw()?.png()?)?;
+        if let Some(page) = self.page(input, &described, prepared, outcomes)? {
+            folder.add("compare.html", page.as_bytes())?;
+        }
         folder.add("compare.csv", table.csv().as_bytes())?;
         folder.add("compare.json", (serde_json::to_string_pretty(&record)? + "\n").as_bytes())?;
         folder.add("maps.safetensors", &maps(outcomes).encode()?)?;
@@ -161,6 +165,47 @@ impl Job<'_> {
             say(&format!("  {}", written.join("compare.png").display()));
         }
         Ok(())
+    }
+
+    /// The page of all methods that did not fail; `None` if all did.
+    fn page(
+        &self,
+        input: &Path,
+        title: &str,
+        prepared: &Prepared,
+        outcomes: &[Outcome],
+    ) -> anyhow::Result<Option<String>> {
+        let input = input.display().to_string();
+        let provenance = Provenance {
+            input: &input,
+            model: &self.network.record(),
+            label: &|class| self.network.label(class),
+            segmenter: &self.choice,
+            baseline: &self.args.method.baseline,
+            preset: self.args.method.preset.name(),
+            software: SOFTWARE,
+        };
+        let mut explained = Vec::new();
+        let mut failures = Vec::new();
+        for Outcome { method, found, .. } in outcomes {
+            match found {
+                Ok((explanation, report)) => {
+                    let settings = Settings { method: *method, ..self.settings.clone() };
+                    let record = Record::new(explanation, &settings, &provenance);
+                    explained.push((explanation, record, report));
+                }
+                Err(error) => failures.push((format!("failed: {method}"), error.to_string())),
+            }
+        }
+        if explained.is_empty() {
+            return Ok(None);
+        }
+        let pairs: Vec<_> = explained.iter().map(|(found, record, _)| (*found, record)).collect();
+        let mut page = ImageReport::new(title, &prepared.photo, &pairs)?;
+        let methods = page.methods.into_iter().zip(&explained);
+        page.methods = methods.map(|(method, (.., report))| method.measured(report)).collect();
+        page.settings.extend(failures);
+        Ok(Some(image_page(&page)?))
     }
 
     fn record(

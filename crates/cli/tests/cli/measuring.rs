@@ -16,7 +16,7 @@ fn every_method_is_compared_and_one_that_cannot_is_a_cell() {
     let line = format!("compare cat.png --segmenter none --out out {QUICK} {SHORT} --json");
     let record = place.run_model(&line).ok().json();
     assert_eq!(place.names("out"), ["cat"]);
-    let files = ["compare.csv", "compare.json", "compare.png", "maps.safetensors"];
+    let files = ["compare.csv", "compare.html", "compare.json", "compare.png", "maps.safetensors"];
     assert_eq!(place.names("out/cat"), files);
     let methods = record["methods"].as_array().unwrap();
     assert_eq!(methods.len(), 17);

@@ -128,6 +128,8 @@ fn list(photo: &Photo, sets: &[SetReport<'_>]) -> String {
     let reach = |set: &SetReport<'_>| set.score + set.standard_error;
     let longest = sets.iter().map(reach).fold(f64::MIN_POSITIVE, f64::max);
     let percent = |value: f64| format!("{:.2}%", 100.0 * (value / longest).clamp(0.0, 1.0));
+    // All scores to the same digit, so that they stand below each other.
+    let decimals = decimals(longest);
     let item = |(rank, set): (usize, &SetReport<'_>)| {
         let color = set_color(rank);
         format!(
@@ -139,7 +141,7 @@ fn list(photo: &Photo, sets: &[SetReport<'_>]) -> String {
              <span class=\"where\"><span class=\"unseen\">, </span>{}</span></button></li>",
             hex(color),
             hex(text_on(color)),
-            score(set),
+            score(set, decimals),
             percent(set.score),
             percent(set.score - set.standard_error),
             percent(reach(set)),
@@ -156,12 +158,12 @@ fn list(photo: &Photo, sets: &[SetReport<'_>]) -> String {
 }
 
 /// "1.93 ± 0.04", or "1.93" where the score is exact.
-fn score(set: &SetReport<'_>) -> String {
+fn score(set: &SetReport<'_>, decimals: usize) -> String {
     let estimate = match set.standard_error {
         0.0 => Estimate::exact(set.score),
         error => Estimate::standard_error(set.score, error),
     };
-    estimate.written(decimals(set.score))
+    estimate.written(decimals)
 }
 
 /// So many that three digits count.
@@ -177,7 +179,7 @@ fn place(photo: &Photo, set: &SetReport<'_>) -> String {
 }
 
 fn described(photo: &Photo, set: &SetReport<'_>) -> String {
-    format!("score {}, {}", score(set), place(photo, set))
+    format!("score {}, {}", score(set, decimals(set.score)), place(photo, set))
 }
 
 /// All that is known of the sets.

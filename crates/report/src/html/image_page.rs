@@ -251,7 +251,7 @@ fn cost(section: Blocks, methods: &[MethodReport<'_>]) -> Blocks {
     let axis = Axis::new("time").unit("s");
     let plot = match methods {
         [one] => one.timings.iter().fold(
-            BarPlot::new(format!("Time by stage: {:.3} s in all", total(one)), axis),
+            BarPlot::new(format!("Time by stage: {:.2} s in all", total(one)), axis),
             |plot, (stage, took)| plot.bar(stage, Bar::new(took.as_secs_f64())),
         ),
         several => several.iter().fold(BarPlot::new("Time by method", axis), |plot, method| {
