@@ -13,6 +13,7 @@
 //! # Ok::<(), hsets_core::Error>(())
 //! ```
 
+mod bootstrap;
 mod complexity;
 mod infidelity;
 mod insertion_deletion;
@@ -21,6 +22,7 @@ mod score;
 mod sensitivity;
 mod summary;
 
+pub use bootstrap::Bootstrap;
 pub use complexity::{entropy, gini, gini_of_equal};
 pub use infidelity::{Infidelity, Perturb, Perturbation, Units, infidelity, infidelity_of};
 pub use insertion_deletion::{InsertionDeletion, ProbabilityCurve, deletion, insertion};

@@ -1,0 +1,157 @@
+//! Results for other programs, and for people.
+
+mod markdown;
+#[cfg(feature = "parquet")]
+mod parquet;
+
+use std::{fs::File, path::Path, str::FromStr};
+
+use tempfile::NamedTempFile;
+
+use crate::{Error, Result, Results, Row, Timing, Work, schema};
+
+/// What is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// All rows, as text.
+    Csv,
+    /// All rows, as columns.
+    Parquet,
+    /// Tables of means, as text.
+    Markdown,
+}
+
+impl Format {
+    /// By the end of a file's name.
+    pub fn of(path: &Path) -> Result<Self> {
+        let end = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        end.parse()
+    }
+}
+
+impl FromStr for Format {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        match name {
+            "csv" => Ok(Self::Csv),
+            "parquet" => Ok(Self::Parquet),
+            "md" => Ok(Self::Markdown),
+            _ => Err(Error::Usage(format!(
+                "export to '{name}': expected a file that ends in .csv, .parquet or .md"
+            ))),
+        }
+    }
+}
+
+/// Writes results to a file, which appears whole or stays as it was. The order of the rows is that
+/// of [`Results::rows`]. Without `timings` the same evaluation gives the same file, byte for byte,
+/// however often it was interrupted and however it was shared out.
+pub fn export(results: &Results, out: &Path, format: Format, timings: bool) -> Result<()> {
+    let folder = match out.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
+    let draft = tempfile::Builder::new().prefix(".hsets-").tempfile_in(folder);
+    let draft: NamedTempFile = draft.map_err(|error| Error::io(folder, error))?;
+    match format {
+        Format::Csv => csv(results, out, draft.as_file(), timings)?,
+        Format::Markdown => {
+            let text = markdown::tables(results)?;
+            std::fs::write(draft.path(), text).map_err(|error| Error::io(out, error))?;
+        }
+        #[cfg(feature = "parquet")]
+        Format::Parquet => parquet::write(results, out, draft.as_file(), timings)?,
+        #[cfg(not(feature = "parquet"))]
+        Format::Parquet => {
+            let problem = "Parquet is not in this build; rebuild with --features parquet, or \
+                           export to .csv";
+            return Err(hsets_core::Error::Unsupported(problem.into()).into());
+        }
+    }
+    readable(draft.as_file());
+    draft.persist(out).map(drop).map_err(|error| Error::io(out, error.error))
+}
+
+/// Gives a temporary file, private by default, the permissions of any new file.
+#[cfg(unix)]
+pub(crate) fn readable(file: &File) {
+    use std::{fs::Permissions, os::unix::fs::PermissionsExt as _};
+    // Those who may read the folder may read its files. Where that cannot be had, the owner still
+    // has the file.
+    let _ = file.set_permissions(Permissions::from_mode(0o644));
+}
+
+#[cfg(not(unix))]
+pub(crate) fn readable(_file: &File) {}
+
+/// Tables of means, as Markdown.
+pub fn tables(results: &Results) -> Result<String> {
+    markdown::tables(results)
+}
+
+/// A field of a row.
+enum Field {
+    Text(Option<String>),
+    Integer(Option<i64>),
+    Real(Option<f64>),
+}
+
+/// Names and values of all columns. Hashes and seeds are texts: few programs read 64 bits.
+fn columns(results: &Results, timings: bool) -> Vec<String> {
+    let facts = schema::FACTS.iter().map(|(name, _)| *name);
+    let names = schema::KEY.into_iter().chain(facts).map(str::to_owned);
+    let metrics = results.plan().metrics.iter().cloned();
+    let timed = timings.then(|| ["seconds", "stages"].map(str::to_owned));
+    names.chain(metrics).chain(timed.into_iter().flatten()).collect()
+}
+
+fn fields(row: Row, timing: Option<Timing>, timings: bool) -> Vec<Field> {
+    let Work { n_forwards, n_gradients, n_linearisations, n_rows } = row.work;
+    let text = |text: String| Field::Text(Some(text));
+    let integer = |number: usize| Field::Integer(Some(number as i64));
+    let mut fields = vec![
+        text(row.model),
+        text(row.image),
+        text(row.method),
+        Field::Integer(Some(i64::from(row.run))),
+        text(row.seed.to_string()),
+        integer(row.class),
+        Field::Integer(row.explained.map(|class| class as i64)),
+        Field::Text(row.failure),
+        integer(row.n_sets),
+        integer(n_forwards),
+        integer(n_gradients),
+        integer(n_linearisations),
+        integer(n_rows),
+        text(row.settings_hash),
+        text(row.weights_hash),
+        text(row.code_version),
+    ];
+    fields.extend(row.metrics.into_iter().map(Field::Real));
+    if timings {
+        fields.push(Field::Real(timing.as_ref().map(|timing| timing.seconds)));
+        fields.push(Field::Text(timing.map(|timing| {
+            let stage = |(name, seconds): &(String, f64)| format!("{name} {seconds:.6}");
+            timing.stages.iter().map(stage).collect::<Vec<_>>().join("; ")
+        })));
+    }
+    fields
+}
+
+fn csv(results: &Results, out: &Path, file: &File, timings: bool) -> Result<()> {
+    let failed = |error: csv::Error| Error::io(out, error);
+    let mut writer = csv::Writer::from_writer(file);
+    writer.write_record(columns(results, timings)).map_err(failed)?;
+    results.for_each_row(|row, timing| {
+        let fields = fields(row, timing, timings).into_iter().map(|field| match field {
+            Field::Text(text) => text.unwrap_or_default(),
+            Field::Integer(number) => number.map_or(String::new(), |number| number.to_string()),
+            // The shortest text that reads back as the same number.
+            Field::Real(number) => number.map_or(String::new(), |number| number.to_string()),
+        });
+        writer.write_record(fields).map_err(failed)
+    })?;
+    writer.flush().map_err(|error| Error::io(out, error))
+}

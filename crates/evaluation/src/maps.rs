@@ -1,0 +1,80 @@
+//! Maps as files, small: 16-bit floats in a compressed `.safetensors`.
+
+use std::{
+    collections::HashMap,
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+use flate2::{Compression, write::GzEncoder};
+use half::f16;
+use hsets_core::SaliencyMap;
+use safetensors::{Dtype, tensor::TensorView};
+
+use crate::{Candidate, Error, Examined, Plan, Result};
+
+/// Writes the maps of all methods and runs of a picture to
+/// `FOLDER/MODEL/IMAGE.safetensors.gz`, as tensors `METHOD/RUN` \[C, H, W\] of 16-bit floats.
+///
+/// Each is divided by its largest magnitude, which is in the metadata under the same name: maps
+/// may be far smaller than what 16 bits hold.
+pub(crate) fn write(
+    folder: &Path,
+    candidate: &Candidate,
+    plan: &Plan,
+    results: &[Result<Examined, String>],
+) -> Result<()> {
+    let path = file(folder, &candidate.model, &candidate.image);
+    let names = plan
+        .methods
+        .iter()
+        .flat_map(|method| (0..plan.runs).map(move |run| format!("{}/{run}", method.name)));
+    let maps =
+        names.zip(results).filter_map(|(name, result)| Some((name, &result.as_ref().ok()?.map)));
+    let bytes = encode(maps.collect()).map_err(|error| Error::io(&path, error))?;
+    let parent = path.parent().unwrap_or(folder);
+    let write = || {
+        fs::create_dir_all(parent)?;
+        let mut file = tempfile::Builder::new().prefix(".hsets-").tempfile_in(parent)?;
+        file.write_all(&bytes)?;
+        file.persist(&path).map(drop).map_err(|error| error.error)
+    };
+    write().map_err(|error| Error::io(&path, error))
+}
+
+/// The file of a picture's maps. Parts of the picture's name stay folders, except those that lead
+/// elsewhere.
+pub fn file(folder: &Path, model: &str, image: &str) -> PathBuf {
+    let parts = image.split(['/', '\\']).filter(|part| !["", ".", ".."].contains(part));
+    let path = parts.fold(folder.join(model), |path, part| path.join(part));
+    let mut name = path.into_os_string();
+    name.push(".safetensors.gz");
+    name.into()
+}
+
+fn encode(maps: Vec<(String, &SaliencyMap)>) -> std::io::Result<Vec<u8>> {
+    let mut scales = HashMap::new();
+    let mut tensors = Vec::new();
+    for (name, map) in maps {
+        let largest = map.data().iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
+        let scale = if largest > 0.0 && largest.is_finite() { largest } else { 1.0 };
+        let halves =
+            map.data().iter().flat_map(|&value| f16::from_f32(value / scale).to_le_bytes());
+        let shape = map.shape();
+        let dimensions = vec![shape.channels, shape.height, shape.width];
+        scales.insert(name.clone(), scale.to_string());
+        tensors.push((name, dimensions, halves.collect::<Vec<u8>>()));
+    }
+    let views: std::io::Result<Vec<_>> = tensors
+        .iter()
+        .map(|(name, dimensions, bytes)| {
+            let view = TensorView::new(Dtype::F16, dimensions.clone(), bytes);
+            Ok((name.clone(), view.map_err(std::io::Error::other)?))
+        })
+        .collect();
+    let plain = safetensors::serialize(views?, Some(scales)).map_err(std::io::Error::other)?;
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(&plain)?;
+    encoder.finish()
+}

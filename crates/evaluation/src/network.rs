@@ -1,0 +1,95 @@
+//! Pictures under a real network, through the pipeline.
+
+use std::time::Instant;
+
+use hsets_core::{Image, Progress, Segmenter, Target};
+use hsets_datasets::Sample;
+use hsets_pipeline::{
+    Explainer, Settings, Subject,
+    attribution::{Baseline, Normalisation},
+    models::Classifier,
+};
+
+use crate::{Case, Examined, Examiner, Failure, Measure};
+
+/// Explains pictures of a classifier by the methods of a plan.
+pub struct NetworkExaminer<'a> {
+    /// The network.
+    pub classifier: &'a Classifier,
+    /// Segments of every picture.
+    pub segmenter: &'a dyn Segmenter,
+    /// Settings of the plan's methods, in its order. Their targets and seeds do not matter.
+    pub methods: Vec<Settings>,
+    /// The metrics.
+    pub measure: Measure,
+}
+
+impl Examiner for NetworkExaminer<'_> {
+    fn classify(&self, sample: &Sample) -> Result<Vec<f32>, Failure> {
+        let prepared = self.classifier.read(&sample.path)?;
+        let logits = self.classifier.field().logits(&[prepared.image])?.swap_remove(0);
+        if logits.iter().all(|logit| logit.is_finite()) {
+            return Ok(logits);
+        }
+        Err(Failure::Reason("the network's output is not finite".into()))
+    }
+
+    fn examine(
+        &self,
+        sample: &Sample,
+        class: usize,
+        cases: &[Case],
+        progress: &dyn Progress,
+    ) -> Result<Vec<Result<Examined, Failure>>, Failure> {
+        let prepared = self.classifier.read(&sample.path)?;
+        let preprocessing = self.classifier.preprocessing();
+        let normalisation =
+            Normalisation { mean: preprocessing.mean.to_vec(), std: preprocessing.std.to_vec() };
+        let subject = Subject {
+            image: &prepared.image,
+            photo: &prepared.photo,
+            normalisation: &normalisation,
+        };
+        let explainer =
+            Explainer::new(self.classifier.field(), &subject, self.segmenter, progress)?;
+        let examine = |case: &Case| self.case(&explainer, subject.image, class, case, progress);
+        Ok(cases.iter().map(examine).collect())
+    }
+}
+
+impl NetworkExaminer<'_> {
+    fn case(
+        &self,
+        explainer: &Explainer<'_>,
+        image: &Image,
+        class: usize,
+        case: &Case,
+        progress: &dyn Progress,
+    ) -> Result<Examined, Failure> {
+        let settings = self.settings(class, case);
+        let found = explainer.explain(&settings, progress)?;
+        let begun = Instant::now();
+        let field = self.classifier.field();
+        let metrics = self.measure.of(field, image, &found.map, class, case.seed, progress)?;
+        let stages = found.cost.timings.iter();
+        let mut timings: Vec<_> =
+            stages.map(|(name, took)| ((*name).to_owned(), *took)).collect();
+        timings.push(("measures".into(), begun.elapsed()));
+        Ok(Examined {
+            metrics,
+            work: found.cost.alone,
+            n_sets: found.sets.len(),
+            map: found.map,
+            timings,
+        })
+    }
+
+    fn settings(&self, class: usize, case: &Case) -> Settings {
+        let mut settings = self.methods[case.method].clone().with_seed(case.seed);
+        settings.target = Target::Logit(class);
+        if let Baseline::Noise { seed } = &mut settings.baseline {
+            *seed = case.seed;
+        }
+        settings
+    }
+}
