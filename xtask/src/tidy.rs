@@ -35,9 +35,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("hsets-report", &["hsets-core", "hsets-pipeline"]),
     ("hsets-training", &["hsets-core", "hsets-datasets", "hsets-autodiff", "hsets-models"]),
+    ("hsets-evaluation", &["hsets-core", "hsets-datasets", "hsets-metrics", "hsets-pipeline"]),
     (
         "hsets",
-        &["hsets-training", "hsets-pipeline", "hsets-report", "hsets-scenes", "hsets-datasets"],
+        &[
+            "hsets-training",
+            "hsets-evaluation",
+            "hsets-pipeline",
+            "hsets-report",
+            "hsets-scenes",
+            "hsets-datasets",
+        ],
     ),
 ];
 

@@ -83,6 +83,9 @@ impl Error {
     }
 
     pub(crate) fn database(path: &Path, source: rusqlite::Error) -> Self {
+        if source.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) {
+            return Self::mismatch(path, "is no file of results; give another one");
+        }
         Self::Database { path: path.to_owned(), source }
     }
 

@@ -41,8 +41,12 @@ pub fn merge(parts: &[PathBuf], out: &Path, any_code: bool) -> Result<Merged> {
     let mut count = 1;
     for path in &parts {
         let part = Results::open(path)?;
-        // The shards differ by design.
-        part.expect(first.plan(), part.shard(), None)?;
+        let differences = first.plan().differences(part.plan());
+        if !differences.is_empty() {
+            let (first, list) = (first.path().display(), differences.join("; "));
+            let problem = format!("is of another evaluation than {first} ({list})");
+            return Err(Error::mismatch(path, problem));
+        }
         if let Some(other) = part.code_versions()?.difference(&code).next().filter(|_| !any_code) {
             let begun = code.iter().next().cloned().unwrap_or_default();
             let problem = format!(

@@ -72,8 +72,7 @@ impl NetworkExaminer<'_> {
         let field = self.classifier.field();
         let metrics = self.measure.of(field, image, &found.map, class, case.seed, progress)?;
         let stages = found.cost.timings.iter();
-        let mut timings: Vec<_> =
-            stages.map(|(name, took)| ((*name).to_owned(), *took)).collect();
+        let mut timings: Vec<_> = stages.map(|(name, took)| ((*name).to_owned(), *took)).collect();
         timings.push(("measures".into(), begun.elapsed()));
         Ok(Examined {
             metrics,

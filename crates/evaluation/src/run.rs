@@ -133,7 +133,10 @@ impl Run<'_> {
             if chosen >= wanted {
                 break;
             }
-            self.check_cancelled()?;
+            if let Err(cancelled) = self.check_cancelled() {
+                store.add_candidates(&fresh)?;
+                return Err(cancelled);
+            }
             let candidate = self.candidate(model, rank)?;
             chosen += usize::from(candidate.verdict == Verdict::Chosen);
             fresh.push(candidate);
@@ -195,7 +198,8 @@ impl Run<'_> {
         let mut known = known.into_iter().peekable();
         for rank in 0..ranks {
             let candidate = known.next_if(|candidate| candidate.rank == rank);
-            if !shard.holds(rank) || candidate.as_ref().is_some_and(|c| done.contains(&c.image)) {
+            let is_done = |c: &Candidate| !c.verdict.has_rows() || done.contains(&c.image);
+            if !shard.holds(rank) || candidate.as_ref().is_some_and(is_done) {
                 continue;
             }
             if self.n_pictures - n_before >= left {

@@ -86,15 +86,9 @@ impl Store {
     }
 
     fn is_empty(&self) -> Result<bool> {
-        let tables = self
-            .connection
-            .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0));
-        match tables {
-            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) => {
-                Err(Error::mismatch(&self.path, "is no file of results; give another --out"))
-            }
-            tables => Ok(tables.map_err(|error| Error::database(&self.path, error))? == 0),
-        }
+        let sql = "SELECT count(*) FROM sqlite_schema";
+        let tables = self.connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+        Ok(tables.map_err(|error| Error::database(&self.path, error))? == 0)
     }
 
     fn create(&mut self, shard: Shard) -> Result<()> {
@@ -155,18 +149,22 @@ impl Store {
     }
 
     /// Forgets all pictures of which a row failed, so that they are done again. A picture that
-    /// could not be read is tried again, and all after it: it may be one of the samples now.
+    /// could not be read is tried again; of a number of samples, so are all after it, since it may be
+    /// one of them now.
     pub fn forget_failed(&mut self) -> Result<usize> {
+        let untried = match self.plan.selection.samples {
+            None => "DELETE FROM candidates WHERE verdict = 'unreadable'",
+            Some(_) => {
+                "DELETE FROM candidates AS c WHERE rank >= (SELECT min(rank) FROM candidates AS u
+                 WHERE u.model = c.model AND u.verdict = 'unreadable')"
+            }
+        };
         self.transaction(|transaction| {
             let forgotten = forget_pictures(
                 transaction,
                 "SELECT DISTINCT model, image FROM results WHERE failure IS NOT NULL",
             )?;
-            transaction.execute(
-                "DELETE FROM candidates AS c WHERE rank >= (SELECT min(rank) FROM candidates AS u
-                 WHERE u.model = c.model AND u.verdict = 'unreadable')",
-                [],
-            )?;
+            transaction.execute(untried, [])?;
             Ok(forgotten)
         })
     }

@@ -4,7 +4,7 @@ use std::fs;
 
 use hsets_evaluation::{Error, Results, Shard, Store};
 
-use crate::support::{Bench, CODE, Witness, dataset, refused};
+use crate::support::{Bench, CODE, Witness, dataset, refused, run_job};
 
 #[test]
 fn other_settings_say_what_differs() {
@@ -46,7 +46,7 @@ fn another_program_must_be_allowed() {
     let open = |any| Store::open(&bench.path("r.db"), &bench.plan, Shard::WHOLE, "hsets 2", any);
     refused(open(false), &["begun by hsets 1 (test), this is hsets 2", "--any-code"]);
     let mut store = open(true).unwrap();
-    bench.run_job(&bench.job(Shard::WHOLE), &mut store);
+    run_job(&bench.job(Shard::WHOLE), &mut store);
     // The rows say who made them.
     let versions = bench.results("r.db").code_versions().unwrap();
     assert_eq!(versions.into_iter().collect::<Vec<_>>(), [CODE, "hsets 2"]);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use hsets_evaluation::{Format, Results, Shard, Store, export, merge};
 
-use crate::support::{Bench, Witness, copy, dataset, refused};
+use crate::support::{Bench, Witness, copy, dataset, refused, run_job};
 
 fn run_shards(bench: &Bench, indices: &[usize], count: usize) -> Vec<PathBuf> {
     let run = |&index: &usize| {
@@ -80,7 +80,7 @@ fn other_evaluations_are_refused() {
     let shard = Shard { index: 1, count: 2 };
     let path = bench.path("r.shard-1-of-2.db");
     let mut store = Store::open(&path, &bench.plan, shard, "hsets 2", false).unwrap();
-    bench.run_job(&bench.job(shard), &mut store);
+    run_job(&bench.job(shard), &mut store);
     drop(store);
     let both = [parts[0].clone(), path];
     refused(merge(&both, &out, false), &["written by hsets 2", "by hsets 1 (test)", "--any-code"]);

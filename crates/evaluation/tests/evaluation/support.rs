@@ -120,7 +120,7 @@ impl Examiner for Pretender {
 #[derive(Default)]
 pub(crate) struct Witness {
     pub(crate) stop_after: Option<usize>,
-    asked: AtomicUsize,
+    pub(crate) asked: AtomicUsize,
     pub(crate) costs: Mutex<Vec<Cost>>,
 }
 
@@ -195,10 +195,6 @@ impl Bench {
         run(&self.job(shard), &mut self.store(name, shard)?, witness)
     }
 
-    pub(crate) fn run_job(&self, job: &Job<'_>, store: &mut Store) -> Outcome {
-        run(job, store, &Witness::default()).unwrap()
-    }
-
     pub(crate) fn run(&self, name: &str) -> Outcome {
         self.run_watched(name, Shard::WHOLE, &Witness::default()).unwrap()
     }
@@ -212,6 +208,10 @@ impl Bench {
         let results = self.results(name);
         format!("{:#?}\n{:#?}", results.rows().unwrap(), results.candidates().unwrap())
     }
+}
+
+pub(crate) fn run_job(job: &Job<'_>, store: &mut Store) -> Outcome {
+    run(job, store, &Witness::default()).unwrap()
 }
 
 #[track_caller]
