@@ -37,7 +37,7 @@ pub use error::{Error, Result};
 pub use examiner::{Case, Examined, Examiner, Failure};
 pub use export::{Format, export, tables};
 pub use maps::file as map_file;
-pub use measure::{Family, Measure};
+pub use measure::metric_names;
 pub use merge::{Merged, merge};
 pub use network::NetworkExaminer;
 pub use plan::{DatasetPlan, MethodPlan, ModelPlan, Plan, Selection};

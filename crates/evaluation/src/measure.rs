@@ -1,158 +1,71 @@
-//! The metrics of an evaluation.
+//! Names of the numbers, before there are any.
 
-use std::{fmt, str::FromStr};
+use hsets_core::{Image, Result, SaliencyMap, Scored, Shape, Silent, Target};
+use hsets_pipeline::{Measured, Metric, MetricSettings, attribution::Normalisation, measure};
 
-use hsets_core::{ChannelReduction, Image, Progress, Result, SaliencyMap, Scored};
-use hsets_metrics::{
-    Aopc, InsertionDeletion, RoadSettings, Ties, deletion, entropy, gini, insertion, road,
-};
-use serde_json::{Value, json};
-
-use crate::Error;
-
-/// A family of metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Family {
-    /// Sparsity: Gini index and entropy.
-    Gini,
-    /// All readings of ROAD.
-    Road,
-    /// Areas under the curves of insertion and deletion.
-    InsertionDeletion,
+/// Names of all readings that these settings give, in their order.
+pub fn metric_names(settings: &MetricSettings) -> Result<Vec<String>> {
+    // They depend on the settings only, so any map of anything will do.
+    let image = Image::constant(Nothing.shape(), 1.0);
+    let map = SaliencyMap::new(Nothing.shape(), vec![1.0; Nothing.shape().len()])?;
+    let of = Measured {
+        field: &Nothing,
+        image: &image,
+        normalisation: &Normalisation::identity(3),
+        target: &Target::Logit(0),
+    };
+    let report = measure(&of, &map, settings, &Silent)?;
+    let mut names: Vec<String> = report.readings().into_iter().map(|r| r.name).collect();
+    // Only a method has it; it is the last of all readings.
+    if settings.metrics.contains(&Metric::MaxSensitivity) {
+        names.push("max-sensitivity".into());
+    }
+    Ok(names)
 }
 
-impl Family {
-    /// All families.
-    pub const ALL: [Self; 3] = [Self::Gini, Self::Road, Self::InsertionDeletion];
+/// Two classes, whatever it sees.
+struct Nothing;
 
-    /// The name that [`FromStr`] takes.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Gini => "gini",
-            Self::Road => "road",
-            Self::InsertionDeletion => "insertion-deletion",
+impl Scored for Nothing {
+    fn shape(&self) -> Shape {
+        Shape::new(3, 16, 16)
+    }
+
+    fn n_classes(&self) -> usize {
+        2
+    }
+
+    fn logits(&self, images: &[Image]) -> Result<Vec<Vec<f32>>> {
+        Ok(vec![vec![0.0; 2]; images.len()])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hsets_core::Photo;
+    use hsets_core::analytic::Polynomial;
+    use hsets_pipeline::{Explainer, Settings, Subject, segmentation::Grid};
+
+    /// A real explanation gives readings of just these names.
+    #[test]
+    fn names_are_those_of_readings() {
+        let shape = Shape::new(3, 8, 8);
+        let field = Polynomial::new(shape, vec![vec![(1.0, vec![0, 70])], vec![(0.5, vec![3])]]);
+        let photo = Photo::new(8, 8, vec![255; shape.len()]).unwrap();
+        let (image, normalisation) = (Image::constant(shape, 1.0), Normalisation::identity(3));
+        let subject = Subject { image: &image, photo: &photo, normalisation: &normalisation };
+        let segmenter = Grid { rows: 2, columns: 2 };
+        let explainer = Explainer::new(&field, &subject, &segmenter, &Silent).unwrap();
+        let settings = Settings::paper();
+        let explanation = explainer.explain(&settings, &Silent).unwrap();
+        for metrics in
+            [Metric::ALL.to_vec(), vec![Metric::Gini], vec![Metric::Road, Metric::MaxSensitivity]]
+        {
+            let metrics = MetricSettings { metrics, ..MetricSettings::paper() };
+            let report = explainer.measure(&explanation, &settings, &metrics, &Silent).unwrap();
+            let found: Vec<String> = report.readings().into_iter().map(|r| r.name).collect();
+            assert_eq!(metric_names(&metrics).unwrap(), found);
         }
-    }
-}
-
-impl FromStr for Family {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self, Error> {
-        Self::ALL.into_iter().find(|family| family.name() == name).ok_or_else(|| {
-            let names = Self::ALL.map(Self::name).join(", ");
-            Error::Usage(format!("metric '{name}': expected {names}"))
-        })
-    }
-}
-
-impl fmt::Display for Family {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// Which metrics, with their settings.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Measure {
-    /// What is measured, each once.
-    pub families: Vec<Family>,
-    /// ROAD; its seed and that of its ties are those of the run.
-    pub road: RoadSettings,
-    /// Insertion and deletion; likewise. What is not there is 0, the mean of the training pictures.
-    pub insertion_deletion: InsertionDeletion,
-}
-
-impl Measure {
-    /// All settings as published.
-    pub fn paper(families: &[Family]) -> Self {
-        let mut families = families.to_vec();
-        families.sort_unstable();
-        families.dedup();
-        Self {
-            families,
-            road: RoadSettings::paper(),
-            insertion_deletion: InsertionDeletion::rise(),
-        }
-    }
-
-    /// Names of the numbers, in the order of [`Measure::of`].
-    pub fn names(&self) -> Vec<String> {
-        let of_family = |family: &Family| match family {
-            Family::Gini => vec!["gini".to_owned(), "entropy".into()],
-            Family::Road => {
-                let readings = Aopc::ALL.iter().map(|aopc| format!("road-{}", aopc.name()));
-                readings.chain(["road-tied-share".into()]).collect()
-            }
-            Family::InsertionDeletion => vec!["insertion".into(), "deletion".into()],
-        };
-        self.families.iter().flat_map(of_family).collect()
-    }
-
-    /// The settings, for the plan.
-    pub fn settings(&self) -> Value {
-        let RoadSettings { percentages, noise, ties, reduction, .. } = &self.road;
-        let InsertionDeletion { pixels_per_step, .. } = &self.insertion_deletion;
-        json!({
-            "channels": reduction.name(),
-            "road_percentages": percentages,
-            "road_noise": noise,
-            "ties": match ties {
-                Ties::Seeded(_) => "seeded by the run",
-                Ties::LastFirst => "last first",
-            },
-            "pixels_per_step": pixels_per_step,
-        })
-    }
-
-    /// Measures the map of `class`.
-    pub fn of(
-        &self,
-        field: &dyn Scored,
-        image: &Image,
-        map: &SaliencyMap,
-        class: usize,
-        seed: u64,
-        progress: &dyn Progress,
-    ) -> Result<Vec<f64>> {
-        let mut numbers = Vec::new();
-        for family in &self.families {
-            match family {
-                Family::Gini => {
-                    let channels = ChannelReduction::AbsSum;
-                    numbers.extend([gini(map, channels)?, entropy(map, channels)?]);
-                }
-                Family::Road => {
-                    let settings = RoadSettings {
-                        seed,
-                        ties: seeded(self.road.ties, seed),
-                        ..self.road.clone()
-                    };
-                    let road = road(field, image, map, class, &settings, progress)?;
-                    numbers.extend(Aopc::ALL.iter().map(|aopc| aopc.of(&road)));
-                    numbers.push(road.tied_share);
-                }
-                Family::InsertionDeletion => {
-                    let substrate = Image::constant(image.shape(), 0.0);
-                    let settings = InsertionDeletion {
-                        ties: seeded(self.insertion_deletion.ties, seed),
-                        ..self.insertion_deletion.clone()
-                    };
-                    for curve in [insertion, deletion] {
-                        let curve =
-                            curve(field, image, &substrate, map, class, &settings, progress)?;
-                        numbers.push(curve.auc());
-                    }
-                }
-            }
-        }
-        Ok(numbers)
-    }
-}
-
-fn seeded(ties: Ties, seed: u64) -> Ties {
-    match ties {
-        Ties::Seeded(_) => Ties::Seeded(seed),
-        Ties::LastFirst => ties,
     }
 }

@@ -2,15 +2,15 @@
 
 use std::time::Instant;
 
-use hsets_core::{Image, Progress, Segmenter, Target};
+use hsets_core::{Progress, Segmenter, Target};
 use hsets_datasets::Sample;
 use hsets_pipeline::{
-    Explainer, Settings, Subject,
+    Explainer, MetricSettings, Settings, Subject,
     attribution::{Baseline, Normalisation},
     models::Classifier,
 };
 
-use crate::{Case, Examined, Examiner, Failure, Measure};
+use crate::{Case, Examined, Examiner, Failure};
 
 /// Explains pictures of a classifier by the methods of a plan.
 pub struct NetworkExaminer<'a> {
@@ -20,8 +20,8 @@ pub struct NetworkExaminer<'a> {
     pub segmenter: &'a dyn Segmenter,
     /// Settings of the plan's methods, in its order. Their targets and seeds do not matter.
     pub methods: Vec<Settings>,
-    /// The metrics.
-    pub measure: Measure,
+    /// The metrics. Their seeds do not matter.
+    pub metrics: MetricSettings,
 }
 
 impl Examiner for NetworkExaminer<'_> {
@@ -52,7 +52,7 @@ impl Examiner for NetworkExaminer<'_> {
         };
         let explainer =
             Explainer::new(self.classifier.field(), &subject, self.segmenter, progress)?;
-        let examine = |case: &Case| self.case(&explainer, subject.image, class, case, progress);
+        let examine = |case: &Case| self.case(&explainer, class, case, progress);
         Ok(cases.iter().map(examine).collect())
     }
 }
@@ -61,7 +61,6 @@ impl NetworkExaminer<'_> {
     fn case(
         &self,
         explainer: &Explainer<'_>,
-        image: &Image,
         class: usize,
         case: &Case,
         progress: &dyn Progress,
@@ -69,13 +68,13 @@ impl NetworkExaminer<'_> {
         let settings = self.settings(class, case);
         let found = explainer.explain(&settings, progress)?;
         let begun = Instant::now();
-        let field = self.classifier.field();
-        let metrics = self.measure.of(field, image, &found.map, class, case.seed, progress)?;
+        let metrics = self.metrics.clone().with_seed(case.seed);
+        let report = explainer.measure(&found, &settings, &metrics, progress)?;
         let stages = found.cost.timings.iter();
         let mut timings: Vec<_> = stages.map(|(name, took)| ((*name).to_owned(), *took)).collect();
         timings.push(("measures".into(), begun.elapsed()));
         Ok(Examined {
-            metrics,
+            metrics: report.readings().iter().map(|reading| reading.value).collect(),
             work: found.cost.alone,
             n_sets: found.sets.len(),
             map: found.map,
