@@ -1,5 +1,6 @@
 //! What can be typed. What it means is worked out in [`crate::settings`].
 
+mod evaluation;
 mod measuring;
 
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use hsets_pipeline::{
 
 use crate::{commands::train::TrainArgs, segmenter::SegmenterArgs};
 
+pub(crate) use evaluation::{EvaluateArgs, ExportArgs, MergeArgs, ModelSpec, SlurmArgs};
 pub(crate) use measuring::{AxiomsArgs, CompareArgs, MetricArgs, Metrics, MetricsArgs, chosen};
 
 /// See which groups of pixels act together when an image classifier decides.
@@ -61,6 +63,12 @@ pub(crate) enum Command {
     Segment(SegmentArgs),
     /// Train a network, from random weights or from trained ones
     Train(Box<TrainArgs>),
+    /// Explain and measure a whole dataset; goes on where it was
+    Evaluate(Box<EvaluateArgs>),
+    /// Join the shards of an evaluation
+    Merge(MergeArgs),
+    /// Write the rows of an evaluation, or its tables
+    Export(ExportArgs),
     /// List what can be loaded, and from where
     Models,
 }
@@ -117,6 +125,14 @@ pub(crate) struct ModelArgs {
     /// Weights: .safetensors, .safetensors.index.json, .pth or .pt [default: from the hub]
     #[arg(long, short, value_name = "FILE")]
     pub(crate) weights: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+}
+
+/// What a network is told about its input and its output.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Model")]
+pub(crate) struct InputArgs {
     /// Class names: JSON array, JSON object from index to name, or one name a line
     #[arg(long, value_name = "FILE")]
     pub(crate) labels: Option<PathBuf>,
@@ -169,6 +185,8 @@ pub(crate) struct ExplainArgs {
     pub(crate) method: Method,
     #[command(flatten)]
     pub(crate) settings: MethodArgs,
+    #[command(flatten)]
+    pub(crate) single: SingleArgs,
     /// Folder for the results, a folder in it for each input
     #[arg(long, short, value_name = "DIR")]
     pub(crate) out: PathBuf,
@@ -213,13 +231,19 @@ pub(crate) struct MethodArgs {
     /// of the preset]
     #[arg(long, value_name = "RULE")]
     pub(crate) quadrature: Option<Quadrature>,
-    /// Subsets sampled of every set [default: of the preset]
-    #[arg(long, value_name = "T")]
-    pub(crate) samples: Option<usize>,
     /// Where the path starts: zero (normalised), black, white, mean, blur, blur:SIGMA, noise or an image
     /// FILE
     #[arg(long, default_value = "zero", value_name = "BASELINE")]
     pub(crate) baseline: String,
+}
+
+/// How single pictures are explained.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Method")]
+pub(crate) struct SingleArgs {
+    /// Subsets sampled of every set [default: of the preset]
+    #[arg(long, value_name = "T")]
+    pub(crate) samples: Option<usize>,
     /// Grow a set from this pixel of what the network sees; may be repeated
     #[arg(long, value_name = "X,Y", value_parser = pair)]
     pub(crate) seed_pixel: Vec<[usize; 2]>,

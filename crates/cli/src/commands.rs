@@ -3,10 +3,13 @@
 pub(crate) mod axioms;
 pub(crate) mod compare;
 pub(crate) mod demo;
+pub(crate) mod evaluate;
 pub(crate) mod explain;
+pub(crate) mod export;
 pub(crate) mod gradient;
 pub(crate) mod hessian;
 pub(crate) mod ig;
+pub(crate) mod merge;
 pub(crate) mod metrics;
 pub(crate) mod models;
 pub(crate) mod predict;

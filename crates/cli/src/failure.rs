@@ -99,6 +99,22 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if let Some(hsets_training::Error::Models(error)) = cause.downcast_ref() {
         return code_of(error);
     }
+    if let Some(error) = cause.downcast_ref::<hsets_evaluation::Error>() {
+        return match error {
+            hsets_evaluation::Error::Usage(_) => Some(USAGE),
+            hsets_evaluation::Error::Core(error) => code_of(error),
+            hsets_evaluation::Error::Dataset(error) => code_of(error),
+            _ => None,
+        };
+    }
+    if let Some(error) = cause.downcast_ref::<hsets_datasets::Error>() {
+        return match error {
+            hsets_datasets::Error::Unknown { .. } | hsets_datasets::Error::Classes(_) => {
+                Some(USAGE)
+            }
+            _ => None,
+        };
+    }
     match cause.downcast_ref::<core::Error>()? {
         core::Error::Cancelled => Some(INTERRUPTED),
         core::Error::Config { .. } | core::Error::Unsupported(_) => Some(USAGE),

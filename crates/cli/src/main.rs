@@ -44,6 +44,9 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Ig(args) => Ok(commands::ig::run(args, general)?),
         Command::Segment(args) => Ok(commands::segment::run(args, general)?),
         Command::Train(args) => Ok(commands::train::run(args, general)?),
+        Command::Evaluate(args) => commands::evaluate::run(args, general),
+        Command::Merge(args) => commands::merge::run(args, general),
+        Command::Export(args) => Ok(commands::export::run(args, general)?),
         Command::Models => Ok(commands::models::run(general)?),
     }
 }

@@ -30,11 +30,11 @@ impl Network {
         let options = LoadOptions {
             model: args.model.clone(),
             weights: args.weights.clone(),
-            labels: args.labels.clone(),
-            mean: args.mean,
-            std: args.std,
-            input_size: args.size.map(|size| size.0),
-            padding: args.padding,
+            labels: args.input.labels.clone(),
+            mean: args.input.mean,
+            std: args.input.std,
+            input_size: args.input.size.map(|size| size.0),
+            padding: args.input.padding,
             device: general.device.into(),
             memory: general.memory.map(|memory| memory.0),
             ..LoadOptions::default()
@@ -56,6 +56,10 @@ impl Network {
         )
         .context("the bundled model is damaged; build hsets again")?;
         Ok(Self { classifier, origin: "bundled".into() })
+    }
+
+    pub(crate) fn classifier(&self) -> &Classifier {
+        &self.classifier
     }
 
     pub(crate) fn field(&self) -> &dyn TwiceDifferentiable {

@@ -8,7 +8,7 @@ use hsets_pipeline::{
 };
 
 use crate::{
-    args::{General, MethodArgs, Preset, RowCap},
+    args::{General, MethodArgs, Preset, RowCap, SingleArgs},
     network::Network,
 };
 
@@ -54,13 +54,25 @@ pub(crate) fn settings(
     if let Some(RowCap(rows)) = method.max_rows {
         detection.max_rows = rows;
     }
-    let pixels = method.seed_pixel.iter();
-    detection.given_seeds = pixels.map(|&[x, y]| GivenSeed::Pixel { x, y }).collect();
     set(&mut settings.attribution.steps, method.steps);
-    set(&mut settings.attribution.samples, method.samples);
     set(&mut settings.ig.steps, method.steps);
     set(&mut settings.ig.quadrature, method.quadrature);
     let settings = settings.with_seed(general.seed);
+    settings.check()?;
+    Ok(settings)
+}
+
+/// Settings of single pictures: subsets and seeds as well.
+pub(crate) fn single_settings(
+    method: &MethodArgs,
+    single: &SingleArgs,
+    general: &General,
+    network: &Network,
+) -> anyhow::Result<Settings> {
+    let mut settings = settings(method, general, network)?;
+    let pixels = single.seed_pixel.iter();
+    settings.detection.given_seeds = pixels.map(|&[x, y]| GivenSeed::Pixel { x, y }).collect();
+    set(&mut settings.attribution.samples, single.samples);
     settings.check()?;
     Ok(settings)
 }

@@ -40,7 +40,9 @@ pub use maps::file as map_file;
 pub use measure::metric_names;
 pub use merge::{Merged, merge};
 pub use network::NetworkExaminer;
-pub use plan::{DatasetPlan, MethodPlan, ModelPlan, Plan, Selection};
+pub use plan::{
+    DatasetPlan, MethodPlan, ModelPlan, Plan, Selection, code_version, file_hash, text_hash,
+};
 pub use results::{Missing, Results};
 pub use row::{Row, Timing};
 pub use run::{Job, Observer, Outcome, Subject, run};

@@ -1,6 +1,6 @@
 //! What is evaluated, in full: whatever decides the rows, and nothing else.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
 use hsets_datasets::Dataset;
 use serde::{Deserialize, Serialize};
@@ -178,10 +178,27 @@ fn shown(value: &Value) -> String {
     }
 }
 
-pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+fn hexadecimal(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+/// SHA-256 of a text, hexadecimal.
+pub fn text_hash(text: &str) -> String {
+    hexadecimal(&Sha256::digest(text))
+}
+
+/// SHA-256 of a file's content, hexadecimal.
+pub fn file_hash(path: &Path) -> Result<String> {
+    let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
+    Ok(hexadecimal(&Sha256::digest(bytes)))
+}
+
+/// Name of this very program: what it is called, and a digest of its code.
+pub fn code_version(software: &str) -> Result<String> {
+    let program = std::env::current_exe().map_err(|error| Error::io(Path::new("."), error))?;
+    Ok(format!("{software} ({})", &file_hash(&program)?[..12]))
 }

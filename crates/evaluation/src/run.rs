@@ -177,7 +177,7 @@ impl Run<'_> {
                     if is_wanted { Verdict::Chosen } else { Verdict::Misclassified };
             }
             Err(Failure::Cancelled) => return Err(CoreError::Cancelled.into()),
-            Err(Failure::Reason(reason)) => candidate.reason = Some(reason),
+            Err(Failure::Reason(reason)) => candidate.reason = Some(anywhere(&reason, sample)),
         }
         Ok(candidate)
     }
@@ -254,11 +254,11 @@ impl Run<'_> {
         let examiner = self.job.models[model].examiner;
         match guarded(|| examiner.examine(sample, class, &cases, progress)) {
             Err(Failure::Cancelled) => Err(CoreError::Cancelled.into()),
-            Err(Failure::Reason(reason)) => Ok(all_failed(&reason)),
+            Err(Failure::Reason(reason)) => Ok(all_failed(&anywhere(&reason, sample))),
             Ok(results) => {
                 let reasons = results.into_iter().map(|result| match result {
                     Ok(examined) => Ok(Ok(examined)),
-                    Err(Failure::Reason(reason)) => Ok(Err(reason)),
+                    Err(Failure::Reason(reason)) => Ok(Err(anywhere(&reason, sample))),
                     Err(Failure::Cancelled) => Err(CoreError::Cancelled.into()),
                 });
                 reasons.collect()
@@ -328,6 +328,14 @@ impl Run<'_> {
             return Ok(());
         }
         Err(Error::KeepsFailing { n: self.failures, reason: reason.clone() })
+    }
+}
+
+/// A reason that reads the same whatever folder the dataset lies in.
+fn anywhere(reason: &str, sample: &Sample) -> String {
+    match sample.path.to_str() {
+        Some(path) if !path.is_empty() => reason.replace(path, &sample.id),
+        _ => reason.to_owned(),
     }
 }
 

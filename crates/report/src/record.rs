@@ -15,6 +15,7 @@ use crate::{Error, Result};
 pub use metrics::{curves_plot, metrics_record};
 pub use segmenter::masks;
 use settings::SettingsRecord;
+pub use settings::settings_record;
 
 /// Version of the format of [`Record`]. It grows when a field changes its meaning or goes away;
 /// new fields may come without.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use hsets_pipeline::{Method, Metric, core::ChannelReduction};
 
-use super::{MethodArgs, ModelArgs, TargetArgs};
+use super::{MethodArgs, ModelArgs, SingleArgs, TargetArgs};
 
 /// What is measured.
 #[derive(Debug, Clone, Args)]
@@ -54,7 +54,7 @@ pub(crate) enum Methods {
     One(Method),
 }
 
-fn methods(text: &str) -> Result<Methods, hsets_pipeline::core::Error> {
+pub(super) fn methods(text: &str) -> Result<Methods, hsets_pipeline::core::Error> {
     if text == "all" { Ok(Methods::All) } else { text.parse().map(Methods::One) }
 }
 
@@ -123,6 +123,8 @@ pub(crate) struct CompareArgs {
     pub(crate) target: TargetArgs,
     #[command(flatten)]
     pub(crate) method: MethodArgs,
+    #[command(flatten)]
+    pub(crate) single: SingleArgs,
     #[command(flatten)]
     pub(crate) metrics: MetricArgs,
     /// Folder for the results, a folder in it for each input

@@ -24,7 +24,7 @@ use crate::{
     network::{Network, probability},
     output::{say, short},
     progress::{self, Bars},
-    settings::settings,
+    settings::single_settings,
     table::Table,
 };
 
@@ -33,7 +33,7 @@ pub(crate) fn run(args: &CompareArgs, general: &General) -> Result<(), Failure> 
     let network = Network::load(&args.model, general)?;
     let choice = choice.for_side(network.side());
     let segmenter = choice.build()?;
-    let mut settings = settings(&args.method, general, &network)?;
+    let mut settings = single_settings(&args.method, &args.single, general, &network)?;
     settings.target = network.target(&args.target)?;
     let metrics = metric_settings(&args.metrics, general);
     metrics.check()?;

@@ -28,7 +28,7 @@ use crate::{
     output::{say, short},
     progress::{self, Bars},
     segmenter::described,
-    settings::settings,
+    settings::single_settings,
 };
 
 /// Program and version, as results name them.
@@ -40,7 +40,7 @@ pub(crate) fn run(args: &ExplainArgs, general: &General) -> Result<(), Failure> 
     let network = Network::load(&args.model, general)?;
     let choice = choice.for_side(network.side());
     let segmenter = choice.build()?;
-    let mut settings = settings(&args.settings, general, &network)?;
+    let mut settings = single_settings(&args.settings, &args.single, general, &network)?;
     settings.method = args.method;
     settings.target = network.target(&args.target)?;
     let job = Job {

@@ -4,6 +4,7 @@
 mod bad_input;
 mod contract;
 mod determinism;
+mod evaluation;
 mod interruption;
 mod measuring;
 mod segmenters;

@@ -50,6 +50,16 @@ impl SettingsRecord {
     }
 }
 
+/// The settings of a method in full, but for where segments and baseline come from.
+pub fn settings_record(settings: &Settings) -> Value {
+    json!({
+        "method": settings.method.name(),
+        "detection": detection(&settings.detection),
+        "attribution": attribution(&settings.attribution),
+        "method_settings": methods::of_method(settings),
+    })
+}
+
 // Both functions name every field, so that a new setting cannot be forgotten here.
 
 fn detection(settings: &HessianSets) -> Value {
