@@ -46,7 +46,7 @@ impl Data {
             (None, true) => (dataset.samples, open(Some(Split::Val))?.samples),
             (None, false) => hold_out(dataset.samples, args.val_share, seed),
         };
-        let labels = match &args.model.labels {
+        let labels = match &args.model.input.labels {
             Some(file) => Labels::read(file)?.names().map(str::to_owned).collect(),
             None => (0..classes.len()).map(|k| classes.name(k)).collect::<Vec<String>>(),
         };

@@ -27,10 +27,10 @@ impl Subject {
         let options = LoadOptions {
             model: model.model.clone(),
             weights: model.weights.clone(),
-            mean: model.mean,
-            std: model.std,
-            input_size: model.size.map(|size| size.0),
-            padding: model.padding,
+            mean: model.input.mean,
+            std: model.input.std,
+            input_size: model.input.size.map(|size| size.0),
+            padding: model.input.padding,
             ..LoadOptions::default()
         };
         let n_logits = data.groups().iter().sum();
