@@ -160,6 +160,8 @@ pub(crate) struct AxiomsArgs {
     pub(crate) target: TargetArgs,
     #[command(flatten)]
     pub(crate) method: MethodArgs,
+    #[command(flatten)]
+    pub(crate) single: SingleArgs,
     /// The table as Markdown
     #[arg(long, value_name = "FILE.md")]
     pub(crate) markdown: Option<PathBuf>,

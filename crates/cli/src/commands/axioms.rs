@@ -11,7 +11,7 @@ use crate::{
     network::Network,
     output::{say, short},
     progress::{self, Bars},
-    settings::settings,
+    settings::single_settings,
     table::Table,
 };
 
@@ -19,7 +19,7 @@ pub(crate) fn run(args: &AxiomsArgs, general: &General) -> anyhow::Result<()> {
     let choice = args.method.segmenter.choice(general)?;
     let network = Network::load(&args.model, general)?;
     let choice = choice.for_side(network.side());
-    let mut settings = settings(&args.method, general, &network)?;
+    let mut settings = single_settings(&args.method, &args.single, general, &network)?;
     settings.target = network.target(&args.target)?;
     let axioms = AxiomSettings { seed: general.seed, ..AxiomSettings::paper() };
     let prepared = network.read(&args.input)?;
