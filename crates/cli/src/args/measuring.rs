@@ -68,7 +68,7 @@ pub(crate) fn chosen(list: &[Methods]) -> Vec<Method> {
 #[derive(Debug, Clone, Args)]
 #[command(after_help = METRICS_EXAMPLES)]
 pub(crate) struct MetricsArgs {
-    /// Maps of any program, [H,W] or [C,H,W] of the size the network sees: .npy or .safetensors
+    /// Maps of any program, `[H,W]` or `[C,H,W]` of the size the network sees: .npy or .safetensors
     /// files, or folders of them
     #[arg(long = "map", required = true, num_args = 1.., value_name = "FILE|DIR")]
     pub(crate) maps: Vec<PathBuf>,
