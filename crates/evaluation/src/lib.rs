@@ -14,6 +14,7 @@
 //! | `meta` | the plan, in full |
 
 mod cost;
+mod draft;
 mod error;
 mod examiner;
 mod export;

@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    fs,
     io::Write as _,
     path::{Path, PathBuf},
 };
@@ -12,7 +11,7 @@ use half::f16;
 use hsets_core::SaliencyMap;
 use safetensors::{Dtype, tensor::TensorView};
 
-use crate::{Candidate, Error, Examined, Plan, Result};
+use crate::{Candidate, Error, Examined, Plan, Result, draft::draft_of};
 
 /// Writes the maps of all methods and runs of a picture to
 /// `FOLDER/MODEL/IMAGE.safetensors.gz`, as tensors `METHOD/RUN` \[C, H, W\] of 16-bit floats.
@@ -33,14 +32,10 @@ pub(crate) fn write(
     let maps =
         names.zip(results).filter_map(|(name, result)| Some((name, &result.as_ref().ok()?.map)));
     let bytes = encode(maps.collect()).map_err(|error| Error::io(&path, error))?;
-    let parent = path.parent().unwrap_or(folder);
-    let write = || {
-        fs::create_dir_all(parent)?;
-        let mut file = tempfile::Builder::new().prefix(".hsets-").tempfile_in(parent)?;
-        file.write_all(&bytes)?;
-        file.persist(&path).map(drop).map_err(|error| error.error)
-    };
-    write().map_err(|error| Error::io(&path, error))
+    let mut draft = draft_of(&path)?;
+    let written = draft.write_all(&bytes);
+    written.map_err(|error| Error::io(&path, error))?;
+    draft.persist(&path).map(drop).map_err(|error| Error::io(&path, error.error))
 }
 
 /// The file of a picture's maps. Parts of the picture's name stay folders, except those that lead

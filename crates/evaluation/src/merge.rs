@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use tempfile::NamedTempFile;
 
-use crate::{Error, Missing, Plan, Result, Results, Shard, lock::Lock, schema, store::connect};
+use crate::{
+    Error, Missing, Plan, Result, Results, Shard, draft::draft_of, lock::Lock, schema,
+    store::connect,
+};
 
 /// What became of a merge.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,13 +60,7 @@ pub fn merge(parts: &[PathBuf], out: &Path, any_code: bool) -> Result<Merged> {
         }
         count = count.max(part.shard().count);
     }
-    let folder = match out.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
-    let draft = tempfile::Builder::new().prefix(".hsets-").tempfile_in(folder);
-    let draft = draft.map_err(|error| Error::io(folder, error))?;
+    let draft = draft_of(out)?;
     fill(&draft, first.plan(), &parts)?;
     publish(draft, out)?;
     let merged = Results::open(out)?;
@@ -135,6 +132,5 @@ fn check_conflicts(connection: &Connection, part: &Path) -> Result<()> {
 
 fn publish(draft: NamedTempFile, out: &Path) -> Result<()> {
     draft.as_file().sync_all().map_err(|error| Error::io(out, error))?;
-    crate::export::readable(draft.as_file());
     draft.persist(out).map(drop).map_err(|error| Error::io(out, error.error))
 }

@@ -101,7 +101,7 @@ fn shards_are_the_whole_and_gaps_are_told() {
     let third = command("--samples 5 --out r.db --shard auto/3");
     let mut program = crate::support::program();
     program.args(third).current_dir(place.path("")).env("JOB_COMPLETION_INDEX", "1");
-    assert!(program.status().unwrap().success());
+    assert!(program.output().unwrap().status.success());
     place.run(["merge", "--out", "r.db"]).ok();
     assert_eq!(content(&place.path("r.db")), content(&place.path("whole.db")));
     place.run(["merge", "--out", "none.db"]).failed(1, &["there is no none.shard-"]);

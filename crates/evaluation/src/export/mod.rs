@@ -6,9 +6,7 @@ mod parquet;
 
 use std::{fs::File, path::Path, str::FromStr};
 
-use tempfile::NamedTempFile;
-
-use crate::{Error, Result, Results, Row, Timing, Work, schema};
+use crate::{Error, Result, Results, Row, Timing, Work, draft::draft_of, schema};
 
 /// What is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,13 +46,7 @@ impl FromStr for Format {
 /// of [`Results::rows`]. Without `timings` the same evaluation gives the same file, byte for byte,
 /// however often it was interrupted and however it was shared out.
 pub fn export(results: &Results, out: &Path, format: Format, timings: bool) -> Result<()> {
-    let folder = match out.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
-    let draft = tempfile::Builder::new().prefix(".hsets-").tempfile_in(folder);
-    let draft: NamedTempFile = draft.map_err(|error| Error::io(folder, error))?;
+    let draft = draft_of(out)?;
     match format {
         Format::Csv => csv(results, out, draft.as_file(), timings)?,
         Format::Markdown => {
@@ -70,21 +62,8 @@ pub fn export(results: &Results, out: &Path, format: Format, timings: bool) -> R
             return Err(hsets_core::Error::Unsupported(problem.into()).into());
         }
     }
-    readable(draft.as_file());
     draft.persist(out).map(drop).map_err(|error| Error::io(out, error.error))
 }
-
-/// Gives a temporary file, private by default, the permissions of any new file.
-#[cfg(unix)]
-pub(crate) fn readable(file: &File) {
-    use std::{fs::Permissions, os::unix::fs::PermissionsExt as _};
-    // Those who may read the folder may read its files. Where that cannot be had, the owner still
-    // has the file.
-    let _ = file.set_permissions(Permissions::from_mode(0o644));
-}
-
-#[cfg(not(unix))]
-pub(crate) fn readable(_file: &File) {}
 
 /// Tables of means, as Markdown.
 pub fn tables(results: &Results) -> Result<String> {
