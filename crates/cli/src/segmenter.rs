@@ -19,7 +19,12 @@ pub(crate) struct SegmenterArgs {
     /// quickshift, grid, grid:N, grid:ROWSxCOLUMNS, none, a label map FILE.png, or a Segment
     /// Anything network: mobile-sam, sam-vit-b, sam-vit-l, sam-vit-h, or sam for whichever
     /// --sam-weights holds [without: sam-vit-b]
-    #[arg(long, default_value = SegmenterChoice::DEFAULT, value_name = "SEGMENTER")]
+    #[arg(
+        long,
+        env = "HSETS_SEGMENTER",
+        default_value = SegmenterChoice::DEFAULT,
+        value_name = "SEGMENTER"
+    )]
     segmenter: SegmenterChoice,
     /// Keep SAM's masks in this folder, and use those that are there
     #[arg(long, value_name = "DIR")]

@@ -220,7 +220,7 @@ fn a_full_disk_leaves_nothing_half_written() {
     place.picture("cat.png", 64, 64);
     let script = format!(
         "trap '' XFSZ; ulimit -f 4; exec '{}' explain cat.png --model resnet20 --weights '{}' \
-         --out out {QUICK}",
+         --out out --segmenter grid {QUICK}",
         program().get_program().to_str().unwrap(),
         weights().display(),
     );
