@@ -2,6 +2,7 @@
 
 mod bench;
 mod costs;
+mod reproduce;
 mod scenes;
 mod tidy;
 
@@ -13,6 +14,7 @@ enum Command {
     Scenes(scenes::Args),
     /// Check the map of ARCHITECTURE.md and the house rules.
     Tidy,
+    Reproduce(reproduce::Args),
     /// Time this engine beside others.
     #[command(subcommand)]
     Bench(Bench),
@@ -30,6 +32,7 @@ fn main() -> anyhow::Result<()> {
     match Command::parse() {
         Command::Scenes(args) => scenes::run(&args),
         Command::Tidy => tidy::run(),
+        Command::Reproduce(args) => reproduce::run(&args),
         Command::Bench(Bench::Peers(settings)) => bench::peers(&settings),
         Command::Bench(Bench::Costs(settings)) => costs::run(&settings),
     }

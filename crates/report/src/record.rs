@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::{Error, Result};
 pub use metrics::{curves_plot, metrics_record};
-pub use segmenter::masks;
+pub use segmenter::{masks, segmenter};
 use settings::SettingsRecord;
 pub use settings::settings_record;
 

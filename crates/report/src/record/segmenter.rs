@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::settings::as_typed;
 
-pub(super) fn segmenter(choice: &SegmenterChoice) -> Value {
+/// A segmenter with all its settings.
+pub fn segmenter(choice: &SegmenterChoice) -> Value {
     match choice {
         SegmenterChoice::QuickShift(settings) => quickshift(settings),
         SegmenterChoice::Grid(Grid { rows, columns }) => {
