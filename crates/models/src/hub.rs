@@ -80,9 +80,8 @@ impl Hub {
         let (name, revision) = model.split_once('@').unwrap_or((model, "main"));
         let id = repository(name)?;
         let wanted = Wanted { what: model, id, revision, file: WEIGHTS, option: "--weights" };
-        let cached = Cache::new(self.cache.clone()).repo(wanted.repo());
-        if let Some(weights) = cached.get(WEIGHTS) {
-            return Ok(HubFiles { weights, config: cached.get(CONFIG) });
+        if let Some(weights) = self.cached(&wanted, WEIGHTS) {
+            return Ok(HubFiles { weights, config: self.cached(&wanted, CONFIG) });
         }
         let api = self.repository(&wanted)?;
         let weights = download(&api, WEIGHTS, progress).map_err(|e| self.failed(&wanted, &e))?;
@@ -91,21 +90,30 @@ impl Hub {
         Ok(HubFiles { weights, config })
     }
 
-    /// A file of a repository's branch `main`, downloaded unless it is in the cache. `option` is
-    /// what the user is told to pass the file with where that fails.
+    /// A file of a repository at a revision (a commit or a branch), downloaded unless it is in the
+    /// cache. `option` is what the user is told to pass the file with where that fails.
     pub fn fetch_file(
         &self,
-        id: &str,
+        (id, revision): (&str, &str),
         file: &str,
         option: &str,
         progress: &dyn Progress,
     ) -> Result<PathBuf> {
-        let wanted = Wanted { what: file, id, revision: "main", file, option };
-        if let Some(path) = Cache::new(self.cache.clone()).repo(wanted.repo()).get(file) {
+        let wanted = Wanted { what: file, id, revision, file, option };
+        if let Some(path) = self.cached(&wanted, file) {
             return Ok(path);
         }
         let api = self.repository(&wanted)?;
         download(&api, file, progress).map_err(|error| self.failed(&wanted, &error))
+    }
+
+    /// A file in the cache. A commit is looked for as such too: only branches have a reference in a
+    /// cache that other tools filled.
+    fn cached(&self, wanted: &Wanted<'_>, file: &str) -> Option<PathBuf> {
+        let repository = self.cache.join(wanted.repo().folder_name());
+        let at_commit = || repository.join("snapshots").join(wanted.revision).join(file);
+        let by_reference = Cache::new(self.cache.clone()).repo(wanted.repo()).get(file);
+        by_reference.or_else(|| Some(at_commit()).filter(|path| path.is_file()))
     }
 
     /// The repository as the hub has it. Fails if the hub may not be asked.
@@ -235,7 +243,8 @@ mod tests {
         fs::write(snapshot.join(WEIGHTS), b"weights").unwrap();
         let cache = folder.path().display().to_string();
         let hub = hub(&[("HF_HUB_CACHE", &cache), ("HF_HUB_OFFLINE", "1")]);
-        for model in ["resnet18", "timm/resnet18.tv_in1k"] {
+        let pinned = format!("resnet18@{commit}");
+        for model in ["resnet18", "timm/resnet18.tv_in1k", &pinned] {
             let files = hub.fetch(model, &Silent).unwrap();
             assert_eq!(fs::read(&files.weights).unwrap(), b"weights");
             assert_eq!(cached_commit(&files.weights), Some(commit));

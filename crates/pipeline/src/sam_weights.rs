@@ -1,7 +1,7 @@
 //! Segment Anything's weights from the Hugging Face hub.
 //!
-//! The repositories carry the files as Meta and MobileSAM's authors published them. None is pinned
-//! to a commit: the SHA-256 of the published file is, and nothing else is read.
+//! The repositories carry the files as Meta and MobileSAM's authors published them. Meta's are pinned
+//! to a commit, and all to the SHA-256 of the published file: nothing else is read.
 
 use hsets_core::Progress;
 use hsets_models::{Hub, Result};
@@ -14,35 +14,45 @@ pub struct SamWeights {
     pub variant: SamVariant,
     /// Repository of the hub.
     pub repository: &'static str,
+    /// Commit or branch of the repository.
+    pub revision: &'static str,
     /// File in it.
     pub file: &'static str,
     /// SHA-256 of the file, hexadecimal.
     pub sha256: &'static str,
 }
 
+/// The repository with Meta's files, and the commit at which they are read.
+const META: &str = "ybelkada/segment-anything";
+const META_REVISION: &str = "7790786db131bcdc639f24a915d9f2c331d843ee";
+
 /// The published weights.
 pub const SAM_WEIGHTS: [SamWeights; 4] = [
     SamWeights {
         variant: SamVariant::Mobile,
         repository: "dhkim2810/MobileSAM",
+        revision: "main",
         file: "mobile_sam.pt",
         sha256: "6dbb90523a35330fedd7f1d3dfc66f995213d81b29a5ca8108dbcdd4e37d6c2f",
     },
     SamWeights {
         variant: SamVariant::VitB,
-        repository: "ybelkada/segment-anything",
+        repository: META,
+        revision: META_REVISION,
         file: "checkpoints/sam_vit_b_01ec64.pth",
         sha256: "ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912",
     },
     SamWeights {
         variant: SamVariant::VitL,
-        repository: "ybelkada/segment-anything",
+        repository: META,
+        revision: META_REVISION,
         file: "checkpoints/sam_vit_l_0b3195.pth",
         sha256: "3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622",
     },
     SamWeights {
         variant: SamVariant::VitH,
-        repository: "ybelkada/segment-anything",
+        repository: META,
+        revision: META_REVISION,
         file: "checkpoints/sam_vit_h_4b8939.pth",
         sha256: "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e",
     },
@@ -63,11 +73,11 @@ pub fn with_published_weights(
     }
     let variant = options.variant.unwrap_or(DEFAULT_SAM);
     if let Some(published) = SAM_WEIGHTS.iter().find(|weights| weights.variant == variant) {
-        let SamWeights { repository, file, sha256, .. } = published;
-        let path = hub.fetch_file(repository, file, "--sam-weights", progress)?;
+        let SamWeights { repository, revision, file, sha256, .. } = *published;
+        let path = hub.fetch_file((repository, revision), file, "--sam-weights", progress)?;
         options.variant = Some(variant);
         options.weights = Some(path);
-        options.sha256 = Some((*sha256).to_owned());
+        options.sha256 = Some(sha256.to_owned());
     }
     Ok(options)
 }
@@ -77,9 +87,13 @@ mod tests {
     use super::*;
     use hsets_core::Silent;
 
-    /// A hub whose cache holds one repository with one file.
+    /// A hub whose cache holds one repository with one file, as other tools leave it after a download
+    /// from the branch `main`.
     fn hub(folder: &std::path::Path, weights: &SamWeights) -> Hub {
-        let commit = "0123456789abcdef0123456789abcdef01234567";
+        let commit = match weights.revision {
+            "main" => "0123456789abcdef0123456789abcdef01234567",
+            commit => commit,
+        };
         let repository = weights.repository.replace('/', "--");
         let repository = folder.join(format!("models--{repository}"));
         std::fs::create_dir_all(repository.join("refs")).unwrap();

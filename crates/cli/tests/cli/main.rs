@@ -5,6 +5,8 @@ mod bad_input;
 mod contract;
 mod determinism;
 mod evaluation;
+#[cfg(feature = "sam")]
+mod hub;
 mod interruption;
 mod measuring;
 mod segmenters;
