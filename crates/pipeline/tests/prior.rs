@@ -63,18 +63,23 @@ fn quickshift() -> QuickShift {
     QuickShift { kernel_size: 1.0, max_dist: 8.0, ..QuickShift::photo() }
 }
 
+/// Segments as a picture that a user might bring.
+fn through_a_file(segments: &SegmentMap) -> LabelMap {
+    let labels = segments.labels().iter().map(|&label| label as u8).collect();
+    let picture = image::GrayImage::from_raw(SIDE as u32, SIDE as u32, labels).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("labels.png");
+    picture.save(&path).unwrap();
+    LabelMap::open(&path).unwrap()
+}
+
 #[test]
 fn a_label_map_file_gives_what_its_segmenter_gave() {
     let expected = run(&quickshift());
     let n_segments = expected.segments.n_segments();
     assert!((3..40).contains(&n_segments), "{n_segments} segments");
     assert!(expected.sets.len() >= 3 && expected.sets[0].score > 0.0);
-    let labels = expected.segments.labels().iter().map(|&label| label as u8).collect();
-    let picture = image::GrayImage::from_raw(SIDE as u32, SIDE as u32, labels).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("labels.png");
-    picture.save(&path).unwrap();
-    let brought = run(&LabelMap::open(&path).unwrap());
+    let brought = run(&through_a_file(&expected.segments));
     assert_eq!(brought.segments, expected.segments);
     assert_same(&brought, &expected);
     // Another map gives other sets, so that the comparison can fail.
@@ -119,4 +124,46 @@ fn masks_give_what_the_same_segments_give() {
     let report = found.masks.unwrap();
     assert!((report.partition.coverage - 1.0).abs() < 1e-12 && report.partition.overlap == 0.0);
     assert!(expected.masks.is_none());
+}
+
+/// Segment Anything as a whole, network and mask generator: what it hands on is a label map, and that
+/// map from a file gives the same.
+#[cfg(feature = "sam")]
+#[test]
+fn segment_anything_gives_what_its_label_map_gives() {
+    let mut sam = segment_anything();
+    let found = run(&sam);
+    let report = found.masks.as_ref().unwrap();
+    assert!(report.partition.n_masks >= 3 && !report.partition.fell_back, "{report:?}");
+    assert!(found.segments.n_segments() >= 3 && found.sets.len() >= 3);
+    assert!(found.sets[0].score > 0.0);
+    let brought = run(&through_a_file(&found.segments));
+    assert_eq!(brought.segments, found.segments);
+    assert_same(&brought, &found);
+    let shifted = run(&quickshift());
+    assert_ne!(shifted.segments, found.segments);
+    assert_ne!(shifted.map, found.map, "the comparison can fail");
+    // Without masks it is QuickShift, wherever that was called from.
+    sam.settings.pred_iou_thresh = 1e9;
+    let fell_back = run(&sam);
+    assert!(fell_back.masks.as_ref().unwrap().partition.fell_back);
+    assert_eq!(fell_back.segments, shifted.segments);
+    assert_same(&fell_back, &shifted);
+}
+
+/// A tiny network with random weights, and thresholds that leave it masks.
+#[cfg(feature = "sam")]
+fn segment_anything() -> hsets_pipeline::segmentation::sam::SamSegmenter {
+    use hsets_pipeline::segmentation::sam::{
+        MaskSettings, SamSegmenter,
+        testing::{network, tiny_config},
+    };
+    let mut sam = SamSegmenter::new(network(tiny_config()), Box::new(quickshift()));
+    sam.settings = MaskSettings {
+        points_per_side: 4,
+        pred_iou_thresh: -9.0,
+        stability_score_thresh: 0.0,
+        ..MaskSettings::original()
+    };
+    sam
 }

@@ -47,8 +47,8 @@ mod prompt;
 mod regions;
 mod segmenter;
 mod suppression;
-#[cfg(test)]
-mod testing;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 #[cfg(test)]
 mod tests;
 mod tiny_vit;

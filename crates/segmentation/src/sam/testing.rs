@@ -1,4 +1,4 @@
-//! Tiny networks with the weights of `fixtures/sam/networks.py`, and a drawn photo.
+//! For tests: networks with the random weights of `fixtures/sam/networks.py`, and a drawn photo.
 
 use hsets_core::Photo;
 
@@ -43,13 +43,13 @@ pub(super) fn random_tensor(name: &str, shape: &[usize]) -> Vec<f32> {
 }
 
 /// The tiny network `tiny` of `networks.py`: a ViT.
-pub(super) fn tiny_config() -> SamConfig {
+pub fn tiny_config() -> SamConfig {
     let vit = VitConfig { patch: 16, dim: 32, depth: 4, heads: 2, window: 3, global: vec![1, 3] };
     SamConfig { image_size: 128, encoder: EncoderConfig::Vit(vit), dim: 256, mlp_dim: 64 }
 }
 
 /// The tiny network `tiny-vit-encoder` of `networks.py`: a `TinyViT`.
-pub(super) fn tiny_mobile_config() -> SamConfig {
+pub fn tiny_mobile_config() -> SamConfig {
     let vit = TinyVitConfig {
         dims: [8, 16, 24, 320],
         depths: [1, 1, 2, 1],
@@ -59,13 +59,23 @@ pub(super) fn tiny_mobile_config() -> SamConfig {
     SamConfig { image_size: 128, encoder: EncoderConfig::TinyVit(vit), dim: 256, mlp_dim: 64 }
 }
 
-/// A network with random weights.
-pub(super) fn network(config: SamConfig) -> Sam {
+/// A network with random weights. They depend on the names and shapes of its tensors only.
+///
+/// # Panics
+///
+/// If the sizes do not fit each other.
+#[allow(clippy::unwrap_used, reason = "for tests")]
+pub fn network(config: SamConfig) -> Sam {
     Sam::new(config, &Weights::generated(Box::new(random_tensor))).unwrap()
 }
 
 /// A drawn photo: a disc and a bar on a gradient; the same as `golden.py` draws.
-pub(super) fn drawn_photo(width: usize, height: usize) -> Photo {
+///
+/// # Panics
+///
+/// If a side is 0.
+#[allow(clippy::unwrap_used, reason = "for tests")]
+pub fn drawn_photo(width: usize, height: usize) -> Photo {
     let mut rgb = Vec::new();
     for y in 0..height {
         for x in 0..width {

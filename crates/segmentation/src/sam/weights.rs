@@ -117,12 +117,12 @@ pub(super) struct Weights {
 enum Source {
     Pth(Box<PthTensors>),
     Safetensors(BufferedSafetensors),
-    #[cfg(test)]
+    #[cfg(any(test, feature = "testing"))]
     Generated(Generate),
 }
 
 /// Makes a tensor of a name and a shape.
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
 pub(super) type Generate = Box<dyn Fn(&str, &[usize]) -> Vec<f32>>;
 
 impl Weights {
@@ -149,7 +149,7 @@ impl Weights {
     }
 
     /// Weights made by `generate(name, shape)`.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "testing"))]
     pub(super) fn generated(generate: Generate) -> Self {
         let source = Source::Generated(generate);
         Self { path: "generated".into(), source, names: BTreeSet::new() }
@@ -182,7 +182,7 @@ impl Weights {
 
     /// The tensor with Meta's `name`, as `f32`, row by row.
     pub(super) fn get(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, WeightsError> {
-        #[cfg(test)]
+        #[cfg(any(test, feature = "testing"))]
         if let Source::Generated(generate) = &self.source {
             return Ok(generate(name, shape));
         }
@@ -204,7 +204,7 @@ impl Weights {
         let tensor = match &self.source {
             Source::Pth(file) => file.get(stored),
             Source::Safetensors(file) => file.load(stored, &Device::Cpu).map(Some),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "testing"))]
             Source::Generated(_) => Ok(None),
         };
         tensor.map_err(|error| self.unreadable(&error))?.ok_or_else(|| self.missing(stored))
