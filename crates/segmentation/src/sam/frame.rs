@@ -169,6 +169,8 @@ fn bilinear(i: usize, from: usize, to: usize) -> (usize, usize, f32) {
 const PRECISION: u32 = 22;
 
 /// Bytes of a triangle filter with antialiasing, in whole numbers, as PIL's `BILINEAR` has them.
+/// Rows come first, as always in Pillow up to 12; 13 shrinks columns first where the height falls by
+/// more than twice what the width does, and then rounds some bytes the other way.
 fn resize_bytes(rgb: &[u8], (height, width): Size, (to_height, to_width): Size) -> Vec<u8> {
     let columns = filters(width, to_width);
     let mut wide = vec![0; height * to_width * 3];

@@ -123,6 +123,30 @@ fn tiny_vit_answers_as_the_reference() {
     check_network(&network(tiny_mobile_config()), TINY_MOBILE);
 }
 
+/// Photos larger than the encoder's square are shrunk as the original does, and one may be a line.
+#[test]
+fn photos_of_any_size_answer_as_the_reference() {
+    let goldens: Value =
+        serde_json::from_str(include_str!("../../../../../fixtures/sam/sizes.json")).unwrap();
+    let sam = network(tiny_config());
+    for golden in goldens.as_array().unwrap() {
+        let [width, height] = [0, 1].map(|side| golden["size"][side].as_u64().unwrap() as usize);
+        let what = format!("{width}x{height}");
+        let embedding = sam.embed(&drawn_photo(width, height), &Silent).unwrap();
+        assert_sample(embedding.values(), &golden["embedding"], 1e-4, &what);
+        let point = Prompt::point(width as f64 / 2.0, height as f64 / 3.0);
+        let found = sam.predict(&embedding, &point, true).unwrap();
+        let logits: Vec<f32> = found.iter().flat_map(|found| found.logits.clone()).collect();
+        assert_sample(&logits, &golden["low_res"], 1e-3, &what);
+        let (ious, areas) = (floats(&golden["ious"]), floats(&golden["areas"]));
+        for (found, (iou, area)) in found.iter().zip(ious.into_iter().zip(areas)) {
+            assert!((found.predicted_iou - iou).abs() < 1e-3, "{what}: {}", found.predicted_iou);
+            let off = (found.mask.area() as f32 - area).abs();
+            assert!(off <= 0.005 * area, "{what}: area off by {off} of {area}");
+        }
+    }
+}
+
 /// The published ViT-B on a drawn photo; in release builds, as it takes a minute otherwise.
 #[test]
 #[cfg(not(debug_assertions))]
