@@ -7,7 +7,9 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor, safetensors};
-use hsets_attribution::{IdgVis, PathGradients, PathSettings, integrated_gradients, score_subsets};
+use hsets_attribution::{
+    IdgVis, PathGradients, PathSettings, Samples, Steps, integrated_gradients, score_subsets,
+};
 use hsets_autodiff::{
     Activation, Conv2d, Cpu, Graph, GraphBuilder, Network, Pool2d, Result, Weights,
 };
@@ -117,7 +119,7 @@ fn assert_same_scores(goldens: &Goldens, preset: &str, path: &PathGradients, set
     let scores = goldens.f64s(&format!("{preset}.scores"));
     for (at, members) in goldens.features(&format!("{preset}.sets")).into_iter().enumerate() {
         let subsets = goldens.subsets(preset, at);
-        assert_eq!(subsets.len(), settings.samples);
+        assert_eq!(settings.samples, Samples::Fixed(subsets.len()));
         let score = score_subsets(path, &FeatureSet::new(members), &subsets, settings).unwrap();
         assert_close(&format!("{preset}: score {at}"), score.value, scores[at]);
         if preset == "paper" {
@@ -127,7 +129,7 @@ fn assert_same_scores(goldens: &Goldens, preset: &str, path: &PathGradients, set
     }
 }
 
-fn along(field: &dyn Differentiable, image: &Image, m: usize, target: &Target) -> PathGradients {
+fn along(field: &dyn Differentiable, image: &Image, m: Steps, target: &Target) -> PathGradients {
     let (zero, settings) = (Image::constant(SHAPE, 0.0), PathSettings::riemann(m));
     PathGradients::along(field, &zero, image, &settings, target, &Silent).unwrap()
 }

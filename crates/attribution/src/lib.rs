@@ -31,13 +31,15 @@ mod integrated_gradients;
 pub mod methods;
 mod path;
 mod quadrature;
+mod steps;
 
 pub use baseline::{Baseline, Normalisation};
 pub use idg_vis::{
-    Directional, ExactScore, IdgVis, MAX_EXACT_PLAYERS, PathClass, PathMean, SampleSum, SetScore,
-    coalition_values, harsanyi_dividends, saliency_map, sample_subsets, score_exactly, score_sets,
-    score_subsets,
+    Directional, ExactScore, IdgVis, MAX_EXACT_PLAYERS, PathClass, PathMean, SampleSum, Samples,
+    SetScore, coalition_values, harsanyi_dividends, saliency_map, sample_subsets, score_exactly,
+    score_sets, score_subsets,
 };
 pub use integrated_gradients::{IntegratedGradients, integrated_gradients};
-pub use path::{PathGradients, PathSettings};
+pub use path::{PathGradients, PathSettings, Refinement};
 pub use quadrature::Quadrature;
+pub use steps::Steps;

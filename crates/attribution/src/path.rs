@@ -5,17 +5,21 @@
 
 use hsets_core::{Differentiable, Error, Evaluation, Image, Progress, Result, Shape, Target};
 
-use crate::Quadrature;
+mod refinement;
+
+use crate::{Quadrature, Steps};
+use refinement::refined;
 
 /// How the path is sampled.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PathSettings {
-    /// m ≥ 1: steps of the path.
-    pub steps: usize,
+    /// m: steps of the path.
+    pub steps: Steps,
     /// How the points are placed and weighted.
     pub quadrature: Quadrature,
     /// Images per call of the field, at least 1: bounds memory, and how soon a cancellation is
-    /// noticed.
+    /// noticed. Where the rule nests and m is to be found, the gradients of all points are held
+    /// besides.
     pub batch: usize,
     /// Keep the gradient of every point (4·d bytes each). Set scores need them, unless they use
     /// only the mean over the path; Integrated Gradients does not.
@@ -24,20 +28,30 @@ pub struct PathSettings {
 
 impl PathSettings {
     /// The published sum over `steps` + 1 points, with every gradient kept.
-    pub fn riemann(steps: usize) -> Self {
+    pub fn riemann(steps: impl Into<Steps>) -> Self {
+        let steps = steps.into();
         Self { steps, quadrature: Quadrature::Riemann, batch: 16, keep_points: true }
     }
 
     /// `steps` Gauss–Legendre nodes as captum places them, means only.
-    pub fn gauss_legendre(steps: usize) -> Self {
+    pub fn gauss_legendre(steps: impl Into<Steps>) -> Self {
+        let steps = steps.into();
         Self { steps, quadrature: Quadrature::GaussLegendre, batch: 16, keep_points: false }
+    }
+
+    /// The published sum where m is given. Where it is to be found, Clenshaw–Curtis, which finds all
+    /// points again among those of twice the steps and closes the gap sooner. Every gradient is kept.
+    pub fn for_steps(steps: Steps) -> Self {
+        let quadrature = match steps {
+            Steps::Fixed(_) => Quadrature::Riemann,
+            Steps::UntilGap { .. } => Quadrature::ClenshawCurtis,
+        };
+        Self { quadrature, ..Self::riemann(steps) }
     }
 
     /// Fails on a setting outside its range.
     pub fn check(&self) -> Result<()> {
-        if self.steps == 0 {
-            return Err(Error::config("steps", 0, "at least 1"));
-        }
+        self.steps.check()?;
         if self.batch == 0 {
             return Err(Error::config("batch", 0, "at least 1"));
         }
@@ -57,6 +71,18 @@ pub struct PathGradients {
     image_gradient: Option<Vec<f32>>,
     image_logits: Vec<f32>,
     values: [f64; 2],
+    refinement: Refinement,
+}
+
+/// How many steps a path came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refinement {
+    /// m.
+    pub steps: usize,
+    /// Gradients that were computed for it.
+    pub n_gradients: usize,
+    /// Whether the completeness gap is as small as was asked for; true where m was given.
+    pub closed: bool,
 }
 
 impl PathGradients {
@@ -76,25 +102,27 @@ impl PathGradients {
         target.check(field.n_classes())?;
         image.expect_shape("image", field.shape())?;
         baseline.expect_shape("baseline", field.shape())?;
-        let (fractions, weights) = settings.quadrature.points(settings.steps);
+        let tour = Tour { field, baseline, image, target, batch: settings.batch, progress };
         let mut sums = Sums::new(image.shape().len(), settings);
-        progress.begin("path gradients", fractions.len() as u64);
-        for (fractions, weights) in
-            fractions.chunks(settings.batch).zip(weights.chunks(settings.batch))
-        {
-            if progress.is_cancelled() {
-                return Err(Error::Cancelled);
+        let (weights, refinement) = match settings.steps {
+            Steps::Fixed(steps) => {
+                let (fractions, weights) = settings.quadrature.points(steps);
+                let mut left = weights.iter();
+                tour.visit(&fractions, |evaluation| {
+                    sums.add(evaluation, left.next().copied().unwrap_or_default());
+                })?;
+                let n_gradients = fractions.len();
+                (weights, Refinement { steps, n_gradients, closed: true })
             }
-            let point = |&fraction: &f64| image.interpolate(baseline, fraction as f32);
-            let images: Vec<Image> = fractions.iter().map(point).collect();
-            for (evaluation, &weight) in field.gradients(&images, target)?.into_iter().zip(weights)
-            {
-                sums.add(evaluation, weight)?;
+            Steps::UntilGap { gap, at_most } => {
+                let found = refined(&tour, settings.quadrature, gap, at_most)?;
+                for (evaluation, &weight) in found.points.into_iter().zip(&found.weights) {
+                    sums.add(evaluation, weight);
+                }
+                (found.weights, found.refinement)
             }
-            progress.advance(fractions.len() as u64);
-        }
-        progress.end();
-        sums.finish(field, baseline, image, target, weights)
+        };
+        sums.finish(&tour, weights, refinement)
     }
 
     /// Shape of the image.
@@ -110,6 +138,11 @@ impl PathGradients {
     /// Weight of every point; they sum to 1.
     pub fn weights(&self) -> &[f64] {
         &self.weights
+    }
+
+    /// How many steps there are, and what they took.
+    pub fn refinement(&self) -> Refinement {
+        self.refinement
     }
 
     /// ∇f(xₖ) \[C·H·W\] of every point, from the baseline on; empty unless
@@ -149,6 +182,60 @@ impl PathGradients {
     }
 }
 
+/// What is asked along which path.
+struct Tour<'a> {
+    field: &'a dyn Differentiable,
+    baseline: &'a Image,
+    image: &'a Image,
+    target: &'a Target,
+    batch: usize,
+    progress: &'a dyn Progress,
+}
+
+impl Tour<'_> {
+    /// Hands the evaluation at each of the points x' + fraction·(x - x') to `each`.
+    fn visit(&self, fractions: &[f64], mut each: impl FnMut(Evaluation)) -> Result<()> {
+        self.progress.begin("path gradients", fractions.len() as u64);
+        for fractions in fractions.chunks(self.batch) {
+            if self.progress.is_cancelled() {
+                return Err(Error::Cancelled);
+            }
+            let point = |&fraction: &f64| self.image.interpolate(self.baseline, fraction as f32);
+            let images: Vec<Image> = fractions.iter().map(point).collect();
+            for evaluation in self.field.gradients(&images, self.target)? {
+                let (expected, found) = (self.image.shape().len(), evaluation.gradient.len());
+                if found != expected {
+                    return Err(Error::shape("gradient", expected, found));
+                }
+                each(evaluation);
+            }
+            self.progress.advance(fractions.len() as u64);
+        }
+        self.progress.end();
+        Ok(())
+    }
+
+    /// a = x - x'.
+    fn displacement(&self) -> Vec<f32> {
+        self.image.data().iter().zip(self.baseline.data()).map(|(x, b)| x - b).collect()
+    }
+
+    /// Logits at the baseline and at the image.
+    fn end_logits(&self) -> Result<(Vec<f32>, Vec<f32>)> {
+        let ends = [self.baseline.clone(), self.image.clone()];
+        let mut logits = self.field.logits(&ends)?.into_iter();
+        match (logits.next(), logits.next()) {
+            (Some(first), Some(last)) => Ok((first, last)),
+            _ => Err(Error::shape("logits", "2 images", "fewer")),
+        }
+    }
+
+    /// The target at these logits.
+    fn value(&self, logits: &[f32]) -> f64 {
+        self.target.value(&logits.iter().map(|&z| f64::from(z)).collect::<Vec<_>>())
+    }
+}
+
 /// What is gathered while the points stream by.
 struct Sums {
     mean: Vec<f64>,
@@ -173,11 +260,8 @@ impl Sums {
         }
     }
 
-    fn add(&mut self, evaluation: Evaluation, weight: f64) -> Result<()> {
+    fn add(&mut self, evaluation: Evaluation, weight: f64) {
         let gradient = &evaluation.gradient;
-        if gradient.len() != self.mean.len() {
-            return Err(Error::shape("gradient", self.mean.len(), gradient.len()));
-        }
         for ((mean, mean_abs), &g) in self.mean.iter_mut().zip(&mut self.mean_abs).zip(gradient) {
             let term = weight * f64::from(g);
             *mean += term;
@@ -188,16 +272,13 @@ impl Sums {
         }
         self.first_logits.get_or_insert_with(|| evaluation.logits.clone());
         self.last = Some(evaluation);
-        Ok(())
     }
 
     fn finish(
         self,
-        field: &dyn Differentiable,
-        baseline: &Image,
-        image: &Image,
-        target: &Target,
+        tour: &Tour<'_>,
         weights: Vec<f64>,
+        refinement: Refinement,
     ) -> Result<PathGradients> {
         let image_gradient = match (&self.last, self.includes_ends) {
             (Some(last), true) => Some(last.gradient.clone()),
@@ -205,7 +286,7 @@ impl Sums {
         };
         let (baseline_logits, image_logits) = match (self.first_logits, self.last) {
             (Some(first), Some(last)) if self.includes_ends => (first, last.logits),
-            _ => end_logits(field, baseline, image)?,
+            _ => tour.end_logits()?,
         };
         if !self.mean_abs.iter().all(|v| v.is_finite()) {
             return Err(Error::NotFinite {
@@ -213,35 +294,19 @@ impl Sums {
                 hint: "check the weights of the network for NaN and infinity".into(),
             });
         }
-        let displacement = image.data().iter().zip(baseline.data()).map(|(x, b)| x - b).collect();
         Ok(PathGradients {
-            shape: image.shape(),
-            displacement,
+            shape: tour.image.shape(),
+            displacement: tour.displacement(),
             weights,
             points: self.points,
             mean: narrow(&self.mean),
             mean_abs: narrow(&self.mean_abs),
             image_gradient,
-            values: [value(target, &baseline_logits), value(target, &image_logits)],
+            values: [tour.value(&baseline_logits), tour.value(&image_logits)],
             image_logits,
+            refinement,
         })
     }
-}
-
-fn end_logits(
-    field: &dyn Differentiable,
-    baseline: &Image,
-    image: &Image,
-) -> Result<(Vec<f32>, Vec<f32>)> {
-    let mut logits = field.logits(&[baseline.clone(), image.clone()])?.into_iter();
-    match (logits.next(), logits.next()) {
-        (Some(first), Some(last)) => Ok((first, last)),
-        _ => Err(Error::shape("logits", "2 images", "fewer")),
-    }
-}
-
-fn value(target: &Target, logits: &[f32]) -> f64 {
-    target.value(&logits.iter().map(|&z| f64::from(z)).collect::<Vec<_>>())
 }
 
 fn narrow(values: &[f64]) -> Vec<f32> {

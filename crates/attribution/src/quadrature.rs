@@ -14,6 +14,9 @@ pub enum Quadrature {
     Trapezoid,
     /// The m Gauss–Legendre nodes (captum's default). Exact for polynomials of degree 2m - 1.
     GaussLegendre,
+    /// The m + 1 points (1 - cos(kπ/m))/2, dense at both ends as the Gauss–Legendre nodes are, and
+    /// found again among those of 2m steps. Exact for polynomials of degree m.
+    ClenshawCurtis,
 }
 
 impl Quadrature {
@@ -31,6 +34,7 @@ impl Quadrature {
             Self::GaussLegendre => {
                 (1..=steps).rev().map(|root| gauss_legendre(steps, root)).unzip()
             }
+            Self::ClenshawCurtis => (0..=steps).map(|k| clenshaw_curtis(steps, k)).unzip(),
         }
     }
 
@@ -40,11 +44,17 @@ impl Quadrature {
             Self::Riemann => "riemann",
             Self::Trapezoid => "trapezoid",
             Self::GaussLegendre => "gauss-legendre",
+            Self::ClenshawCurtis => "clenshaw-curtis",
         }
     }
 
     /// Whether the baseline and the image are themselves points.
     pub fn includes_ends(self) -> bool {
+        self != Self::GaussLegendre
+    }
+
+    /// Whether every point of m steps is one of 2m steps, each second.
+    pub fn nests(self) -> bool {
         self != Self::GaussLegendre
     }
 }
@@ -53,8 +63,8 @@ impl FromStr for Quadrature {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self, Error> {
-        let rules = [Self::Riemann, Self::Trapezoid, Self::GaussLegendre];
-        let expected = "riemann, trapezoid or gauss-legendre";
+        let rules = [Self::Riemann, Self::Trapezoid, Self::GaussLegendre, Self::ClenshawCurtis];
+        let expected = "riemann, trapezoid, gauss-legendre or clenshaw-curtis";
         let found = rules.into_iter().find(|rule| rule.name() == name);
         found.ok_or_else(|| Error::config("quadrature", name, expected))
     }
@@ -77,6 +87,20 @@ fn gauss_legendre(n: usize, root: usize) -> (f64, f64) {
     (0.5 * (1.0 + z), 1.0 / ((1.0 - z * z) * slope * slope))
 }
 
+/// (node, weight) on [0, 1] of point `k` of `n` steps: the integral of the cosine series that
+/// interpolates at all points.
+fn clenshaw_curtis(n: usize, k: usize) -> (f64, f64) {
+    let angle = PI * k as f64 / n as f64;
+    // ∫ cos(jθ) sin θ dθ vanishes for odd j; the last term of the series counts half.
+    let term = |j: usize| {
+        let half = if 2 * j == n { 1.0 } else { 2.0 };
+        half * (2.0 * j as f64 * angle).cos() / (4 * j * j - 1) as f64
+    };
+    let sum = 1.0 - (1..=n / 2).map(term).sum::<f64>();
+    let end = if k == 0 || k == n { 0.5 } else { 1.0 };
+    (0.5 * (1.0 - angle.cos()), end * sum / n as f64)
+}
+
 /// Pₙ(z) and Pₙ'(z) for |z| < 1, by the three-term recurrence.
 fn legendre(n: usize, z: f64) -> (f64, f64) {
     let (mut previous, mut current) = (1.0, z);
@@ -91,8 +115,12 @@ fn legendre(n: usize, z: f64) -> (f64, f64) {
 mod tests {
     use super::*;
 
-    const RULES: [Quadrature; 3] =
-        [Quadrature::Riemann, Quadrature::Trapezoid, Quadrature::GaussLegendre];
+    const RULES: [Quadrature; 4] = [
+        Quadrature::Riemann,
+        Quadrature::Trapezoid,
+        Quadrature::GaussLegendre,
+        Quadrature::ClenshawCurtis,
+    ];
 
     #[test]
     fn weights_sum_to_one_and_fractions_ascend() {
@@ -117,6 +145,30 @@ mod tests {
                     fractions.iter().zip(&weights).map(|(z, w)| w * z.powi(degree as i32)).sum();
                 let exact = 1.0 / (degree + 1) as f64; // ∫₀¹ zᵈ dz
                 assert!((sum - exact).abs() < 1e-13, "n {n}, degree {degree}: {sum}");
+            }
+        }
+    }
+
+    #[test]
+    fn clenshaw_curtis_is_exact_up_to_degree_n() {
+        for n in [1, 2, 3, 8, 21] {
+            let (fractions, weights) = Quadrature::ClenshawCurtis.points(n);
+            for degree in 0..=n {
+                let sum: f64 =
+                    fractions.iter().zip(&weights).map(|(z, w)| w * z.powi(degree as i32)).sum();
+                let exact = 1.0 / (degree + 1) as f64;
+                assert!((sum - exact).abs() < 1e-13, "n {n}, degree {degree}: {sum}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_second_point_of_twice_the_steps_is_the_same_number() {
+        for rule in RULES.into_iter().filter(|rule| rule.nests()) {
+            for steps in [1, 8, 25] {
+                let finer = rule.points(2 * steps).0;
+                let found: Vec<f64> = finer.into_iter().step_by(2).collect();
+                assert_eq!(found, rule.points(steps).0, "{rule:?} {steps}");
             }
         }
     }

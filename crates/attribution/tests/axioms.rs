@@ -24,7 +24,7 @@
 #![allow(clippy::unwrap_used)] // helpers of tests may unwrap too
 
 use hsets_attribution::{
-    Directional, IdgVis, PathGradients, PathMean, PathSettings, coalition_values,
+    Directional, IdgVis, PathGradients, PathMean, PathSettings, Samples, Steps, coalition_values,
     harsanyi_dividends, saliency_map, score_exactly, score_sets, score_subsets,
 };
 use hsets_core::analytic::{Monomial, Polynomial};
@@ -222,7 +222,8 @@ fn sampling_estimates_the_expectation_within_its_standard_error() {
     let set = FeatureSet::new([0, 1, 2, 3, 4, 6]);
     for definition in definitions() {
         for keep_probability in [0.3, 0.5] {
-            let settings = IdgVis { samples: 4000, keep_probability, ..definition.clone() };
+            let settings =
+                IdgVis { samples: Samples::Fixed(4000), keep_probability, ..definition.clone() };
             let exact = score_exactly(&path, &set, &settings).unwrap();
             let exact = exact.expectation(keep_probability);
             let score = score_sets(&path, std::slice::from_ref(&set), &settings).unwrap()[0];
@@ -299,8 +300,10 @@ fn degenerate_sets_score_zero_and_bad_settings_are_refused() {
         score_sets(&path, sets, &settings).unwrap_err().to_string()
     };
     let paper = IdgVis::paper;
-    assert!(refused(IdgVis { samples: 1, ..paper() }, &sets).starts_with("samples = 1"));
-    assert!(refused(IdgVis { steps: 0, ..paper() }, &sets).starts_with("steps = 0"));
+    assert!(
+        refused(IdgVis { samples: Samples::Fixed(1), ..paper() }, &sets).starts_with("samples = 1")
+    );
+    assert!(refused(IdgVis { steps: Steps::Fixed(0), ..paper() }, &sets).starts_with("steps = 0"));
     for keep_probability in [0.0, 1.5, f64::NAN] {
         let error = refused(IdgVis { keep_probability, ..paper() }, &sets);
         assert!(error.starts_with("keep-probability"), "{error}");

@@ -24,7 +24,7 @@ fn along(field: &dyn Differentiable, settings: &PathSettings, target: &Target) -
 }
 
 fn settings(steps: usize, quadrature: Quadrature) -> PathSettings {
-    PathSettings { steps, quadrature, batch: 7, keep_points: false }
+    PathSettings { steps: steps.into(), quadrature, batch: 7, keep_points: false }
 }
 
 /// x₀²x₁ + 2·x₁x₂x₃ - 3·x₃, degree 3.

@@ -11,7 +11,7 @@ use clap::{
 };
 use hsets_pipeline::{
     Method,
-    attribution::Quadrature,
+    attribution::{Quadrature, Samples, Steps},
     models::{Device, PaddingMode},
 };
 
@@ -224,11 +224,12 @@ pub(crate) struct MethodArgs {
     /// Most Hessian rows a set may use, or `all` [default: of the preset]
     #[arg(long, value_name = "N|all", value_parser = row_cap)]
     pub(crate) max_rows: Option<RowCap>,
-    /// Steps of the path from the baseline [default: of the preset]
-    #[arg(long, value_name = "M")]
-    pub(crate) steps: Option<usize>,
-    /// Points of the path of Integrated Gradients: riemann, trapezoid or gauss-legendre [default:
-    /// of the preset]
+    /// Steps of the path from the baseline; auto: as few as leave a completeness gap of at most GAP,
+    /// 0.1 unless given [default: of the preset]
+    #[arg(long, value_name = "M|auto[:GAP]")]
+    pub(crate) steps: Option<Steps>,
+    /// Points of the path of Integrated Gradients: riemann, trapezoid, gauss-legendre or
+    /// clenshaw-curtis [default: of the preset, or the last for --steps auto]
     #[arg(long, value_name = "RULE")]
     pub(crate) quadrature: Option<Quadrature>,
     /// Where the path starts: zero (normalised), black, white, mean, blur, blur:SIGMA, noise or an image
@@ -241,9 +242,10 @@ pub(crate) struct MethodArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Method")]
 pub(crate) struct SingleArgs {
-    /// Subsets sampled of every set [default: of the preset]
-    #[arg(long, value_name = "T")]
-    pub(crate) samples: Option<usize>,
+    /// Subsets sampled of every set; auto: as few as settle the order of the sets at CONFIDENCE, 0.95
+    /// unless given [default: of the preset]
+    #[arg(long, value_name = "T|auto[:CONFIDENCE]")]
+    pub(crate) samples: Option<Samples>,
     /// Grow a set from this pixel of what the network sees; may be repeated
     #[arg(long, value_name = "X,Y", value_parser = pair)]
     pub(crate) seed_pixel: Vec<[usize; 2]>,
@@ -321,9 +323,9 @@ pub(crate) struct HessianArgs {
 pub(crate) struct IgArgs {
     #[command(flatten)]
     pub(crate) one: OneInput,
-    /// Steps of the path
-    #[arg(long, default_value_t = 50, value_name = "N")]
-    pub(crate) steps: usize,
+    /// Steps of the path; auto: as few as leave a completeness gap of at most GAP, 0.1 unless given
+    #[arg(long, default_value_t = Steps::Fixed(50), value_name = "M|auto[:GAP]")]
+    pub(crate) steps: Steps,
     /// Where the path starts: zero (normalised), black, white, mean, blur, blur:SIGMA, noise or an image
     /// FILE
     #[arg(long, default_value = "zero", value_name = "BASELINE")]

@@ -2,7 +2,7 @@
 
 use hsets_pipeline::{
     Settings,
-    attribution::Baseline,
+    attribution::{Baseline, PathSettings, Steps},
     core::{Error, Result, Smoothing},
     detection::{GivenSeed, HessianSets},
 };
@@ -55,6 +55,9 @@ pub(crate) fn settings(
         detection.max_rows = rows;
     }
     set(&mut settings.attribution.steps, method.steps);
+    if let Some(steps @ Steps::UntilGap { .. }) = method.steps {
+        settings.ig.quadrature = PathSettings::for_steps(steps).quadrature;
+    }
     set(&mut settings.ig.steps, method.steps);
     set(&mut settings.ig.quadrature, method.quadrature);
     let settings = settings.with_seed(general.seed);

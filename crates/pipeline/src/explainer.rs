@@ -144,7 +144,7 @@ impl<'a> Explainer<'a> {
             progress,
             stopwatch: &stopwatch,
         };
-        let Findings { sets, map, completeness } = settings.method.run(&task)?;
+        let Findings { sets, map, completeness, refinement } = settings.method.run(&task)?;
         let gini = task.time("metrics", || hsets_metrics::gini(&map, ChannelReduction::AbsSum))?;
         let after = self.field.ledger.tally();
         let reused = after.reused - before.reused;
@@ -157,6 +157,7 @@ impl<'a> Explainer<'a> {
             masks: self.masks.clone(),
             sets,
             map,
+            refinement,
             measures: Measures { gini, completeness },
             cost: Cost {
                 timings: stopwatch.into_inner().into_timings(),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hsets_attribution::Refinement;
 use hsets_core::{CompletenessGap, FeatureSet, Image, MaskReport, SaliencyMap, SegmentMap, Target};
 use hsets_detection::Stop;
 
@@ -26,6 +27,8 @@ pub struct Explanation {
     pub sets: Vec<ScoredSet>,
     /// One score per feature.
     pub map: SaliencyMap,
+    /// How many steps the path of the method came to; `None` for methods without a path.
+    pub refinement: Option<Refinement>,
     /// Numbers about the map.
     pub measures: Measures,
     /// What it took.
@@ -44,6 +47,10 @@ pub struct ScoredSet {
     pub score: f64,
     /// Standard error of the score over the sampled subsets; 0 where nothing is sampled.
     pub standard_error: f64,
+    /// Subsets that were sampled; 0 where nothing is sampled.
+    pub n_samples: usize,
+    /// Whether its place in the ranking is settled at the confidence asked for; true where none is.
+    pub settled: bool,
 }
 
 /// How a set was grown.

@@ -30,6 +30,7 @@
 //! The stages are re-exported, so that one dependency gives them all; each is a crate of its own
 //! for those who want just one.
 
+mod adaptive;
 mod axioms;
 mod explainer;
 mod explanation;
@@ -42,6 +43,7 @@ mod settings;
 mod stopwatch;
 mod work;
 
+pub use adaptive::{Adaptive, AdaptiveSamples, AdaptiveSteps};
 pub use axioms::{Axiom, AxiomRow, AxiomSettings, Violation};
 pub use explainer::{Explainer, Subject, explain};
 pub use explanation::{Cost, Explanation, Grown, Measures, ScoredSet};

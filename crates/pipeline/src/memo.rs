@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use hsets_attribution::{Baseline, PathGradients, Quadrature};
+use hsets_attribution::{Baseline, PathGradients, Quadrature, Steps};
 use hsets_core::{Curvature, Error, Image, Result, SaliencyMap, Smoothing, Target};
 use hsets_detection::{Detection, HessianSets};
 
@@ -32,7 +32,7 @@ pub(crate) struct Start {
 #[derive(PartialEq)]
 pub(crate) struct PathKey {
     pub(crate) baseline: Baseline,
-    pub(crate) steps: usize,
+    pub(crate) steps: Steps,
     pub(crate) quadrature: Quadrature,
     pub(crate) keep_points: bool,
     pub(crate) target: Target,
@@ -45,7 +45,7 @@ pub(crate) struct DetectionKey {
     pub(crate) target: Target,
     /// Of the path whose Integrated Gradients rank the seeds.
     pub(crate) baseline: Baseline,
-    pub(crate) steps: usize,
+    pub(crate) steps: Steps,
 }
 
 /// Values by what they depend on, each with what it cost.

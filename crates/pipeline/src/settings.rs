@@ -89,6 +89,16 @@ impl Settings {
         Self { detection: HessianSets::complete(), coverage: Coverage::Complete, ..Self::paper() }
     }
 
+    /// The preset of this name: `paper`, `reference` or `complete`.
+    pub fn named(preset: &str) -> Option<Self> {
+        match preset {
+            "paper" => Some(Self::paper()),
+            "reference" => Some(Self::reference()),
+            "complete" => Some(Self::complete()),
+            _ => None,
+        }
+    }
+
     /// With this seed for everything random.
     #[must_use]
     pub fn with_seed(mut self, seed: u64) -> Self {

@@ -167,6 +167,8 @@ mod tests {
             grown: Some(Grown { seed: 5, segment: 0, n_rows: 1, stop: Stop::Full }),
             score,
             standard_error: 0.1,
+            n_samples: 50,
+            settled: true,
         };
         for sets in [vec![], vec![set(0.0)], vec![set(2.0), set(1.0), set(-0.5)]] {
             let figure = Figure {

@@ -1,5 +1,6 @@
 //! `explanation.json`: everything about an explanation that is not a picture or a tensor.
 
+mod adaptive;
 mod metrics;
 mod segmenter;
 mod settings;
@@ -76,6 +77,9 @@ pub struct Record {
     masks: Option<Value>,
     sets: Vec<SetRecord>,
     measures: MeasuresRecord,
+    /// What was left to be found, where anything was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    adaptive: Option<Value>,
     cost: CostRecord,
     logits: Vec<f32>,
     baseline_logits: Vec<f32>,
@@ -111,6 +115,8 @@ struct SetRecord {
     rank: usize,
     score: f64,
     standard_error: f64,
+    /// 0 where nothing is sampled.
+    n_samples: usize,
     n_features: usize,
     /// Of sets that were grown from Hessian rows.
     #[serde(flatten)]
@@ -184,6 +190,7 @@ impl Record {
                 gini_channels: ChannelReduction::AbsSum.name(),
                 completeness_gap: completeness.map(|gap| gap.absolute()),
             },
+            adaptive: adaptive::adaptive(explanation, settings, from.preset),
             cost: CostRecord {
                 timings: stages
                     .map(|(stage, took)| StageRecord { stage, seconds: took.as_secs_f64() })
@@ -262,6 +269,7 @@ fn set_record(rank: usize, set: &ScoredSet, shape: Shape) -> SetRecord {
         rank: rank + 1,
         score: set.score,
         standard_error: set.standard_error,
+        n_samples: set.n_samples,
         n_features: set.features.len(),
         grown: set.grown.map(|grown| grown_record(grown, shape)),
     }

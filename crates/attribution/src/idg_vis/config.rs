@@ -2,7 +2,8 @@
 
 use hsets_core::{Error, Result, Target};
 
-use crate::PathSettings;
+use super::Samples;
+use crate::{PathSettings, Steps};
 
 /// Which class is explained along the path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,10 +44,10 @@ pub enum SampleSum {
 /// Settings of IDG-Vis.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IdgVis {
-    /// m ≥ 1: steps of the path, which has m + 1 points. The paper asks for 50 to 100.
-    pub steps: usize,
-    /// t ≥ 2: subsets sampled of every set. The paper asks for 50 to 100.
-    pub samples: usize,
+    /// m: steps of the path, which has m + 1 points. The paper asks for 50 to 100.
+    pub steps: Steps,
+    /// t: subsets sampled of every set. The paper asks for 50 to 100.
+    pub samples: Samples,
     /// Probability in (0, 1] with which a subset keeps each feature of its set.
     pub keep_probability: f64,
     /// Which class is explained along the path.
@@ -65,8 +66,8 @@ impl IdgVis {
     /// The published definition: v(I) = mean over subsets of mean over the path of |∇f · â|.
     pub fn paper() -> Self {
         Self {
-            steps: 50,
-            samples: 50,
+            steps: Steps::Fixed(50),
+            samples: Samples::Fixed(50),
             keep_probability: 0.5,
             class: PathClass::Fixed,
             directional: Directional::Projection,
@@ -79,8 +80,8 @@ impl IdgVis {
     /// What the authors' program computes: v(I) = sum over subsets of ‖mean of |∇f| ⊙ â‖.
     pub fn reference() -> Self {
         Self {
-            steps: 30,
-            samples: 30,
+            steps: Steps::Fixed(30),
+            samples: Samples::Fixed(30),
             keep_probability: 0.5,
             class: PathClass::TopAtEachPoint,
             directional: Directional::Elementwise,
@@ -94,7 +95,7 @@ impl IdgVis {
     pub fn path(&self) -> PathSettings {
         PathSettings {
             keep_points: self.path_mean == PathMean::OfNorms,
-            ..PathSettings::riemann(self.steps)
+            ..PathSettings::for_steps(self.steps)
         }
     }
 
@@ -109,10 +110,7 @@ impl IdgVis {
     /// Fails on a setting outside its range.
     pub fn check(&self) -> Result<()> {
         self.path().check()?;
-        if self.samples < 2 {
-            let why = "at least 2, or there is no standard error";
-            return Err(Error::config("samples", self.samples, why));
-        }
+        self.samples.check()?;
         if !(self.keep_probability > 0.0 && self.keep_probability <= 1.0) {
             let range = "a probability above 0, at most 1";
             return Err(Error::config("keep-probability", self.keep_probability, range));

@@ -15,10 +15,32 @@ pub fn sample_subsets(
     seed: u64,
     stream: u64,
 ) -> Vec<FeatureSet> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    rng.set_stream(stream);
-    let threshold = (keep * (u64::from(u32::MAX) + 1) as f64) as u64;
-    (0..samples).map(|_| set.filter(|_| u64::from(rng.next_u32()) < threshold)).collect()
+    Subsets::new(set, keep, seed, stream).take(samples).collect()
+}
+
+/// Random subsets of a set, without end.
+pub(super) struct Subsets<'a> {
+    set: &'a FeatureSet,
+    threshold: u64,
+    rng: ChaCha8Rng,
+}
+
+impl<'a> Subsets<'a> {
+    pub(super) fn new(set: &'a FeatureSet, keep: f64, seed: u64, stream: u64) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(stream);
+        let threshold = (keep * (u64::from(u32::MAX) + 1) as f64) as u64;
+        Self { set, threshold, rng }
+    }
+}
+
+impl Iterator for Subsets<'_> {
+    type Item = FeatureSet;
+
+    fn next(&mut self) -> Option<FeatureSet> {
+        let Self { set, threshold, rng } = self;
+        Some(set.filter(|_| u64::from(rng.next_u32()) < *threshold))
+    }
 }
 
 #[cfg(test)]

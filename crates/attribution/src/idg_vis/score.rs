@@ -4,7 +4,8 @@ use hsets_core::{Error, FeatureSet, Result, SaliencyMap, Shape};
 use rayon::prelude::*;
 
 use super::dividend::Dividends;
-use super::{IdgVis, SampleSum, sample_subsets};
+use super::settling::score_until_settled;
+use super::{IdgVis, SampleSum, Samples, sample_subsets};
 use crate::PathGradients;
 
 /// The score of one set.
@@ -14,6 +15,11 @@ pub struct SetScore {
     pub value: f64,
     /// Standard error of v(I) from the sampling of subsets.
     pub standard_error: f64,
+    /// t: subsets that were sampled.
+    pub n_samples: usize,
+    /// Whether [`Samples::UntilSettled`] told it apart from its neighbours in the ranking; true
+    /// where t was given.
+    pub settled: bool,
 }
 
 /// v(I) of each set from the gradients along `path`, which must be the path of the same settings
@@ -24,8 +30,14 @@ pub fn score_sets(
     settings: &IdgVis,
 ) -> Result<Vec<SetScore>> {
     settings.check()?;
+    let samples = match settings.samples {
+        Samples::Fixed(samples) => samples,
+        Samples::UntilSettled { confidence, at_most } => {
+            return score_until_settled(path, sets, settings, confidence, at_most);
+        }
+    };
     let score = |(stream, set): (usize, &FeatureSet)| {
-        let IdgVis { samples, keep_probability, seed, .. } = *settings;
+        let IdgVis { keep_probability, seed, .. } = *settings;
         let subsets = sample_subsets(set, samples, keep_probability, seed, stream as u64);
         score_subsets(path, set, &subsets, settings)
     };
@@ -46,14 +58,20 @@ pub fn score_subsets(
     Ok(summarise(&dividends, settings.sample_sum))
 }
 
-fn summarise(values: &[f64], sample_sum: SampleSum) -> SetScore {
+pub(super) fn summarise(values: &[f64], sample_sum: SampleSum) -> SetScore {
     let t = values.len() as f64;
     let mean = values.iter().sum::<f64>() / t;
     let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (t - 1.0);
     let standard_error = (variance / t).sqrt();
-    match sample_sum {
-        SampleSum::Mean => SetScore { value: mean, standard_error },
-        SampleSum::Sum => SetScore { value: t * mean, standard_error: t * standard_error },
+    let scale = match sample_sum {
+        SampleSum::Mean => 1.0,
+        SampleSum::Sum => t,
+    };
+    SetScore {
+        value: scale * mean,
+        standard_error: scale * standard_error,
+        n_samples: values.len(),
+        settled: true,
     }
 }
 

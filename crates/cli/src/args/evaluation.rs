@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use hsets_datasets::{Layout, Split};
 use hsets_evaluation::Shard;
+use hsets_pipeline::attribution::Samples;
 
 use super::{InputArgs, MethodArgs, MetricArgs, measuring};
 
@@ -24,9 +25,9 @@ pub(crate) struct EvaluateArgs {
     pub(crate) methods: Vec<measuring::Methods>,
     #[command(flatten)]
     pub(crate) method: MethodArgs,
-    /// Subsets sampled of every set [default: of the preset]
-    #[arg(long, value_name = "T", help_heading = "Method")]
-    pub(crate) subsets: Option<usize>,
+    /// Subsets sampled of every set, or auto, as --samples of `hsets explain` [default: of the preset]
+    #[arg(long, value_name = "T|auto[:CONFIDENCE]", help_heading = "Method")]
+    pub(crate) subsets: Option<Samples>,
     #[command(flatten)]
     pub(crate) metrics: MetricArgs,
     /// File of results (SQLite). Where it is there, the evaluation goes on

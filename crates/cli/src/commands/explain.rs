@@ -6,7 +6,7 @@ use std::{
 };
 
 use hsets_pipeline::{
-    Explanation, Settings, Subject, Work,
+    Adaptive, AdaptiveSamples, AdaptiveSteps, Explanation, Settings, Subject, Work,
     core::{Error, Segmenter},
     explain,
     models::Prepared,
@@ -206,8 +206,36 @@ impl Job<'_> {
             work(&cost.alone),
             short(seconds),
         ));
+        for line in adaptive(explanation, self.settings, self.names.preset) {
+            say(&format!("  {line}"));
+        }
         say(&format!("  {}", written.join("explanation.html").display()));
     }
+}
+
+/// What adaptive settings came to, one line each.
+fn adaptive(explanation: &Explanation, settings: &Settings, preset: &str) -> Vec<String> {
+    let fixed = Settings::named(preset).unwrap_or_else(Settings::paper);
+    let Adaptive { steps, samples } = Adaptive::new(explanation, settings, &fixed);
+    let steps = steps.map(|found| {
+        let AdaptiveSteps { asked, used, closed, n_gradients, n_gradients_fixed } = found;
+        let open = if closed { "" } else { "; the gap is not closed, and there are no further" };
+        format!("steps {asked}: {used}, {n_gradients} gradients, not {n_gradients_fixed}{open}")
+    });
+    let samples = samples.map(|found| {
+        let AdaptiveSamples { asked, largest, open, n_subsets, n_subsets_fixed } = found;
+        let open = match open.as_slice() {
+            [] => String::new(),
+            open => {
+                let ranks = open.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+                format!("; the order of sets {ranks} is not settled, and there are no further")
+            }
+        };
+        format!(
+            "samples {asked}: {largest} at most, {n_subsets} subsets, not {n_subsets_fixed}{open}"
+        )
+    });
+    steps.into_iter().chain(samples).collect()
 }
 
 /// What was asked of the network, without what was not.

@@ -22,7 +22,7 @@ pub(crate) fn run(args: &IgArgs, general: &General) -> anyhow::Result<()> {
     let logits = field.logits(std::slice::from_ref(&prepared.image))?.remove(0);
     check_finite(&logits)?;
     let target = &target.fixed(&logits);
-    let settings = PathSettings { keep_points: false, ..PathSettings::riemann(args.steps) };
+    let settings = PathSettings { keep_points: false, ..PathSettings::for_steps(args.steps) };
     let bars = Bars::new(general.quiet, String::new());
     let path = PathGradients::along(field, &start, &prepared.image, &settings, target, &bars)?;
     let ig = integrated_gradients(&path)?;
@@ -31,12 +31,12 @@ pub(crate) fn run(args: &IgArgs, general: &General) -> anyhow::Result<()> {
     let gap = ig.completeness.absolute();
     let facts = json!({
         "target": class,
-        "steps": args.steps,
+        "steps": path.refinement().steps,
         "baseline": args.baseline,
         "completeness_gap": gap,
         "tensors": { "map": loaded.dimensions() },
     });
-    let steps = args.steps;
+    let steps = path.refinement().steps;
     let summary =
         format!("Integrated Gradients of {class}, {steps} steps, completeness gap {}", short(gap));
     write(&args.one, general, &tensors, &summary, facts)

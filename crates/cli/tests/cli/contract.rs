@@ -55,6 +55,33 @@ fn explanation_json_is_complete() {
 }
 
 #[test]
+fn adaptive_settings_say_what_they_came_to() {
+    let place = Place::new();
+    place.picture("cat.png", 64, 64);
+    let line = "explain cat.png --nu 60 --sets 3 --steps auto:0.2 --samples auto:0.9 --out out";
+    let printed = place.run_model(&format!("{line} --json")).ok().json();
+    let (steps, samples) = (&printed["adaptive"]["steps"], &printed["adaptive"]["samples"]);
+    assert_eq!((&steps["asked"], &samples["asked"]), (&"auto:0.2".into(), &"auto:0.9".into()));
+    let used = steps["used"].as_u64().unwrap();
+    assert_eq!(steps["n_gradients"].as_u64(), Some(used + 1));
+    assert_eq!(printed["cost"]["n_gradients"], used + 1);
+    assert_eq!(
+        (&steps["n_gradients_fixed"], &samples["n_subsets_fixed"]),
+        (&51.into(), &150.into())
+    );
+    let sets = printed["sets"].as_array().unwrap();
+    let n_subsets: u64 = sets.iter().map(|set| set["n_samples"].as_u64().unwrap()).sum();
+    assert_eq!(samples["n_subsets"], n_subsets);
+    let said = place.run_model(line).ok();
+    assert!(said.stdout.contains(&format!("steps auto:0.2: {used}, {} gradients", used + 1)));
+    assert!(said.stdout.contains(&format!("{n_subsets} subsets, not 150")));
+    // Nothing was left to be found.
+    let given =
+        format!("explain cat.png --nu 60 --sets 3 --steps {used} --samples 30 --json --out given");
+    assert!(place.run_model(&given).ok().json()["adaptive"].is_null());
+}
+
+#[test]
 fn maps_have_the_promised_tensors() {
     let place = Place::new();
     place.picture("cat.png", 64, 64);

@@ -71,6 +71,8 @@ pub(super) fn run(task: &Task<'_, '_>) -> Result<Findings> {
         grown: None,
         score,
         standard_error: 0.0,
+        n_samples: 0,
+        settled: true,
     };
     let mut sets: Vec<ScoredSet> = sets.iter().zip(&scores).take(n_merged).map(scored).collect();
     sets.sort_by(|a, b| b.score.total_cmp(&a.score));

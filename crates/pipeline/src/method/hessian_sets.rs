@@ -49,13 +49,15 @@ fn complete(
     });
     let ig = integrated_gradients(path)?;
     let map = complete_map(task.image(), task.segments(), &ranked, &ig.map)?;
-    let scored = |set: &InteractionSet| {
-        let SetScore { value, standard_error } = score(set);
-        let (features, grown) = (set.features(), Some(grown(set)));
-        ScoredSet { features, grown, score: value, standard_error }
-    };
-    let sets = ranked.into_iter().map(scored).collect();
-    Ok(Findings { sets, map, completeness: Some(ig.completeness) })
+    let with_score = |set: &InteractionSet| scored(set.features(), Some(grown(set)), score(set));
+    let sets = ranked.into_iter().map(with_score).collect();
+    let refinement = Some(path.refinement());
+    Ok(Findings { sets, map, completeness: Some(ig.completeness), refinement })
+}
+
+fn scored(features: FeatureSet, grown: Option<Grown>, score: SetScore) -> ScoredSet {
+    let SetScore { value, standard_error, n_samples, settled } = score;
+    ScoredSet { features, grown, score: value, standard_error, n_samples, settled }
 }
 
 /// Scores sets by IDG-Vis and ranks them.
@@ -68,14 +70,13 @@ pub(super) fn score(
     let settings = &task.settings.attribution;
     let scores = task.time("scores", || score_sets(path, &features, settings))?;
     let map = saliency_map(task.image().shape(), &features, &scores)?;
-    let set = |((features, grown), score): ((_, _), SetScore)| {
-        let SetScore { value, standard_error } = score;
-        ScoredSet { features, grown, score: value, standard_error }
-    };
-    let mut sets: Vec<ScoredSet> = features.into_iter().zip(grown).zip(scores).map(set).collect();
+    let all = features.into_iter().zip(grown).zip(scores);
+    let mut sets: Vec<ScoredSet> =
+        all.map(|((features, grown), score)| scored(features, grown, score)).collect();
     let seed = |set: &ScoredSet| set.grown.map(|grown| grown.seed);
     sets.sort_by(|a, b| b.score.total_cmp(&a.score).then(seed(a).cmp(&seed(b))));
-    Ok(Findings { sets, map, completeness: Some(integrated_gradients(path)?.completeness) })
+    let completeness = Some(integrated_gradients(path)?.completeness);
+    Ok(Findings { sets, map, completeness, refinement: Some(path.refinement()) })
 }
 
 /// The path of IDG-Vis and the sets that detection finds.
@@ -117,7 +118,7 @@ fn rank_seeds(
             task.time("seeds", || Ok(integrated_gradients(path)?.map))
         }
         SeedRanking::IntegratedGradients => {
-            let settings = PathSettings::riemann(task.settings.attribution.steps);
+            let settings = PathSettings::for_steps(task.settings.attribution.steps);
             let path = task.path(&settings, task.target)?;
             task.time("seeds", || Ok(integrated_gradients(&path)?.map))
         }

@@ -9,5 +9,6 @@ use super::{Findings, Task};
 pub(super) fn run(task: &Task<'_, '_>) -> Result<Findings> {
     let path = task.path(&task.settings.ig, task.target)?;
     let IntegratedGradients { map, completeness } = integrated_gradients(&path)?;
-    Ok(Findings { sets: Vec::new(), map, completeness: Some(completeness) })
+    let refinement = Some(path.refinement());
+    Ok(Findings { sets: Vec::new(), map, completeness: Some(completeness), refinement })
 }

@@ -54,9 +54,9 @@ pub(super) fn run(task: &Task<'_, '_>) -> Result<Findings> {
     })?;
     let scored = |features: FeatureSet| {
         let score = features.iter().map(|feature| f64::from(map.data()[feature])).sum();
-        ScoredSet { features, grown: None, score, standard_error: 0.0 }
+        ScoredSet { features, grown: None, score, standard_error: 0.0, n_samples: 0, settled: true }
     };
     let mut sets: Vec<ScoredSet> = sets.into_iter().map(scored).collect();
     sets.sort_by(|a, b| b.score.total_cmp(&a.score));
-    Ok(Findings { sets, map, completeness: None })
+    Ok(Findings { sets, ..map.into() })
 }

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, sync::Arc};
 
-use hsets_attribution::{Baseline, PathGradients, PathSettings, methods};
+use hsets_attribution::{Baseline, PathGradients, PathSettings, Refinement, methods};
 use hsets_core::{
     CompletenessGap, Error, Image, Progress, Result, SaliencyMap, SegmentMap, Smoothing, Target,
 };
@@ -33,12 +33,14 @@ pub(crate) struct Findings {
     pub(crate) map: SaliencyMap,
     /// Of Integrated Gradients along the path that was used.
     pub(crate) completeness: Option<CompletenessGap>,
+    /// Of that path.
+    pub(crate) refinement: Option<Refinement>,
 }
 
 impl From<SaliencyMap> for Findings {
     /// Of a method that has nothing but a map.
     fn from(map: SaliencyMap) -> Self {
-        Self { sets: Vec::new(), map, completeness: None }
+        Self { sets: Vec::new(), map, completeness: None, refinement: None }
     }
 }
 
@@ -85,7 +87,7 @@ impl<'t, 'a> Task<'t, 'a> {
         target: &Target,
     ) -> Result<Arc<PathGradients>> {
         let (field, image) = (self.field(), self.image());
-        let size = (settings.steps + 1).saturating_mul(size_of_val(image.data()));
+        let size = (settings.steps.largest() + 1).saturating_mul(size_of_val(image.data()));
         let settings = PathSettings {
             keep_points: settings.keep_points || size <= POINTS_KEPT,
             ..settings.clone()

@@ -41,16 +41,17 @@ impl XraiSettings {
 
 pub(super) fn run(task: &Task<'_, '_>) -> Result<Findings> {
     let settings = &task.settings.xrai;
-    let (attributions, completeness) = match settings.baselines {
+    let (attributions, completeness, refinement) = match settings.baselines {
         XraiBaselines::Own => {
-            let ig = integrated_gradients(task.path(&settings.path, task.target)?.as_ref())?;
-            (ig.map, Some(ig.completeness))
+            let path = task.path(&settings.path, task.target)?;
+            let ig = integrated_gradients(&path)?;
+            (ig.map, Some(ig.completeness), Some(path.refinement()))
         }
-        XraiBaselines::BlackAndWhite => (black_and_white(task)?, None),
+        XraiBaselines::BlackAndWhite => (black_and_white(task)?, None, None),
     };
     let segments = std::slice::from_ref(task.segments());
     let map = task.time("regions", || xrai(&attributions, segments, &settings.regions))?;
-    Ok(Findings { completeness, ..map.into() })
+    Ok(Findings { completeness, refinement, ..map.into() })
 }
 
 fn black_and_white(task: &Task<'_, '_>) -> Result<SaliencyMap> {

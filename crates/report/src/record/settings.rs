@@ -5,7 +5,7 @@ mod methods;
 use hsets_core::Smoothing;
 use hsets_pipeline::{
     Coverage, Settings,
-    attribution::{Directional, IdgVis, PathClass, PathMean, SampleSum},
+    attribution::{Directional, IdgVis, PathClass, PathMean, SampleSum, Samples, Steps},
     detection::{
         DetectionClass, GivenSeed, Growth, HessianSets, RowScaling, SeedRanking, SegmentChoice,
         SpatialPrior,
@@ -147,6 +147,14 @@ fn smoothing_record(smoothing: Smoothing) -> Value {
     }
 }
 
+/// A number, or how it is found.
+pub(super) fn steps_record(steps: Steps) -> Value {
+    match steps {
+        Steps::Fixed(steps) => json!(steps),
+        Steps::UntilGap { gap, at_most } => json!({ "gap": gap, "at_most": at_most }),
+    }
+}
+
 fn attribution(settings: &IdgVis) -> Value {
     let IdgVis {
         steps,
@@ -159,8 +167,13 @@ fn attribution(settings: &IdgVis) -> Value {
         seed,
     } = settings;
     json!({
-        "steps": steps,
-        "samples": samples,
+        "steps": steps_record(*steps),
+        "samples": match samples {
+            Samples::Fixed(samples) => json!(samples),
+            Samples::UntilSettled { confidence, at_most } => {
+                json!({ "confidence": confidence, "at_most": at_most })
+            }
+        },
         "keep_probability": keep_probability,
         "class": match class {
             PathClass::Fixed => "fixed",

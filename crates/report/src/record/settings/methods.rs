@@ -15,7 +15,7 @@ use hsets_pipeline::{
 };
 use serde_json::{Value, json};
 
-use super::{as_typed, smoothing_record};
+use super::{as_typed, smoothing_record, steps_record};
 
 /// What the chosen method has beyond detection and attribution of H-Sets; null where nothing.
 pub(super) fn of_method(settings: &Settings) -> Value {
@@ -46,7 +46,7 @@ pub(super) fn of_method(settings: &Settings) -> Value {
 fn path(settings: &PathSettings) -> Value {
     // Neither of the last two changes a result.
     let PathSettings { steps, quadrature, batch: _, keep_points: _ } = settings;
-    json!({ "steps": steps, "quadrature": quadrature.name() })
+    json!({ "steps": steps_record(*steps), "quadrature": quadrature.name() })
 }
 
 fn smooth_grad(settings: &SmoothGrad) -> Value {
