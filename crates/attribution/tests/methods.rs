@@ -22,6 +22,15 @@ fn pixels(map: &SaliencyMap) -> Vec<f64> {
     widen(&map.per_pixel(ChannelReduction::Sum))
 }
 
+/// What is compared with the programs of the authors, and not only with the definitions.
+#[test]
+fn originals_are_there() {
+    let originals = Goldens::load().originals();
+    let of = |prefix: &str| originals.iter().filter(|name| name.starts_with(prefix)).count();
+    let counts = ["archipelago.", "caso.", "moxi.", "hessians.", "xrai"].map(of);
+    assert_eq!(counts, [4, 18, 12, 1, 1]);
+}
+
 #[test]
 fn gradients() {
     let goldens = Goldens::load();
@@ -82,6 +91,14 @@ fn archipelago() {
     for (found, (set, expected)) in effects.iter().zip(&expected) {
         assert!((found - expected).abs() < 1e-5, "{set:?}: {found} against {expected}");
     }
+    let in_order: Vec<f64> = members
+        .chunks_exact(n)
+        .filter_map(|row| {
+            let set: Vec<u32> = (0..n as u32).filter(|&k| row[k as usize] > 0.0).collect();
+            sets.iter().position(|known| *known == set).map(|place| effects[place])
+        })
+        .collect();
+    goldens.assert_close("archipelago.effects", &in_order, 1e-5);
     let rule = ArchipelagoMap::PositiveSets { n: 5 };
     let map = archipelago_map(&image, &segments, &sets, &effects, rule).unwrap();
     goldens.assert_close("archipelago.map", &pixels(&map), 1e-5);
