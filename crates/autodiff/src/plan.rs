@@ -11,9 +11,19 @@ use crate::{Activation, Graph, NodeId, Op, ParameterId, Result, Weights};
 /// One op with prepared weights. See [`Op`] for what each computes.
 pub(crate) enum Step<B: Backend> {
     Input,
-    Conv2d { conv: B::Conv2d, bias: Option<B::Vector> },
-    Linear { matrix: B::Linear, bias: Option<B::Vector> },
-    ChannelAffine { scale: B::Vector, shift: B::Vector },
+    Conv2d {
+        conv: B::Conv2d,
+        bias: Option<B::Vector>,
+    },
+    Linear {
+        matrix: B::Linear,
+        bias: Option<B::Vector>,
+    },
+    /// Of the concatenation of its inputs, where it has several.
+    ChannelAffine {
+        scale: B::Vector,
+        shift: B::Vector,
+    },
     Activation(Activation),
     MaxPool2d(Pool2dSpec),
     AvgPool2d(Pool2dSpec),
@@ -22,7 +32,10 @@ pub(crate) enum Step<B: Backend> {
     Concat,
     Multiply,
     Flatten,
-    PadChannels { before: usize, after: usize },
+    PadChannels {
+        before: usize,
+        after: usize,
+    },
 }
 
 /// A step, where it reads from, and the shape it gives.
@@ -31,7 +44,7 @@ pub(crate) struct PlanNode<B: Backend> {
     /// Positions in [`Plan::nodes`].
     pub(crate) inputs: Vec<usize>,
     pub(crate) shape: Shape,
-    /// A convolution's activation, if nothing else reads the convolution: both run as one.
+    /// The activation of a convolution, batch norm or sum, if nothing else reads that: both run as one.
     pub(crate) activation: Option<usize>,
     /// The first node that reads this one. Its adjoint is the last to arrive.
     pub(crate) first_reader: usize,
@@ -63,8 +76,11 @@ impl<B: Backend> Plan<B> {
                 position[at] = position[conv];
                 continue;
             }
+            if planner.joins_into_norm(at) {
+                continue;
+            }
             let node = &graph.nodes[at];
-            let inputs = node.inputs.iter().map(|input| position[input.0]).collect();
+            let inputs = planner.inputs(at).iter().map(|input| position[input.0]).collect();
             let step = planner.step(at)?;
             let (shape, none) = (node.shape, usize::MAX);
             let reach = Reach::of(&node.op);
@@ -87,7 +103,7 @@ impl<B: Backend> Plan<B> {
         Ok(plan)
     }
 
-    /// Finds the convolutions that run with their activations, and the first readers.
+    /// Finds what runs with its activation, and the first readers.
     fn pair(&mut self) {
         let uses = self.uses();
         for at in 0..self.nodes.len() {
@@ -95,7 +111,11 @@ impl<B: Backend> Plan<B> {
                 let is_activation = matches!(self.nodes[at].step, Step::Activation(_));
                 let before = &mut self.nodes[input];
                 before.first_reader = before.first_reader.min(at);
-                if is_activation && uses[input] == 1 && matches!(before.step, Step::Conv2d { .. }) {
+                let pairs = matches!(
+                    before.step,
+                    Step::Conv2d { .. } | Step::ChannelAffine { .. } | Step::Add
+                );
+                if is_activation && uses[input] == 1 && pairs {
                     before.activation = Some(at);
                 }
             }
@@ -114,10 +134,25 @@ impl<B: Backend> Plan<B> {
         }
     }
 
+    /// The activation of the batch norm or sum at `at` and where it is, if nothing else reads that.
+    pub(crate) fn memory_activation(&self, at: usize) -> Option<(Activation, usize)> {
+        let node = &self.nodes[at];
+        let activation = node.activation?;
+        match (&node.step, &self.nodes[activation].step) {
+            (Step::ChannelAffine { .. } | Step::Add, Step::Activation(kind)) => {
+                Some((*kind, activation))
+            }
+            _ => None,
+        }
+    }
+
     /// Whether the activation at `at` runs with the convolution before it.
     pub(crate) fn runs_before(&self, at: usize) -> bool {
         let inputs = self.nodes[at].inputs.iter();
-        inputs.copied().any(|input| self.nodes[input].activation == Some(at))
+        inputs.copied().any(|input| {
+            let before = &self.nodes[input];
+            before.activation == Some(at) && matches!(before.step, Step::Conv2d { .. })
+        })
     }
 
     /// How often each node's output is read.
@@ -171,6 +206,23 @@ impl<B: Backend> Planner<'_, B> {
         let is_conv = matches!(self.graph.nodes[*conv].op, Op::Conv2d { .. });
         let only_reader = self.readers[*conv].len() == 1 && *conv != self.graph.output.0;
         (is_conv && only_reader).then_some(*conv)
+    }
+
+    /// Whether the node at `at` is a concatenation that only a batch norm reads, which then takes
+    /// the parts.
+    fn joins_into_norm(&self, at: usize) -> bool {
+        let [reader] = self.readers[at][..] else { return false };
+        let is_concat = matches!(self.graph.nodes[at].op, Op::Concat);
+        let is_norm = matches!(self.graph.nodes[reader].op, Op::BatchNorm { .. });
+        is_concat && is_norm && at != self.graph.output.0
+    }
+
+    /// What the node at `at` reads.
+    fn inputs(&self, at: usize) -> &[NodeId] {
+        match self.graph.nodes[at].inputs.as_slice() {
+            [NodeId(only)] if self.joins_into_norm(*only) => &self.graph.nodes[*only].inputs,
+            inputs => inputs,
+        }
     }
 
     fn step(&self, at: usize) -> Result<Step<B>> {

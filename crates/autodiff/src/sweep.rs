@@ -49,7 +49,19 @@ impl<'a, B: Backend> Linearization<'a, B> {
         let mut saved: Vec<Saved<B>> = plan.nodes.iter().map(|_| Saved::Nothing).collect();
         let mut input = Some(x);
         for (at, node) in plan.nodes.iter().enumerate().filter(|(at, _)| !plan.runs_before(*at)) {
+            if values.is_written(at) {
+                continue;
+            }
             let mut inputs = values.read(node)?;
+            if let Some((kind, activation)) = plan.memory_activation(at)
+                && let curve = kind.curve(smoothing)
+                && (order == Order::Zero || order == Order::First && curve.output_tells_slope())
+            {
+                let (y, keep) = activation::behind(backend, &node.step, inputs, curve, order)?;
+                saved[activation] = keep;
+                values.write(activation, y);
+                continue;
+            }
             if let Some((conv, bias, kind, activation)) = plan.conv_activation(at) {
                 let curve = kind.curve(smoothing);
                 let (y, keep) =
@@ -297,6 +309,11 @@ impl<B: Backend> Forward<B> {
 
     pub(crate) fn write(&mut self, at: usize, value: Arc<B::Tensor>) {
         self.slots[at] = Some(value);
+    }
+
+    /// Whether a node was computed together with the one before it.
+    fn is_written(&self, at: usize) -> bool {
+        self.slots[at].is_some()
     }
 
     fn output(mut self) -> Result<Arc<B::Tensor>> {

@@ -283,7 +283,7 @@ impl<B: Trainable> Sweep<'_, B> {
         let shift =
             pairwise(&self.wide(bias), &pairwise(&means, &scale, |m, s| m * s), |b, m| b - m);
         let (scale, shift) = (backend.prepare_vector(&scale)?, backend.prepare_vector(&shift)?);
-        let y = backend.channel_affine(&x, &scale, Some(&shift))?;
+        let y = backend.channel_affine(&[x.as_ref()], &scale, Some(&shift), None)?;
         if self.of.norms == Norms::Batch {
             let n = self.n * shape.n_pixels();
             self.moments.push(Moments { running_mean, running_variance, of_channels, n });
@@ -394,7 +394,12 @@ impl<B: Trainable> Sweep<'_, B> {
         }
         let scale = pairwise(&self.wide(*weight), inverse_deviations, |w, d| w * d);
         if self.of.norms == Norms::Frozen {
-            return backend.channel_affine(&grad, &backend.prepare_vector(&scale)?, None);
+            return backend.channel_affine(
+                &[grad.as_ref()],
+                &backend.prepare_vector(&scale)?,
+                None,
+                None,
+            );
         }
         // γ/σ·(λ_y - λ_β/M - x̂·λ_γ/M) as a·λ_y + b·x + c
         let n = (self.n * backend.shape(x).n_pixels()) as f64;

@@ -174,7 +174,8 @@ impl<B: Backend> Linearization<'_, B> {
                 ops.gather(x, in_shape, indices, window)?
             }
             (Step::ChannelAffine { scale, .. }, _) => {
-                backend.channel_affine(&x.values, scale, None)?
+                let parts = grown()?;
+                backend.channel_affine(&parts.iter().collect::<Vec<_>>(), scale, None, None)?
             }
             (Step::Add, _) => {
                 let mut terms = grown()?.into_iter();

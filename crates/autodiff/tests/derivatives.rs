@@ -58,6 +58,20 @@ const OPS: &[(&str, Make)] = &[
         let d = g.conv2d(c, "op2", Conv2d::new(2, 1))?;
         g.concat(&[b, d])
     }),
+    ("norm of a concatenation", |g, x| {
+        let a = g.conv2d(x, "op", Conv2d::new(3, 3).with_padding(1))?;
+        let b = g.concat(&[x, a])?;
+        let c = g.batch_norm(b, "bn", 1e-3);
+        let d = g.activation(c, Activation::Relu);
+        let e = g.conv2d(d, "op2", Conv2d::new(2, 1))?;
+        let f = g.concat(&[x, a, e])?;
+        Ok(g.batch_norm(f, "bn2", 1e-3))
+    }),
+    ("residual before an activation", |g, x| {
+        let y = g.conv2d(x, "op", Conv2d::new(4, 3).with_padding(1))?;
+        let y = g.add(x, y)?;
+        Ok(g.activation(y, Activation::Relu))
+    }),
     ("squeeze and excite", |g, x| {
         let s = g.global_avg_pool2d(x)?;
         let s = g.conv2d(s, "op", Conv2d::new(4, 1).with_bias())?;
@@ -151,6 +165,14 @@ fn check(name: &str, make: Make, height: usize, width: usize, seed: u64, target:
         assert!((dot(row, &v) - hv[feature]).abs() < 1e-11 * scale, "{name}: row {feature}");
     }
     assert!((dot(hu, &v) - dot(hv, &u)).abs() < 1e-10 * (1.0 + dot(hv, hv)), "{name}");
+
+    // Without second derivatives more is done in one pass; the numbers are the same.
+    let exact = network.linearized_at(&x, target, Smoothing::Exact).unwrap();
+    let first = network.gradients_of(&[&x], target, Smoothing::Exact).unwrap().remove(0);
+    assert_eq!(first.logits, exact.logits(), "{name}: logits without second derivatives");
+    for (a, b) in first.gradient.iter().zip(exact.gradient()) {
+        assert!((a - b).abs() < 1e-12 * (1.0 + b.abs()), "{name}: gradient alone, {a} {b}");
+    }
 
     // A batch gives the bits of single images.
     let batch = network.gradients_of(&[&x, &v, &u], target, Smoothing::Exact).unwrap();

@@ -7,6 +7,9 @@ use crate::matvec::dot;
 use crate::parallel::for_planes;
 use crate::{Curve, Isa, Scalar};
 
+/// Elements between two steps that stay in the first-level cache.
+const SHORT: usize = 1 << 11;
+
 /// `out = φ(z)`.
 ///
 /// # Panics
@@ -51,20 +54,68 @@ pub fn add_assign<T: Scalar>(x: &mut [T], y: &[T]) {
     });
 }
 
-/// `out[c, n, i] = scale[c] · x[c, n, i] + shift[c]`, `len` = batch · plane.
+/// `x = φ(x + y)`.
 ///
 /// # Panics
-/// If the lengths do not fit.
-pub fn channel_affine<T: Scalar>(len: usize, x: &[T], scale: &[T], shift: &[T], out: &mut [T]) {
-    assert_eq!(x.len(), out.len());
-    assert!(scale.len() * len == x.len() && shift.len() == scale.len());
-    for_channels(len, x, out, |channel, x, out| {
-        let (scale, shift) = (scale[channel], shift[channel]);
-        x.iter().zip(out).for_each(|(&x, out)| *out = scale * x + shift);
+/// If the lengths differ.
+pub fn add_curve<T: Scalar>(curve: Curve, x: &mut [T], y: &[T]) {
+    assert_eq!(x.len(), y.len());
+    for_planes(x, 1, |first, x| {
+        Isa::detect().vectorise(
+            #[inline(always)]
+            || {
+                for (x, y) in x.chunks_mut(SHORT).zip(y[first..].chunks(SHORT)) {
+                    x.iter_mut().zip(y).for_each(|(x, &y)| *x += y);
+                    curve.values_in_place(x);
+                }
+            },
+        );
     });
 }
 
-/// `out[c, n, i] (+)= scale[c] · x[c, n, i]`: tangent and adjoint of [`channel_affine`].
+/// `out[c, n, i] = φ(scale[c] · x[c, n, i] + shift[c])`, `len` = batch · plane, where x is the
+/// concatenation of `parts` along channels. Without `shift` it is zero, without `curve` φ is not
+/// applied.
+///
+/// # Panics
+/// If the lengths do not fit.
+pub fn channel_affine<T: Scalar>(
+    len: usize,
+    parts: &[&[T]],
+    scale: &[T],
+    shift: Option<&[T]>,
+    curve: Option<Curve>,
+    out: &mut [T],
+) {
+    if len == 0 {
+        return;
+    }
+    let channels: Vec<&[T]> = parts.iter().flat_map(|part| part.chunks_exact(len)).collect();
+    assert!(channels.len() == scale.len() && shift.is_none_or(|shift| shift.len() == scale.len()));
+    assert_eq!(out.len(), scale.len() * len);
+    for_planes(out, len, |first, out| {
+        Isa::detect().vectorise(
+            #[inline(always)]
+            || {
+                for (channel, out) in (first..).zip(out.chunks_exact_mut(len)) {
+                    let (scale, x) = (scale[channel], channels[channel]);
+                    match shift {
+                        Some(shift) => {
+                            let shift = shift[channel];
+                            x.iter().zip(&mut *out).for_each(|(&x, out)| *out = scale * x + shift);
+                        }
+                        None => x.iter().zip(&mut *out).for_each(|(&x, out)| *out = scale * x),
+                    }
+                    if let Some(curve) = curve {
+                        curve.values_in_place(out);
+                    }
+                }
+            },
+        );
+    });
+}
+
+/// `out[c, n, i] (+)= scale[c] · x[c, n, i]`: adjoint of [`channel_affine`].
 ///
 /// # Panics
 /// If the lengths do not fit.

@@ -49,8 +49,8 @@ pub use batch_norm::{channel_combine, channel_moments, channel_products};
 pub use conv2d::{Algorithm, Conv2d, Conv2dSpec, Padding, Window};
 pub use curve::Curve;
 pub use elementwise::{
-    add_assign, channel_affine, channel_scale, curve_slopes, curve_values, multiply_add_planes,
-    multiply_planes, sum_planes,
+    add_assign, add_curve, channel_affine, channel_scale, curve_slopes, curve_values,
+    multiply_add_planes, multiply_planes, sum_planes,
 };
 pub use epilogue::Epilogue;
 pub use in_place::{curve_adjoint_by_output, curve_in_place, multiply_assign_planes};

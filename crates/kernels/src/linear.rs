@@ -97,17 +97,21 @@ impl<T: Scalar> Linear<T> {
             return;
         }
         let factors = transpose(grad_out, batch);
+        // Rows that meet zeros alone, half of them behind a ReLU, are not read.
+        let counts = |&o: &usize| grad_out[o * batch..][..batch].iter().any(|&g| g != T::ZERO);
+        let rows: Vec<usize> = (0..self.out_features).filter(counts).collect();
+        let runs = || rows.chunk_by(|&a, &b| a + 1 == b).flat_map(|run| run.chunks(ROWS));
         let fair = self.in_features / (4 * rayon::current_num_threads());
         let n_columns = fair.next_multiple_of(LANES).clamp(2 * LANES, MAX_COLUMNS);
         grad_in.par_chunks_mut(n_columns * batch).enumerate().for_each(|(task, grad_in)| {
             let (first, columns) = (task * n_columns, grad_in.len() / batch);
             T::with_scratch(grad_in.len(), |sums| {
                 sums.fill(T::ZERO);
-                for o in (0..self.out_features).step_by(ROWS) {
-                    let n_rows = ROWS.min(self.out_features - o);
+                for run in runs() {
+                    let o = run[0];
                     let rows = (&self.weights[o * self.in_features + first..], self.in_features);
                     let factors = (&factors[o..], self.out_features);
-                    add_multiples(self.isa, n_rows, columns, rows, factors, sums);
+                    add_multiples(self.isa, run.len(), columns, rows, factors, sums);
                 }
                 for (j, grad_in) in grad_in.chunks_exact_mut(batch).enumerate() {
                     for (n, grad_in) in grad_in.iter_mut().enumerate() {

@@ -139,6 +139,10 @@ impl<T: Scalar> Cpu<T> {
 /// Elements a task of an elementwise copy handles.
 const CHUNK: usize = 1 << 15;
 
+fn nothing_to_join() -> Error {
+    Error::Unsupported("concatenation of nothing".into())
+}
+
 fn narrow<T: Scalar>(values: &[f64]) -> Vec<T> {
     values.iter().map(|&v| T::from_f64(v)).collect()
 }
@@ -323,18 +327,34 @@ impl<T: Scalar> Backend for Cpu<T> {
 
     fn channel_affine(
         &self,
-        x: &CpuTensor<T>,
+        parts: &[&CpuTensor<T>],
         scale: &Vec<T>,
         shift: Option<&Vec<T>>,
+        curve: Option<Curve>,
     ) -> Result<CpuTensor<T>> {
-        let mut out = self.uninit(x.shape, x.batch);
-        let len = x.batch * x.shape.n_pixels();
-        match shift {
-            Some(shift) => {
-                kernels::channel_affine(len, x.data(), scale, shift, out.data_mut());
-            }
-            None => kernels::channel_scale(len, x.data(), scale, out.data_mut(), false),
-        }
+        let first = parts.first().ok_or_else(nothing_to_join)?;
+        let mut out = self.uninit(Shape { channels: scale.len(), ..first.shape }, first.batch);
+        let len = first.batch * first.shape.n_pixels();
+        let parts: Vec<&[T]> = parts.iter().map(|part| part.data()).collect();
+        let shift = shift.map(Vec::as_slice);
+        kernels::channel_affine(len, &parts, scale, shift, curve, out.data_mut());
+        Ok(out)
+    }
+
+    fn channel_affine_adjoint(
+        &self,
+        grad: &CpuTensor<T>,
+        scale: &Vec<T>,
+        first: usize,
+        n: usize,
+        into: Option<CpuTensor<T>>,
+    ) -> Result<CpuTensor<T>> {
+        let (mut out, accumulate) =
+            self.target(into, Shape { channels: n, ..grad.shape }, grad.batch);
+        let len = grad.batch * grad.shape.n_pixels();
+        let (grad, scale) =
+            (&grad.data()[first * len..(first + n) * len], &scale[first..first + n]);
+        kernels::channel_scale(len, grad, scale, out.data_mut(), accumulate);
         Ok(out)
     }
 
@@ -454,11 +474,23 @@ impl<T: Scalar> Backend for Cpu<T> {
         Ok(sum)
     }
 
+    fn add_curve(
+        &self,
+        a: Arc<CpuTensor<T>>,
+        b: Arc<CpuTensor<T>>,
+        curve: Curve,
+    ) -> Result<CpuTensor<T>> {
+        let (mut sum, other) = match Arc::try_unwrap(a) {
+            Ok(own) => (own, b),
+            Err(shared) => (self.own(b), shared),
+        };
+        kernels::add_curve(curve, sum.data_mut(), other.data());
+        Ok(sum)
+    }
+
     fn concat(&self, parts: &[&CpuTensor<T>]) -> Result<CpuTensor<T>> {
         let channels = parts.iter().map(|part| part.shape.channels).sum();
-        let Some(first) = parts.first() else {
-            return Err(Error::Unsupported("concatenation of nothing".into()));
-        };
+        let first = parts.first().ok_or_else(nothing_to_join)?;
         let shape = Shape { channels, ..first.shape };
         let mut out = self.uninit(shape, first.batch);
         let mut rest = out.data_mut();

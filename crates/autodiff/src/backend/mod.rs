@@ -148,12 +148,23 @@ pub trait Backend: Send + Sync + Sized + 'static {
         into: Option<Self::Tensor>,
     ) -> Result<Self::Tensor>;
 
-    /// `scale[c]·x + shift[c]`; without shift its own adjoint.
+    /// `φ(scale[c]·x + shift[c])` of the concatenation x of `parts` along channels; without a curve
+    /// φ is not applied.
     fn channel_affine(
         &self,
-        x: &Self::Tensor,
+        parts: &[&Self::Tensor],
         scale: &Self::Vector,
         shift: Option<&Self::Vector>,
+        curve: Option<Curve>,
+    ) -> Result<Self::Tensor>;
+    /// Its adjoint (φ left aside) for the part of `n` channels from `first` on, added to `into`.
+    fn channel_affine_adjoint(
+        &self,
+        grad: &Self::Tensor,
+        scale: &Self::Vector,
+        first: usize,
+        n: usize,
+        into: Option<Self::Tensor>,
     ) -> Result<Self::Tensor>;
 
     /// φ(z), reusing z where nobody else holds it.
@@ -214,6 +225,13 @@ pub trait Backend: Send + Sync + Sized + 'static {
 
     /// a + b, reusing a where nobody else holds it.
     fn add(&self, a: Arc<Self::Tensor>, b: &Self::Tensor) -> Result<Self::Tensor>;
+    /// φ(a + b), reusing either where nobody else holds it.
+    fn add_curve(
+        &self,
+        a: Arc<Self::Tensor>,
+        b: Arc<Self::Tensor>,
+        curve: Curve,
+    ) -> Result<Self::Tensor>;
     /// Concatenation along channels.
     fn concat(&self, parts: &[&Self::Tensor]) -> Result<Self::Tensor>;
     /// `n` channels from `first` on: adjoint of concatenation and of padding.

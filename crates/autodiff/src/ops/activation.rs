@@ -16,6 +16,8 @@ use hsets_core::Shape;
 use hsets_kernels::Curve;
 
 use crate::backend::Backend;
+use crate::plan::Step;
+use crate::sweep::Order;
 use crate::window::Patch;
 use crate::{Error, Result};
 
@@ -40,6 +42,34 @@ pub(crate) fn value<B: Backend>(
     }
     let (slopes, bends) = backend.curve_slopes(curve, &z, second)?;
     Ok((Arc::new(backend.curve(curve, z)?), Saved::Slopes { slopes, bends }))
+}
+
+/// y of an activation right behind a batch norm or a sum, in one pass over memory, and what the
+/// adjoint sweep needs; for curves where y tells φ', or without derivatives.
+pub(crate) fn behind<B: Backend>(
+    backend: &B,
+    step: &Step<B>,
+    mut inputs: Vec<Arc<B::Tensor>>,
+    curve: Curve,
+    order: Order,
+) -> Result<(Arc<B::Tensor>, super::Saved<B>)> {
+    let y = match (step, inputs.len()) {
+        (Step::ChannelAffine { scale, shift }, _) => {
+            let parts: Vec<&B::Tensor> = inputs.iter().map(AsRef::as_ref).collect();
+            backend.channel_affine(&parts, scale, Some(shift), Some(curve))?
+        }
+        (Step::Add, 2) => {
+            let b = inputs.remove(1);
+            backend.add_curve(inputs.remove(0), b, curve)?
+        }
+        _ => return Err(Error::Unsupported("an activation that does not run with this op".into())),
+    };
+    let y = Arc::new(y);
+    let saved = match order {
+        Order::Zero => super::Saved::Nothing,
+        _ => super::Saved::Activation(Saved::Output { curve, y: Arc::clone(&y) }),
+    };
+    Ok((y, saved))
 }
 
 /// ẏ.

@@ -26,22 +26,22 @@ pub(crate) fn forward<B: Backend>(
             backend.linear(matrix, &x, bias.as_ref().filter(|_| affine))
         }
         Step::ChannelAffine { scale, shift } => {
-            backend.channel_affine(&x, scale, affine.then_some(shift))
+            backend.channel_affine(&parts(&x, &inputs), scale, affine.then_some(shift), None)
         }
         Step::AvgPool2d(spec) => backend.avg_pool2d(spec, &x),
         Step::AdaptiveAvgPool2d(size) => backend.adaptive_avg_pool2d(*size, &x),
         Step::Add => backend.add(x, &inputs[0]),
-        Step::Concat => {
-            let parts: Vec<&B::Tensor> =
-                std::iter::once(&x).chain(&inputs).map(AsRef::as_ref).collect();
-            backend.concat(&parts)
-        }
+        Step::Concat => backend.concat(&parts(&x, &inputs)),
         Step::Flatten => backend.reshape(x, out_shape),
         Step::PadChannels { before, after } => backend.pad_channels(&x, *before, *after),
         Step::Input | Step::Activation(_) | Step::MaxPool2d(_) | Step::Multiply => {
             Err(Error::Unsupported("not a linear op".into()))
         }
     }
+}
+
+fn parts<'a, T>(first: &'a Arc<T>, others: &'a [Arc<T>]) -> Vec<&'a T> {
+    std::iter::once(first).chain(others).map(AsRef::as_ref).collect()
 }
 
 /// Aᵀ·λ for the input number `which` of shape `in_shape`, added to `into`. `first_channel` is
@@ -54,14 +54,12 @@ pub(crate) fn adjoint<B: Backend>(
     first_channel: usize,
     into: Option<B::Tensor>,
 ) -> Result<B::Tensor> {
-    let add = |own: B::Tensor, into: Option<B::Tensor>| match into {
-        Some(there) => backend.add(Arc::new(there), &own),
-        None => Ok(own),
-    };
     match step {
         Step::Conv2d { conv, .. } => backend.conv2d_adjoint(conv, grad, in_shape, into),
         Step::Linear { matrix, .. } => backend.linear_adjoint(matrix, grad, into),
-        Step::ChannelAffine { scale, .. } => add(backend.channel_affine(grad, scale, None)?, into),
+        Step::ChannelAffine { scale, .. } => {
+            backend.channel_affine_adjoint(grad, scale, first_channel, in_shape.channels, into)
+        }
         Step::AvgPool2d(spec) => backend.avg_pool2d_adjoint(spec, grad, in_shape, into),
         Step::AdaptiveAvgPool2d(_) => backend.adaptive_avg_pool2d_adjoint(grad, in_shape, into),
         Step::Concat => backend.channels(grad, first_channel, in_shape.channels, into),

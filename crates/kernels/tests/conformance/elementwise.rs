@@ -1,7 +1,7 @@
 //! Elementwise kernels against scalar loops, on lengths that need and do not need threads.
 
 use hsets_kernels::{
-    Curve, add_assign, channel_affine, channel_scale, curve_slopes, curve_values,
+    Curve, add_assign, add_curve, channel_affine, channel_scale, curve_slopes, curve_values,
     multiply_add_planes, multiply_planes, sum_planes,
 };
 use proptest::prelude::*;
@@ -106,8 +106,19 @@ proptest! {
             (0..x.len()).map(|i| scale[i / len] * x[i] + sign * shift[i / len]).collect()
         };
         let mut out = vec![0.0; x.len()];
-        channel_affine(len, &x, &scale, &shift, &mut out);
+        let parts = x.split_at(channels / 2 * len);
+        let parts = [parts.0, parts.1];
+        channel_affine(len, &parts, &scale, Some(&shift), None, &mut out);
         assert_close(&out, &expected(1.0), 1e-15, "affine");
+        channel_affine(len, &parts, &scale, Some(&shift), Some(Curve::Relu), &mut out);
+        let positive: Vec<f64> = expected(1.0).iter().map(|x| x.max(0.0)).collect();
+        assert_close(&out, &positive, 1e-15, "affine and curve");
+        channel_affine(len, &parts, &scale, None, None, &mut out);
+        assert_close(&out, &expected(0.0), 1e-15, "affine without shift");
+        let mut sum = x.clone();
+        add_curve(Curve::Relu, &mut sum, &out);
+        let sums: Vec<f64> = x.iter().zip(&out).map(|(a, b)| (a + b).max(0.0)).collect();
+        assert_close(&sum, &sums, 1e-15, "sum and curve");
         channel_scale(len, &x, &scale, &mut out, false);
         assert_close(&out, &expected(0.0), 1e-15, "scale");
         channel_scale(len, &x, &scale, &mut out, true);

@@ -282,12 +282,30 @@ impl Backend for Device {
         plus(out.reshape((grad.dim(0)?, matrix.dim(1)?, 1, 1))?, into)
     }
 
-    fn channel_affine(&self, x: &Tensor, scale: &Tensor, shift: Option<&Tensor>) -> Result<Tensor> {
-        let scaled = x.broadcast_mul(scale)?;
-        Ok(match shift {
+    fn channel_affine(
+        &self,
+        parts: &[&Tensor],
+        scale: &Tensor,
+        shift: Option<&Tensor>,
+        curve: Option<Curve>,
+    ) -> Result<Tensor> {
+        let scaled = Tensor::cat(parts, 1)?.broadcast_mul(scale)?;
+        let z = match shift {
             Some(shift) => scaled.broadcast_add(shift)?,
             None => scaled,
-        })
+        };
+        curve.map_or(Ok(z.clone()), |curve| curve::value(curve, &z))
+    }
+
+    fn channel_affine_adjoint(
+        &self,
+        grad: &Tensor,
+        scale: &Tensor,
+        first: usize,
+        n: usize,
+        into: Option<Tensor>,
+    ) -> Result<Tensor> {
+        plus(grad.broadcast_mul(scale)?.narrow(1, first, n)?.contiguous()?, into)
     }
 
     fn curve(&self, curve: Curve, z: Arc<Tensor>) -> Result<Tensor> {
@@ -398,6 +416,10 @@ impl Backend for Device {
 
     fn add(&self, a: Arc<Tensor>, b: &Tensor) -> Result<Tensor> {
         Ok((a.as_ref() + b)?)
+    }
+
+    fn add_curve(&self, a: Arc<Tensor>, b: Arc<Tensor>, curve: Curve) -> Result<Tensor> {
+        curve::value(curve, &(a.as_ref() + b.as_ref())?)
     }
 
     fn concat(&self, parts: &[&Tensor]) -> Result<Tensor> {
