@@ -36,7 +36,7 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
 pub struct Folder {
     destination: PathBuf,
     staging: TempDir,
-    names: Vec<String>,
+    files: Vec<(String, fs::File)>,
 }
 
 impl Folder {
@@ -50,7 +50,7 @@ impl Folder {
         };
         let staging = make_folder(&parent).and_then(|()| temporary(0o777).tempdir_in(&parent));
         let staging = staging.map_err(|source| Error::write(&destination, source))?;
-        Ok(Self { destination, staging, names: Vec::new() })
+        Ok(Self { destination, staging, files: Vec::new() })
     }
 
     /// Adds a file.
@@ -58,29 +58,40 @@ impl Folder {
         let write = || {
             let mut file = fs::File::create_new(self.staging.path().join(name))?;
             file.write_all(bytes)?;
-            file.sync_all()
+            Ok(file)
         };
-        write().map_err(|source| Error::write(self.destination.join(name), source))?;
-        self.names.push(name.to_owned());
+        let file = write().map_err(|source| Error::write(self.destination.join(name), source))?;
+        self.files.push((name.to_owned(), file));
         Ok(())
     }
 
     /// Moves all files to the destination; gives its path. A folder that is not there yet appears
     /// in one step; in an existing one, older files of the same names are replaced and others stay.
     pub fn publish(self) -> Result<PathBuf> {
-        let Self { destination, staging, names } = self;
+        let Self { destination, staging, files } = self;
         let publish = || {
+            flush(&files)?;
             if !destination.exists() {
                 return fs::rename(staging.path(), &destination);
             }
-            for name in names {
-                fs::rename(staging.path().join(&name), destination.join(&name))?;
+            for (name, _) in &files {
+                fs::rename(staging.path().join(name), destination.join(name))?;
             }
             Ok(())
         };
         publish().map_err(|source| Error::write(&destination, source))?;
         Ok(destination)
     }
+}
+
+/// Brings all files to the disk, at the same time: one after the other takes as many turns of it.
+fn flush(files: &[(String, fs::File)]) -> std::io::Result<()> {
+    std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            files.iter().map(|(_, file)| scope.spawn(|| file.sync_all())).collect();
+        let broken = |_| std::io::Error::other("a thread that flushed a file stopped");
+        threads.into_iter().try_for_each(|thread| thread.join().map_err(broken)?)
+    })
 }
 
 fn make_folder(folder: &Path) -> std::io::Result<()> {

@@ -20,6 +20,7 @@ use hsets_report::{
     panel,
     record::class,
 };
+use rayon::prelude::*;
 
 use crate::{
     args::{ExplainArgs, General},
@@ -74,6 +75,9 @@ pub(crate) fn run(args: &ExplainArgs, general: &General) -> Result<(), Failure> 
     )
 }
 
+/// Name of a file, and what it takes to make it.
+type File<'a> = (&'static str, &'a (dyn Fn() -> anyhow::Result<Vec<u8>> + Sync));
+
 /// What was asked for, as the user named it.
 pub(super) struct Names<'a> {
     pub(super) segmenter: &'a SegmenterChoice,
@@ -127,13 +131,20 @@ impl Job<'_> {
         let sets: Vec<_> = explanation.sets.iter().map(|set| &set.features).collect();
         let photo = &prepared.photo;
         let page = ImageReport::new(&title, photo, &[(explanation, &record)])?;
-        folder.add("explanation.html", image_page(&page)?.as_bytes())?;
-        folder.add("figure.png", &figure.draw()?.png()?)?;
-        folder.add("overlay.png", &panel::overlay(photo, &explanation.map).png()?)?;
-        folder.add("sets.png", &panel::sets(photo, &sets)?.png()?)?;
-        folder.add("segments.png", &panel::segments(photo, &explanation.segments).png()?)?;
-        folder.add("maps.safetensors", &maps(explanation).encode()?)?;
-        folder.add("explanation.json", record.to_pretty_json()?.as_bytes())?;
+        let files: [File<'_>; 7] = [
+            ("explanation.html", &|| Ok(image_page(&page)?.into_bytes())),
+            ("figure.png", &|| Ok(figure.draw()?.png()?)),
+            ("overlay.png", &|| Ok(panel::overlay(photo, &explanation.map).png()?)),
+            ("sets.png", &|| Ok(panel::sets(photo, &sets)?.png()?)),
+            ("segments.png", &|| Ok(panel::segments(photo, &explanation.segments).png()?)),
+            ("maps.safetensors", &|| Ok(maps(explanation).encode()?)),
+            ("explanation.json", &|| Ok(record.to_pretty_json()?.into_bytes())),
+        ];
+        let drawn: anyhow::Result<Vec<_>> =
+            files.par_iter().map(|(name, bytes)| Ok((name, bytes()?))).collect();
+        for (name, bytes) in drawn? {
+            folder.add(name, &bytes)?;
+        }
         if progress::is_cancelled() {
             return Err(Error::Cancelled.into());
         }

@@ -1,5 +1,7 @@
 //! Colours: a heat ramp of even lightness steps, and set colours that everybody can tell apart.
 
+use std::sync::LazyLock;
+
 /// An sRGB colour.
 pub type Rgb = [u8; 3];
 
@@ -52,7 +54,7 @@ pub fn mix(a: Rgb, b: Rgb, amount: f32) -> Rgb {
     let amount = amount.clamp(0.0, 1.0);
     std::array::from_fn(|c| {
         let (a, b) = (f32::from(a[c]), f32::from(b[c]));
-        (a + amount * (b - a)).round() as u8
+        (a + amount * (b - a) + 0.5) as u8 // rounded
     })
 }
 
@@ -96,14 +98,19 @@ fn from_oklch(lightness: f32, chroma: f32, hue: f32) -> [f32; 3] {
 }
 
 pub(super) fn to_linear(channel: u8) -> f32 {
-    let v = f32::from(channel) / 255.0;
-    if v <= 0.040_45 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) }
+    static TABLE: LazyLock<[f32; 256]> = LazyLock::new(|| {
+        std::array::from_fn(|channel| {
+            let v = channel as f32 / 255.0;
+            if v <= 0.040_45 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) }
+        })
+    });
+    TABLE[usize::from(channel)]
 }
 
 fn to_srgb(linear: f32) -> u8 {
     let v = linear.clamp(0.0, 1.0);
     let v = if v <= 0.003_130_8 { 12.92 * v } else { 1.055 * v.powf(1.0 / 2.4) - 0.055 };
-    (255.0 * v).round() as u8
+    (255.0 * v + 0.5) as u8 // rounded
 }
 
 #[cfg(test)]
