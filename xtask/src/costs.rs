@@ -13,6 +13,8 @@ use hsets_report::plot::{Axis, LinePlot, Plot, Series};
 use safetensors::SafeTensors;
 use serde_json::Value;
 
+use crate::bench::build;
+
 /// Which explanations to time.
 #[derive(clap::Args)]
 pub(crate) struct Costs {
@@ -108,13 +110,7 @@ struct Run {
 
 /// Runs all sweeps, prints their tables and writes them with the plots.
 pub(crate) fn run(settings: &Costs) -> Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no parent")?;
-    let built = Command::new(env!("CARGO")).current_dir(root).args(["build", "--release"]).status();
-    if !built?.success() {
-        bail!("hsets does not build");
-    }
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
-    let hsets = target.join("release/hsets");
+    let hsets = build("hsets")?;
     fs::create_dir_all(&settings.out)?;
     let scratch = std::env::temp_dir().join(format!("hsets-costs-{}", std::process::id()));
     let mut page = String::new();

@@ -24,6 +24,8 @@ enum Command {
 enum Bench {
     /// Gradients and Hessian rows beside PyTorch's, in turns on the same weights and inputs.
     Peers(bench::Peers),
+    /// Whole explanations beside the same steps in PyTorch.
+    Explanations(bench::Explanations),
     /// Whole explanations against image side, rows, features, steps, samples, sets and threads.
     Costs(costs::Costs),
 }
@@ -34,6 +36,7 @@ fn main() -> anyhow::Result<()> {
         Command::Tidy => tidy::run(),
         Command::Reproduce(args) => reproduce::run(&args),
         Command::Bench(Bench::Peers(settings)) => bench::peers(&settings),
+        Command::Bench(Bench::Explanations(settings)) => bench::explanations(&settings),
         Command::Bench(Bench::Costs(settings)) => costs::run(&settings),
     }
 }

@@ -1,5 +1,7 @@
 //! `cargo xtask bench peers`: both sides in turns on the same weights and inputs.
 
+mod explanations;
+mod page;
 mod side;
 mod table;
 
@@ -11,8 +13,11 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
+pub(crate) use explanations::{Explanations, explanations};
 use side::Side;
 use table::Row;
+
+const TASK: &str = "peers";
 
 /// What to time.
 #[derive(clap::Args)]
@@ -77,32 +82,17 @@ fn targets(model: &str) -> Option<[f64; 2]> {
 pub(crate) fn peers(settings: &Peers) -> Result<()> {
     // Whatever is wrong with the page is said before the minutes of timing.
     if let Some(out) = &settings.out {
-        table::insert(&read(out)?, "")?;
+        page::check(out, TASK)?;
     }
     let folder = std::env::temp_dir().join(format!("hsets-bench-{}", std::process::id()));
     fs::create_dir_all(&folder)?;
     let table = run(settings, &folder);
     fs::remove_dir_all(&folder)?;
-    let table = table?;
-    emit(&table);
-    if let Some(out) = &settings.out {
-        let page = table::insert(&read(out)?, &table)?;
-        fs::write(out, page).with_context(|| format!("cannot write {}", out.display()))?;
-    }
-    Ok(())
-}
-
-fn read(page: &Path) -> Result<String> {
-    fs::read_to_string(page).with_context(|| format!("cannot read {}", page.display()))
-}
-
-#[allow(clippy::print_stdout)] // the table is the result
-fn emit(table: &str) {
-    println!("{table}");
+    page::write(settings.out.as_deref(), TASK, &table?)
 }
 
 fn run(settings: &Peers, folder: &Path) -> Result<String> {
-    let program = build()?;
+    let program = build("hsets-bench")?;
     let (mut rows, mut rate) = (Vec::new(), 0f64);
     for model in &settings.models {
         // New processes for every network, so that memory is this one's.
@@ -117,17 +107,17 @@ fn run(settings: &Peers, folder: &Path) -> Result<String> {
     table::render(&heading, &rows, rate * 1e9)
 }
 
-/// Builds our side, and says where it is.
-fn build() -> Result<PathBuf> {
+/// Builds a package, and says where its program is.
+pub(crate) fn build(package: &str) -> Result<PathBuf> {
     let built = Command::new(env!("CARGO"))
         .current_dir(root()?)
-        .args(["build", "--release", "--quiet", "--package", "hsets-bench"])
+        .args(["build", "--release", "--quiet", "--package", package])
         .status()?;
     if !built.success() {
-        bail!("hsets-bench does not build");
+        bail!("{package} does not build");
     }
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root()?.join("target"), PathBuf::from);
-    Ok(target.join("release/hsets-bench"))
+    Ok(target.join("release").join(package))
 }
 
 fn root() -> Result<&'static Path> {

@@ -1,12 +1,8 @@
-//! What was timed, as a table of Markdown, and where it goes in a hand-written page.
+//! What was timed, as a table of Markdown.
 
 use std::fmt::Write as _;
 
-use anyhow::{Result, bail};
-
-/// Lines around the table in a page.
-const BEGIN: &str = "<!-- written by `cargo xtask bench peers` -->";
-const END: &str = "<!-- end of what is written -->";
+use anyhow::Result;
 
 /// Timings of one kind of work on one network.
 pub(super) struct Row {
@@ -66,17 +62,6 @@ pub(super) fn render(heading: &str, rows: &[Row], rate: f64) -> Result<String> {
     Ok(table)
 }
 
-/// Puts the table in its place in a page.
-pub(super) fn insert(page: &str, table: &str) -> Result<String> {
-    let (Some(begin), Some(end)) = (page.find(BEGIN), page.find(END)) else {
-        bail!("the page needs the lines\n{BEGIN}\n{END}\nbetween which the table goes");
-    };
-    if end < begin {
-        bail!("in the page, '{END}' comes before '{BEGIN}'");
-    }
-    Ok(format!("{}\n\n{}\n{}", &page[..begin + BEGIN.len()], table.trim_start(), &page[end..]))
-}
-
 /// Lower quartile, median and upper quartile.
 fn quartiles(mut values: Vec<f64>) -> [f64; 3] {
     values.sort_by(f64::total_cmp);
@@ -112,14 +97,5 @@ mod tests {
             "| net | 8 Hessian rows | 100.0 (100.0–100.0) | 10.0 (10.0–10.0) | 10.00 (≥ 4) \
              | 50 % | 25 % | 300 / 200 |\n"
         );
-    }
-
-    #[test]
-    fn the_table_replaces_only_what_is_between_the_lines() {
-        let page = format!("before\n\n{BEGIN}\nold\n{END}\nafter\n");
-        let once = insert(&page, "new\n").expect("a place");
-        assert_eq!(once, format!("before\n\n{BEGIN}\n\nnew\n\n{END}\nafter\n"));
-        assert_eq!(insert(&once, "new\n").expect("a place"), once);
-        assert!(insert("no place", "new").is_err());
     }
 }
