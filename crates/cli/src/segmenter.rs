@@ -48,7 +48,7 @@ struct SamArgs {
     #[arg(long, value_name = "N")]
     sam_points: Option<usize>,
     /// Masks need a predicted IoU above this [default: 0.88]
-    #[arg(long, value_name = "IOU")]
+    #[arg(long, value_name = "IOU", allow_negative_numbers = true)]
     sam_iou: Option<f32>,
     /// Masks need at least this stability score [default: 0.95]
     #[arg(long, value_name = "SCORE")]

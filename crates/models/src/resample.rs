@@ -2,7 +2,9 @@
 //!
 //! Each output pixel is a weighted mean of the input pixels under a filter that widens with the
 //! reduction. The two passes (rows first, then columns) work in integers, with weights of 22
-//! fractional bits and a rounding to 8 bits after each pass: results equal PIL's bit for bit.
+//! fractional bits and a rounding to 8 bits after each pass: results equal
+//! Pillow's up to version 12 bit for bit. Version 13 swaps the passes of some tall pictures, which
+//! moves bytes by one.
 
 use hsets_core::Photo;
 
