@@ -9,6 +9,7 @@ pub(crate) mod export;
 pub(crate) mod gradient;
 pub(crate) mod hessian;
 pub(crate) mod ig;
+mod index;
 pub(crate) mod merge;
 pub(crate) mod metrics;
 pub(crate) mod models;

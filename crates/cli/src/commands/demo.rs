@@ -11,7 +11,10 @@ use hsets_pipeline::{
 use hsets_report::output::Folder;
 use hsets_scenes::{Mask, Part, Scene, Task, overlap};
 
-use super::explain::{Job, Names};
+use super::{
+    explain::{Job, Names},
+    index,
+};
 use crate::{
     args::{DemoArgs, General},
     failure::{Failure, for_each_input},
@@ -40,18 +43,23 @@ pub(crate) fn run(args: &DemoArgs, general: &General) -> Result<(), Failure> {
     };
     let scenes: Result<Vec<Scene>, _> =
         PICTURES.iter().map(|&index| Task::Duel.draw(SEED, index, network.side())).collect();
-    for_each_input(&scenes?, name, |index, scene| {
+    let mut pages = Vec::new();
+    let outcome = for_each_input(&scenes?, name, |index, scene| {
         progress::check()?;
         let folder = Folder::begin(args.out.join(name(scene)))?;
         let prepared = network.prepare(&scene.photo)?;
         let prefix = format!("[{}/{}] ", index + 1, PICTURES.len());
         let explanation = job.explain(&prepared, prefix)?;
-        job.write(&explanation, &prepared, &name(scene), folder)?;
+        pages.push(job.write(&explanation, &prepared, &name(scene), folder)?);
         if !general.json && !general.quiet {
             say(&compare(scene, &explanation)?);
         }
         Ok(())
-    })
+    });
+    if !matches!(outcome, Err(Failure::Error(_))) {
+        index::write(&args.out, network.name(), pages)?;
+    }
+    outcome
 }
 
 /// What suits pictures of 64 pixels; the demo needs no weights in any build.

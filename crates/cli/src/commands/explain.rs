@@ -22,6 +22,7 @@ use hsets_report::{
 };
 use rayon::prelude::*;
 
+use super::index::{self, Entry};
 use crate::{
     args::{ExplainArgs, General},
     failure::{Failure, for_each_input},
@@ -56,7 +57,8 @@ pub(crate) fn run(args: &ExplainArgs, general: &General) -> Result<(), Failure> 
         general,
     };
     let folders = folders(&args.out, &args.inputs);
-    for_each_input(
+    let mut pages = Vec::new();
+    let outcome = for_each_input(
         &args.inputs,
         |input| input.display().to_string(),
         |index, input| {
@@ -70,9 +72,14 @@ pub(crate) fn run(args: &ExplainArgs, general: &General) -> Result<(), Failure> 
                 n => format!("[{}/{n}] ", index + 1),
             };
             let explanation = job.explain(&prepared, prefix)?;
-            job.write(&explanation, &prepared, &name, folder)
+            pages.push(job.write(&explanation, &prepared, &name, folder)?);
+            Ok(())
         },
-    )
+    );
+    if !matches!(outcome, Err(Failure::Error(_))) {
+        index::write(&args.out, network.name(), pages)?;
+    }
+    outcome
 }
 
 /// Name of a file, and what it takes to make it.
@@ -110,14 +117,14 @@ impl Job<'_> {
         Ok(explain(field, &subject, self.segmenter, self.settings, &bars)?)
     }
 
-    /// Writes all files of one input, then says what was found.
+    /// Writes all files of one input, then says what was found; gives what the index shows of it.
     pub(super) fn write(
         &self,
         explanation: &Explanation,
         prepared: &Prepared,
         input: &str,
         mut folder: Folder,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Entry> {
         let record = self.record(explanation, input);
         let (title, subtitle) = self.headline(explanation);
         let figure = Figure {
@@ -142,9 +149,11 @@ impl Job<'_> {
         ];
         let drawn: anyhow::Result<Vec<_>> =
             files.par_iter().map(|(name, bytes)| Ok((name, bytes()?))).collect();
-        for (name, bytes) in drawn? {
-            folder.add(name, &bytes)?;
+        let drawn = drawn?;
+        for (name, bytes) in &drawn {
+            folder.add(name, bytes)?;
         }
+        let overlay = drawn.into_iter().find(|(name, _)| *name == "overlay.png");
         if progress::is_cancelled() {
             return Err(Error::Cancelled.into());
         }
@@ -154,7 +163,13 @@ impl Job<'_> {
         } else if !self.general.quiet {
             self.summarise(explanation, input, &written);
         }
-        Ok(())
+        let name = written.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Entry {
+            folder: name,
+            input: input.to_owned(),
+            target: title,
+            png: overlay.map_or_else(Vec::new, |(_, png)| png),
+        })
     }
 
     fn record(&self, explanation: &Explanation, input: &str) -> Record {

@@ -193,7 +193,7 @@ fn other_inputs_are_still_done() {
     place.file("text.jpg", "hello");
     let line = format!("explain cat.png text.jpg dog.png --out out {QUICK}");
     let ran = place.run_model(&line).failed(1, &["text.jpg"]);
-    assert_eq!(place.names("out"), ["cat", "dog"]);
+    assert_eq!(place.names("out"), ["cat", "dog", "index.html"]);
     assert!(ran.stdout.contains("cat.png") && ran.stdout.contains("dog.png"));
     let ran = place.run_model("predict cat.png text.jpg --json").failed(1, &["text.jpg"]);
     assert_eq!(ran.stdout.lines().count(), 1);

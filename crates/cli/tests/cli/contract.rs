@@ -19,8 +19,10 @@ fn explain_writes_all_files_of_each_input() {
     place.picture("cat.png", 80, 64);
     place.picture("dog.png", 64, 64);
     let ran = place.run_model(&format!("explain cat.png dog.png --out out {QUICK}")).ok();
-    assert_eq!(place.names("out"), ["cat", "dog"]);
+    assert_eq!(place.names("out"), ["cat", "dog", "index.html"]);
+    let index = fs::read_to_string(place.path("out/index.html")).unwrap();
     for name in ["cat", "dog"] {
+        assert!(index.contains(&format!("href=\"{name}/explanation.html\"")), "{index}");
         assert_eq!(place.names(&format!("out/{name}")), FILES);
         assert!(ran.stdout.contains(&format!("{name}.png: ")), "{}", ran.stdout);
     }
@@ -260,8 +262,8 @@ fn demo_needs_nothing() {
     let ran = place.run(["demo", "--out", "demo"]).ok();
     assert!(ran.stdout.contains("orange") && ran.stdout.contains("set 1"), "{}", ran.stdout);
     let names = place.names("demo");
-    assert!(!names.is_empty());
-    for name in names {
+    assert!(names.len() > 2 && names.contains(&"index.html".to_owned()), "{names:?}");
+    for name in names.iter().filter(|name| *name != "index.html") {
         let files = place.names(&format!("demo/{name}"));
         assert!(FILES.iter().all(|file| files.iter().any(|f| f == file)), "{files:?}");
     }
