@@ -154,7 +154,10 @@ impl<'a> StudyExaminer<'a> {
         let maps: Vec<_> = first_run
             .filter_map(|(case, result)| {
                 let map = &result.as_ref().ok()?.map;
-                Some((self.variants[case.method].name.as_str(), map))
+                let is_zero = map.data().iter().all(|value| *value == 0.0);
+                let name = &self.variants[case.method].name;
+                let name = if is_zero { format!("{name}: all zero") } else { name.clone() };
+                Some((name, map))
             })
             .collect();
         let segmenter = self.parts[0].segmenter;

@@ -65,14 +65,14 @@ impl Gallery {
         (classifier, class): (&Classifier, usize),
         prepared: &Prepared,
         segmenter: &dyn Segmenter,
-        maps: &[(&str, &SaliencyMap)],
+        maps: &[(String, &SaliencyMap)],
     ) -> Result<()> {
         let photo = &prepared.photo;
         let mut panels = vec![
             ("what the network sees", panel::photo(photo)),
             ("segments", panel::segments(photo, &segmenter.segment(photo)?)),
         ];
-        panels.extend(maps.iter().map(|(method, map)| (*method, panel::overlay(photo, map))));
+        panels.extend(maps.iter().map(|(name, map)| (name.as_str(), panel::overlay(photo, map))));
         let logits = classifier.field().logits(std::slice::from_ref(&prepared.image))?;
         let logits: Vec<f64> = logits.concat().into_iter().map(f64::from).collect();
         let (label, probability) = (classifier.labels().name(class), softmax(&logits)[class]);

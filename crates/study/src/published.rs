@@ -65,7 +65,9 @@ pub(crate) fn published(
         let is_there = study == "imagenet" && model.starts_with("resnet");
         return (is_there && quantity == Quantity::Aopc).then_some(*aopc);
     }
-    let method = if variant.starts_with("hsets-") { "hsets" } else { variant };
+    // A variant may say more of how it was measured: "ig, abs-sum, ties seeded".
+    let method = variant.split(", ").next().unwrap_or(variant);
+    let method = if method.starts_with("hsets-") { "hsets" } else { method };
     if (model, quantity) == ("resnet50", Quantity::Gini) && study == "imagenet" {
         return WORKSHOP.iter().find(|row| row.0 == method).map(|row| row.1);
     }
@@ -87,6 +89,7 @@ mod tests {
         assert_eq!(gini("vgg16", "hsets-paper"), Some(0.95));
         assert_eq!(gini("vgg16", "hsets-reference"), Some(0.95));
         assert_eq!(gini("resnet101", "moxi"), Some(0.87));
+        assert_eq!(gini("resnet101", "ig, abs-sum, ties seeded"), Some(0.81));
         assert_eq!(gini("resnet50", "ig"), Some(0.8235));
         assert_eq!(gini("vgg16", "caso"), None);
         assert_eq!(gini("mobilenet_v3_large", "nu=5000"), Some(0.85));

@@ -27,7 +27,8 @@ pub(super) fn section(blocks: Blocks, numbers: &Numbers, manifest: &Manifest) ->
         blocks.section(format!("{model}, in detail"), |blocks| {
             let blocks = blocks
                 .table(intervals(numbers, manifest, model))
-                .table(readings(numbers, manifest, model))
+                .table(readings(numbers, manifest, model, true))
+                .table(readings(numbers, manifest, model, false))
                 .table(controls(numbers, manifest, model));
             curves::plots(blocks, numbers, model)
         })
@@ -86,7 +87,8 @@ fn bars(
         let published = numbers.published(model, method, of, manifest);
         Some(published.map_or(bar, |value| bar.published(value)))
     };
-    let plot = BarPlot::new(format!("{title} by method"), Axis::new(title)).series(models.clone());
+    let plot = BarPlot::new(format!("{title} by method"), Axis::new(title).range(0.0, 1.0))
+        .series(models.clone());
     numbers.methods().into_iter().fold(plot, |plot, method| {
         plot.group(method, models.iter().map(|model| bar(model, method)).collect::<Vec<_>>())
     })
@@ -113,17 +115,21 @@ fn intervals(numbers: &Numbers, manifest: &Manifest, model: &str) -> Table {
     numbers.with_origin(table, manifest)
 }
 
-/// Every reading of ROAD_AOPC.
-fn readings(numbers: &Numbers, manifest: &Manifest, model: &str) -> Table {
-    let name = format!("{}-readings-{model}", numbers.kind.name());
-    let caption = format!("{model}: every reading of ROAD_AOPC, mean ± deviation over runs");
+/// Every reading of ROAD_AOPC: those of accuracy or those of probability.
+fn readings(numbers: &Numbers, manifest: &Manifest, model: &str, of_accuracy: bool) -> Table {
+    let what = if of_accuracy { "accuracy" } else { "probability" };
+    let name = format!("{}-readings-{what}-{model}", numbers.kind.name());
+    let caption =
+        format!("{model}: readings of ROAD_AOPC by {what}, mean ± standard deviation over runs");
     let mut table = Table::new(name, caption).column(Column::text("method"));
-    for aopc in Aopc::ALL {
+    let is_one = |aopc: &&Aopc| aopc.name().contains("accuracy") == of_accuracy;
+    for aopc in Aopc::ALL.iter().filter(is_one) {
         table = table.column(Column::number(aopc.name(), 3).better(Better::Higher));
     }
     for method in numbers.methods() {
         let cells = Aopc::ALL
             .iter()
+            .filter(is_one)
             .map(|aopc| numbers.of_runs(model, method, &format!("road-{}", aopc.name())));
         table = table.row(std::iter::once(Cell::text(method)).chain(cells));
     }
@@ -158,7 +164,9 @@ fn controls(numbers: &Numbers, manifest: &Manifest, model: &str) -> Table {
     let table = table.note(
         "1 − k/n is the Gini of as many equal pixels as the map marks: what their number alone \
          gives. Tied is the share of pixels that have a value in common with another: their order \
-         is left to chance. A method is faithful by ROAD if it is so beyond the controls.",
+         is left to chance. A method is faithful by ROAD if it is so beyond the controls. A map of \
+         zeros has a Gini of 0: CAFO and CASO give one where the network is so sure of the class \
+         that its loss is flat.",
     );
     numbers.with_origin(table, manifest)
 }

@@ -5,6 +5,7 @@ mod cost;
 mod curves;
 mod methods;
 mod numbers;
+mod settings;
 mod text;
 
 use std::path::Path;
@@ -55,7 +56,8 @@ fn document(out: &Path, manifest: &Manifest) -> Result<Document> {
         experiments.iter().fold(blocks, |blocks, numbers| {
             let command = manifest.commands.get(numbers.kind.name()).cloned().unwrap_or_default();
             blocks.section(format!("Experiment {}", numbers.kind.name()), |blocks| {
-                blocks.code(command).facts(numbers.facts())
+                let blocks = blocks.code(command).facts(numbers.facts());
+                settings::in_full(blocks, &numbers.plan)
             })
         })
     }))
