@@ -2,6 +2,7 @@
 
 use hsets_pipeline::{
     Method, Settings,
+    attribution::{Samples, Steps},
     core::ChannelReduction,
     detection::{SeedRanking, SpatialPrior},
     metrics::{RoadSettings, Ties},
@@ -71,8 +72,12 @@ impl Design {
             Kind::Cost => self.methods().into_iter().map(timed).collect(),
             Kind::Nu => self.varied(kind, &self.nus, |s, nu| s.detection.max_features = nu),
             Kind::Mu => self.varied(kind, &MUS, |s, mu| s.detection.threshold = mu),
-            Kind::Samples => self.varied(kind, &self.counts, |s, t| s.attribution.samples = t),
-            Kind::Steps => self.varied(kind, &self.counts, |s, m| s.attribution.steps = m),
+            Kind::Samples => {
+                self.varied(kind, &self.counts, |s, t| s.attribution.samples = Samples::Fixed(t))
+            }
+            Kind::Steps => {
+                self.varied(kind, &self.counts, |s, m| s.attribution.steps = Steps::Fixed(m))
+            }
             Kind::Prior => self.priors(),
             Kind::Readings => self.readings(),
         }
