@@ -153,7 +153,7 @@ impl Job<'_> {
         for (name, bytes) in &drawn {
             folder.add(name, bytes)?;
         }
-        let overlay = drawn.into_iter().find(|(name, _)| *name == "overlay.png");
+        let overlay = drawn.into_iter().find(|(name, _)| **name == "overlay.png");
         if progress::is_cancelled() {
             return Err(Error::Cancelled.into());
         }
@@ -167,7 +167,7 @@ impl Job<'_> {
         Ok(Entry {
             folder: name,
             input: input.to_owned(),
-            target: title,
+            target: title.clone(),
             png: overlay.map_or_else(Vec::new, |(_, png)| png),
         })
     }
