@@ -1,6 +1,7 @@
 //! `ArchDetect` against PyTorch.
 #![allow(clippy::unwrap_used)] // a broken golden file should end the test
 
+#[path = "../../attribution/tests/methods_goldens/mod.rs"]
 mod methods_goldens;
 
 use hsets_core::{Silent, Target};
