@@ -6,12 +6,13 @@ use std::path::PathBuf;
 
 use hsets_pipeline::{
     Explanation, Settings, Subject,
-    attribution::Normalisation,
     core::Silent,
     explain,
-    models::{Classifier, LoadOptions, PaddingMode, Prepared},
+    models::{Classifier, Prepared},
+    normalisation,
     segmentation::QuickShift,
 };
+use hsets_tests::study::mobilenet;
 
 fn real_data() -> Option<PathBuf> {
     let folder = std::env::var_os("HSETS_REAL_DATA").map(PathBuf::from);
@@ -19,20 +20,6 @@ fn real_data() -> Option<PathBuf> {
         println!("skipped: HSETS_REAL_DATA is not set");
     }
     folder
-}
-
-/// `MobileNetV2` as converted from `TensorFlow`.
-fn mobilenet(folder: &std::path::Path) -> Classifier {
-    let options = LoadOptions {
-        model: Some("mobilenet_v2".into()),
-        weights: Some(folder.join("mobilenet_v2_imagenet.safetensors")),
-        labels: Some(folder.join("labels_imagenet.json")),
-        mean: Some([0.5; 3]),
-        std: Some([0.5; 3]),
-        padding: Some(PaddingMode::Same),
-        ..LoadOptions::default()
-    };
-    Classifier::load(&options, &Silent).unwrap()
 }
 
 /// (file, class, probability) of the photos, as the weights' own program gave them.
@@ -49,7 +36,7 @@ fn photos(folder: &std::path::Path) -> Vec<(PathBuf, usize, f64)> {
 #[test]
 fn photos_are_recognised_with_the_known_probability() {
     let Some(folder) = real_data() else { return };
-    let classifier = mobilenet(&folder);
+    let classifier = mobilenet(&folder).unwrap();
     let mut off = Vec::new();
     for (file, class, probability) in photos(&folder).into_iter().step_by(10) {
         let prepared = classifier.read(&file).unwrap();
@@ -63,9 +50,7 @@ fn photos_are_recognised_with_the_known_probability() {
 }
 
 fn explained(classifier: &Classifier, prepared: &Prepared, settings: &Settings) -> Explanation {
-    let preprocessing = classifier.preprocessing();
-    let normalisation =
-        Normalisation { mean: preprocessing.mean.to_vec(), std: preprocessing.std.to_vec() };
+    let normalisation = normalisation(classifier.preprocessing());
     let subject =
         Subject { image: &prepared.image, photo: &prepared.photo, normalisation: &normalisation };
     explain(classifier.field(), &subject, &QuickShift::photo(), settings, &Silent).unwrap()
@@ -74,7 +59,7 @@ fn explained(classifier: &Classifier, prepared: &Prepared, settings: &Settings) 
 #[test]
 fn a_photo_is_explained_as_the_authors_program_would() {
     let Some(folder) = real_data() else { return };
-    let classifier = mobilenet(&folder);
+    let classifier = mobilenet(&folder).unwrap();
     let prepared = classifier.read(&photos(&folder)[0].0).unwrap();
     let explanation = explained(&classifier, &prepared, &Settings::reference());
     // Measured with PyTorch on ten photos: sets of 2001 features, 6 to 18 rows, Gini 0.93.

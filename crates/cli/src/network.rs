@@ -7,6 +7,7 @@ use hsets_pipeline::{
     attribution::Normalisation,
     core::{Error, Photo, Target, TwiceDifferentiable, softmax},
     models::{self, Classifier, LoadOptions, PaddingMode, Prepared},
+    normalisation,
 };
 use hsets_report::ModelRecord;
 
@@ -81,8 +82,7 @@ impl Network {
     }
 
     pub(crate) fn normalisation(&self) -> Normalisation {
-        let preprocessing = self.classifier.preprocessing();
-        Normalisation { mean: preprocessing.mean.to_vec(), std: preprocessing.std.to_vec() }
+        normalisation(self.classifier.preprocessing())
     }
 
     /// Name of the architecture.

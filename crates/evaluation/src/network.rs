@@ -6,8 +6,9 @@ use hsets_core::{Progress, Segmenter, Target};
 use hsets_datasets::Sample;
 use hsets_pipeline::{
     Explainer, MetricSettings, Settings, Subject,
-    attribution::{Baseline, Normalisation},
-    models::Classifier,
+    attribution::Baseline,
+    models::{Classifier, Prepared},
+    normalisation,
 };
 
 use crate::{Case, Examined, Examiner, Failure};
@@ -41,10 +42,20 @@ impl Examiner for NetworkExaminer<'_> {
         cases: &[Case],
         progress: &dyn Progress,
     ) -> Result<Vec<Result<Examined, Failure>>, Failure> {
-        let prepared = self.classifier.read(&sample.path)?;
-        let preprocessing = self.classifier.preprocessing();
-        let normalisation =
-            Normalisation { mean: preprocessing.mean.to_vec(), std: preprocessing.std.to_vec() };
+        self.examine_prepared(&self.classifier.read(&sample.path)?, class, cases, progress)
+    }
+}
+
+impl NetworkExaminer<'_> {
+    /// [`Examiner::examine`] of a picture that is read already.
+    pub fn examine_prepared(
+        &self,
+        prepared: &Prepared,
+        class: usize,
+        cases: &[Case],
+        progress: &dyn Progress,
+    ) -> Result<Vec<Result<Examined, Failure>>, Failure> {
+        let normalisation = normalisation(self.classifier.preprocessing());
         let subject = Subject {
             image: &prepared.image,
             photo: &prepared.photo,
@@ -55,9 +66,7 @@ impl Examiner for NetworkExaminer<'_> {
         let examine = |case: &Case| self.case(&explainer, class, case, progress);
         Ok(cases.iter().map(examine).collect())
     }
-}
 
-impl NetworkExaminer<'_> {
     fn case(
         &self,
         explainer: &Explainer<'_>,

@@ -27,6 +27,12 @@ pub struct Subject<'a> {
     pub normalisation: &'a Normalisation,
 }
 
+/// How the pictures of a network are normalised.
+#[cfg(feature = "models")]
+pub fn normalisation(preprocessing: &hsets_models::Preprocessing) -> Normalisation {
+    Normalisation { mean: preprocessing.mean.to_vec(), std: preprocessing.std.to_vec() }
+}
+
 /// Explains one image.
 pub fn explain(
     field: &dyn TwiceDifferentiable,

@@ -45,6 +45,8 @@ mod work;
 
 pub use adaptive::{Adaptive, AdaptiveSamples, AdaptiveSteps};
 pub use axioms::{Axiom, AxiomRow, AxiomSettings, Violation};
+#[cfg(feature = "models")]
+pub use explainer::normalisation;
 pub use explainer::{Explainer, Subject, explain};
 pub use explanation::{Cost, Explanation, Grown, Measures, ScoredSet};
 pub use measure::{Better, Measured, Metric, MetricReport, MetricSettings, Reading, measure};

@@ -209,7 +209,7 @@ impl Examiner for StudyExaminer<'_> {
             let Some(first) = group.first() else { continue };
             let part = &self.parts[self.part_of[cases[*first].method]];
             let (chosen, sources) = self.distinct(group.iter().map(|&case| cases[case]));
-            let found = part.examine(sample, class, &chosen, progress)?;
+            let found = part.examine_prepared(&prepared, class, &chosen, progress)?;
             for (&at, source) in group.iter().zip(sources) {
                 let examined = found[source].clone();
                 let measure =

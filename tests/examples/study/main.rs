@@ -18,9 +18,9 @@ use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use hsets_pipeline::{
     Explainer, Measured, Subject,
-    attribution::Normalisation,
     core::{Silent, Target},
     models::{Classifier, Prepared},
+    normalisation,
     segmentation::QuickShift,
 };
 use hsets_scenes::Task;
@@ -153,7 +153,7 @@ fn on_photos(work: &Work, first: usize, count: usize) -> Result<()> {
             continue;
         }
         let prepared = classifier.read(&photo.file)?;
-        let normalisation = normalisation(&classifier);
+        let normalisation = normalisation(classifier.preprocessing());
         each(&classifier, &prepared, &contenders, |contender, explainer| {
             let of = ["photos", "mobilenet_v2", &photo.name, &contender.name];
             if sheet.has(of) {
@@ -173,11 +173,6 @@ fn on_photos(work: &Work, first: usize, count: usize) -> Result<()> {
     Ok(())
 }
 
-fn normalisation(classifier: &Classifier) -> Normalisation {
-    let preprocessing = classifier.preprocessing();
-    Normalisation { mean: preprocessing.mean.to_vec(), std: preprocessing.std.to_vec() }
-}
-
 /// Every contender in turn; what several need is computed once.
 fn each(
     classifier: &Classifier,
@@ -185,7 +180,7 @@ fn each(
     contenders: &[Contender],
     mut run: impl FnMut(&Contender, &Explainer<'_>) -> Result<()>,
 ) -> Result<()> {
-    let normalisation = normalisation(classifier);
+    let normalisation = normalisation(classifier.preprocessing());
     let (image, photo) = (&prepared.image, &prepared.photo);
     let subject = Subject { image, photo, normalisation: &normalisation };
     let segmenter = QuickShift::photo_of(image.shape().width.min(image.shape().height));
