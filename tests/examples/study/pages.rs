@@ -7,11 +7,12 @@ use std::{
 };
 
 use anyhow::Result;
+use hsets_pipeline::metrics::{Bootstrap, Summary};
 use hsets_report::{
-    document::{Better, Block, Blocks, Cell, Column, Document, Estimate, Table},
+    document::{Better, Block, Blocks, Cell, Column, Document, Estimate, Spread, Table},
     plot::{Axis, Bar, BarPlot},
 };
-use hsets_tests::study::{Interval, Row, Sheet, bootstrap, difference};
+use hsets_tests::study::{Row, Sheet};
 
 /// A metric of the tables.
 struct Metric {
@@ -187,16 +188,24 @@ fn with_sets(values: &Values, order: &[String]) -> Vec<String> {
 }
 
 /// NaN stands for what a method does not have.
-fn mean(values: &Values, contender: &str, metric: &str) -> Option<Interval> {
+fn mean(values: &Values, contender: &str, metric: &str) -> Option<Estimate> {
     let found = values.get(contender)?.get(metric)?;
-    let numbers: Vec<f64> = found.values().copied().filter(|value| !value.is_nan()).collect();
-    (!numbers.is_empty()).then(|| bootstrap(&numbers))
+    estimate(&found.values().copied().filter(|value| !value.is_nan()).collect::<Vec<_>>())
 }
 
-fn cell(interval: Option<Interval>) -> Cell {
-    interval.map_or(Cell::Missing, |Interval { mean, low, high, .. }| {
-        Cell::Number(Estimate::interval(mean, low, high))
-    })
+/// Mean with its 95 % interval.
+fn estimate(values: &[f64]) -> Option<Estimate> {
+    let Summary { n, mean, .. } = Summary::of(values);
+    let (low, high) = Bootstrap::STANDARD.interval(values);
+    match n {
+        0 => None,
+        1 => Some(Estimate::exact(mean)),
+        _ => Some(Estimate::interval(mean, low, high)),
+    }
+}
+
+fn cell(estimate: Option<Estimate>) -> Cell {
+    estimate.map_or(Cell::Missing, Cell::Number)
 }
 
 fn columns(table: Table, metrics: &[Metric]) -> Table {
@@ -244,13 +253,12 @@ fn differences(
         let cells = metrics.iter().map(|metric| {
             let of = |name: &str| values.get(name)?.get(metric.name);
             let (Some(ours), Some(theirs)) = (of(to), of(contender)) else { return Cell::Missing };
-            let pair = |(picture, &a): (_, &f64)| {
-                let b = *theirs.get(picture)?;
-                let pair = if reversed { (b, a) } else { (a, b) };
-                (!a.is_nan() && !b.is_nan()).then_some(pair)
+            let difference = |(picture, a): (_, &f64)| {
+                let b = theirs.get(picture)?;
+                let difference = if reversed { b - a } else { a - b };
+                (!difference.is_nan()).then_some(difference)
             };
-            let pairs: Vec<(f64, f64)> = ours.iter().filter_map(pair).collect();
-            cell((!pairs.is_empty()).then(|| difference(&pairs)))
+            cell(estimate(&ours.iter().filter_map(difference).collect::<Vec<_>>()))
         });
         table.row(std::iter::once(Cell::text(contender.as_str())).chain(cells))
     })
@@ -258,11 +266,14 @@ fn differences(
 
 fn plot(title: &str, metric: &str, axis: &str, values: &Values, order: &[String]) -> BarPlot {
     order.iter().fold(BarPlot::new(title, Axis::new(axis).range(0.0, 1.0)), |plot, contender| {
-        match mean(values, contender, metric) {
-            Some(Interval { mean, low, high, .. }) => {
-                plot.bar(contender.as_str(), Bar::new(mean).interval(low, high))
-            }
-            None => plot,
-        }
+        let Some(Estimate { value, spread }) = mean(values, contender, metric) else { return plot };
+        let bar = Bar::new(value);
+        plot.bar(
+            contender.as_str(),
+            match spread {
+                Spread::Interval(low, high) => bar.interval(low, high),
+                _ => bar,
+            },
+        )
     })
 }
