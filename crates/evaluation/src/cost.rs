@@ -1,6 +1,8 @@
 //! What is left to do, and how long it will take, by what was measured.
 
-use crate::{Result, Results, Shard, Verdict};
+use std::fmt;
+
+use crate::{Result, Results, Shard, Verdict, time_left};
 
 /// What is left of an evaluation.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -92,5 +94,13 @@ impl Cost {
         let mean = (n_measured > 0).then(|| seconds / n_measured as f64)?;
         let left = |m: &ModelCost| m.n_left as f64 * m.seconds_per_picture().unwrap_or(mean);
         Some(self.models.iter().map(left).sum())
+    }
+}
+
+impl fmt::Display for Cost {
+    /// "12 of 100 pictures, 3 h 12 min left".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (done, left) = (self.n_done(), self.n_left());
+        write!(f, "{done} of {} pictures, {} left", done + left, time_left(self.seconds_left()))
     }
 }

@@ -23,6 +23,7 @@ mod maps;
 mod measure;
 mod merge;
 mod network;
+mod pace;
 mod plan;
 mod results;
 mod row;
@@ -41,6 +42,7 @@ pub use maps::file as map_file;
 pub use measure::metric_names;
 pub use merge::{Merged, merge};
 pub use network::NetworkExaminer;
+pub use pace::{Pace, time_left};
 pub use plan::{
     DatasetPlan, MethodPlan, ModelPlan, Plan, Selection, code_version, file_hash, text_hash,
 };

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use hsets_evaluation::{Cost, Job, Outcome, Shard, Store, Subject, code_version, run};
+use hsets_evaluation::{Cost, Job, Outcome, Shard, Store, Subject, code_version, run, time_left};
 use hsets_pipeline::{core::Segmenter, segmentation::Grid};
 
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     manifest::{self, Manifest, SOFTWARE},
     plan,
     study::{Model, Study},
-    watch::{Watch, tell, time},
+    watch::{Watch, tell},
 };
 
 /// File of the results of an experiment.
@@ -41,7 +41,7 @@ pub(crate) fn conduct(study: &Study, out: &Path, args: &Common) -> Result<()> {
         tell(&estimate(experiment, &outcome.cost));
         total = total.zip(left).map(|(total, left)| total + left);
     }
-    tell(&format!("Everything: about {} left.", total.map_or("unknown time".into(), time)));
+    tell(&format!("Everything: about {} left.", time_left(total)));
     if args.estimate_only {
         return Ok(());
     }
@@ -59,8 +59,8 @@ fn estimate(experiment: &Experiment, cost: &Cost) -> String {
         format!("{} {} × {pace}", m.model, m.n_left)
     };
     let models: Vec<String> = cost.models.iter().map(pace).collect();
-    let left = cost.seconds_left().map_or("unknown".into(), time);
-    format!("  {:9} {left:>8} left: {}", experiment.kind.name(), models.join(", "))
+    let left = time_left(cost.seconds_left());
+    format!("  {:9} {left:>12} left: {}", experiment.kind.name(), models.join(", "))
 }
 
 fn tell_shortage(experiment: &Experiment, outcome: &Outcome) {

@@ -7,7 +7,9 @@ mod slurm;
 use std::rc::Rc;
 
 use hsets_datasets::{Dataset, OpenOptions};
-use hsets_evaluation::{Job, NetworkExaminer, Outcome, Shard, Store, Subject, run as run_job};
+use hsets_evaluation::{
+    Job, NetworkExaminer, Outcome, Shard, Store, Subject, run as run_job, time_left,
+};
 use hsets_pipeline::core::Segmenter;
 
 use crate::{
@@ -16,7 +18,7 @@ use crate::{
     output::{complain, say},
 };
 use planning::Planned;
-use reporter::{Reporter, duration};
+use reporter::Reporter;
 
 pub(crate) fn run(args: &EvaluateArgs, general: &General) -> Result<(), Failure> {
     let dataset = open(args)?;
@@ -91,7 +93,7 @@ fn open(args: &EvaluateArgs) -> Result<Dataset, hsets_datasets::Error> {
 fn summarise(args: &EvaluateArgs, path: &str, outcome: &Outcome, n_rows: usize, n_failed: usize) {
     say(&format!("{path}: {n_rows} rows, {n_failed} of them failed"));
     if args.estimate {
-        let left = outcome.cost.seconds_left().map_or("unknown".into(), duration);
+        let left = time_left(outcome.cost.seconds_left());
         say(&format!("left: {left}; the same command without --estimate goes on"));
     } else if args.shard.is_some() {
         say(&format!("when all shards are done: hsets merge --out {}", args.out.display()));

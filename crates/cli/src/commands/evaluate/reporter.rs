@@ -1,12 +1,8 @@
 //! How a run goes, for people and for programs.
 
-use std::{
-    cell::Cell,
-    io::IsTerminal as _,
-    time::{Duration, Instant},
-};
+use std::{io::IsTerminal as _, time::Duration};
 
-use hsets_evaluation::{Candidate, Cost, Finished, Observer, Plan, Shard};
+use hsets_evaluation::{Candidate, Cost, Finished, Observer, Pace, Plan, Shard, time_left};
 use hsets_pipeline::core::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -14,14 +10,14 @@ use serde_json::json;
 use crate::{args::General, output::say, progress::Bars};
 
 /// Between two lines, where there is no terminal.
-const PACE: Duration = Duration::from_secs(20);
+const EVERY: Duration = Duration::from_secs(20);
 
 /// A bar on a terminal; elsewhere a line now and then.
 pub(super) struct Reporter {
     json: bool,
     quiet: bool,
     bar: Option<ProgressBar>,
-    last_line: Cell<Option<Instant>>,
+    pace: Pace,
     /// Shows nothing; says when to stop.
     within_a_picture: Bars,
 }
@@ -34,7 +30,7 @@ impl Reporter {
             json: general.json,
             quiet,
             bar,
-            last_line: Cell::new(None),
+            pace: Pace::new(EVERY),
             within_a_picture: Bars::new(true, String::new()),
         };
         reporter.line(&introduction(plan, shard));
@@ -48,20 +44,11 @@ impl Reporter {
             None => say(text),
         }
     }
-
-    /// True now and then.
-    fn is_time(&self) -> bool {
-        let is_time = self.last_line.get().is_none_or(|last| last.elapsed() >= PACE);
-        if is_time {
-            self.last_line.set(Some(Instant::now()));
-        }
-        is_time
-    }
 }
 
 impl Observer for Reporter {
     fn selecting(&self, model: &str, tried: usize, chosen: usize) {
-        if self.is_time() {
+        if self.pace.is_time(false) {
             self.line(&format!("{model}: {chosen} of {tried} pictures chosen"));
         }
     }
@@ -76,7 +63,7 @@ impl Observer for Reporter {
             ));
         }
         let rows = cost.n_left() * cost.rows_per_picture;
-        let left = cost.seconds_left().map_or("unknown".into(), duration);
+        let left = time_left(cost.seconds_left());
         self.line(&format!("cost: {rows} more rows, about {left} on this machine"));
     }
 
@@ -98,13 +85,12 @@ impl Observer for Reporter {
         if let Some(reason) = failures.clone().next_back() {
             self.line(&format!("{model} {image}: {n_failed} rows failed: {reason}"));
         }
-        let time = cost.seconds_left().map_or("unknown".into(), duration);
         if let Some(bar) = &self.bar {
             bar.set_length((done + left) as u64);
             bar.set_position(done as u64);
-            bar.set_message(format!("{time} left  {model} {image}"));
-        } else if self.is_time() || left == 0 {
-            self.line(&format!("[{done}/{}] {time} left  {model} {image}", done + left));
+            bar.set_message(format!("{} left  {model} {image}", time_left(cost.seconds_left())));
+        } else if self.pace.is_time(left == 0) {
+            self.line(&format!("{model} {image}: {cost}"));
         }
     }
 
@@ -137,27 +123,4 @@ fn introduction(plan: &Plan, shard: Shard) -> String {
         count(plan.methods.len(), "method"),
         count(plan.runs as usize, "run"),
     )
-}
-
-/// "3 h 12 min".
-pub(super) fn duration(seconds: f64) -> String {
-    let total = seconds.round() as u64;
-    let (days, hours, minutes) = (total / 86_400, total / 3600 % 24, total / 60 % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{total} s"),
-        (0, 0, minutes) => format!("{minutes} min {} s", total % 60),
-        (0, hours, minutes) => format!("{hours} h {minutes} min"),
-        (days, hours, _) => format!("{days} d {hours} h"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_for_people() {
-        let shown = [0.4, 59.6, 3599.0, 11_520.0, 200_000.0].map(duration);
-        assert_eq!(shown, ["0 s", "1 min 0 s", "59 min 59 s", "3 h 12 min", "2 d 7 h"]);
-    }
 }
