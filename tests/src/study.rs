@@ -5,9 +5,11 @@ mod networks;
 mod photos;
 mod sheet;
 mod truth;
+mod variants;
 
 pub use contenders::{Contender, of_photos, of_truth};
 pub use networks::{TruthNetwork, mobilenet, truth_networks};
-pub use photos::{Photo, photos, score_photo};
+pub use photos::{Photo, photos, score_photo, score_variant};
 pub use sheet::{Row, Sheet};
 pub use truth::{FOUND, score_truth};
+pub use variants::{PRESET, Tried, Variant, variants};

@@ -10,7 +10,7 @@ use hsets_core::{
 
 use crate::{
     Cost, Explanation, Measures, Settings,
-    memo::{Memo, Start},
+    memo::{Memo, Shelf, Start},
     method::{Findings, Task},
     stopwatch::Stopwatch,
     work::Counted,
@@ -122,6 +122,14 @@ impl<'a> Explainer<'a> {
             logits: logits(field, image)?,
             preparation: RefCell::default(),
         })
+    }
+
+    /// The same image in other segments, of any size. What does not depend on segments stays known:
+    /// path gradients, linearisations, Hessian rows.
+    pub fn resegmented(self, segments: SegmentMap) -> Result<Self> {
+        let segments = at_size_of(self.image, segments)?;
+        let memo = Memo { detections: Shelf::default(), ..self.memo };
+        Ok(Self { segments, masks: None, memo, ..self })
     }
 
     /// Logits \[`n_classes`\] of the image.

@@ -3,6 +3,7 @@
 //! ```text
 //! cargo run --release -p hsets-tests --example study -- truth --out truth.csv
 //! HSETS_REAL_DATA=DIR cargo run --release -p hsets-tests --example study -- photos --first 100 --out photos.csv
+//! HSETS_REAL_DATA=DIR cargo run --release -p hsets-tests --example study -- settings --out settings.csv
 //! cargo run --release -p hsets-tests --example study -- report truth.csv photos.csv --out docs/study
 //! ```
 //!
@@ -11,6 +12,7 @@
 #![allow(clippy::print_stdout, reason = "says how far it is")]
 
 mod pages;
+mod trials;
 
 use std::path::PathBuf;
 
@@ -53,6 +55,17 @@ enum Study {
         #[arg(long, default_value_t = 100)]
         count: usize,
     },
+    /// Variants of `complete`: on photos of the folder HSETS_REAL_DATA, and on scenes.
+    Settings {
+        #[command(flatten)]
+        work: Work,
+        /// Photos, from the beginning of the seeded order.
+        #[arg(long, default_value_t = 100)]
+        photos: usize,
+        /// Scenes for each network.
+        #[arg(long, default_value_t = 20)]
+        pictures: u64,
+    },
     /// Tables and figures from sheets of results.
     Report {
         /// Sheets of results.
@@ -81,11 +94,12 @@ struct Work {
 
 impl Work {
     fn contenders(&self, all: Vec<Contender>) -> Vec<Contender> {
-        let named = |names: &[String], c: &Contender| names.contains(&c.name);
-        let wanted = |c: &Contender| {
-            (self.only.is_empty() || named(&self.only, c)) && !named(&self.without, c)
-        };
-        all.into_iter().filter(wanted).collect()
+        all.into_iter().filter(|contender| self.wants(&contender.name)).collect()
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        let among = |names: &[String]| names.iter().any(|other| other == name);
+        (self.only.is_empty() || among(&self.only)) && !among(&self.without)
     }
 
     fn has(&self, picture: u64) -> bool {
@@ -106,6 +120,10 @@ fn main() -> Result<()> {
     match Study::parse() {
         Study::Truth { work, pictures, tasks } => truth(&work, pictures, &tasks),
         Study::Photos { work, first, count } => on_photos(&work, first, count),
+        Study::Settings { work, photos, pictures } => {
+            trials::on_truth(&work, pictures)?;
+            trials::on_photos(&work, &real_data()?, photos)
+        }
         Study::Report { sheets, out } => pages::write(&sheets, &out),
     }
 }
@@ -142,9 +160,12 @@ fn truth(work: &Work, pictures: u64, tasks: &[Task]) -> Result<()> {
     Ok(())
 }
 
+fn real_data() -> Result<PathBuf> {
+    Ok(std::env::var_os("HSETS_REAL_DATA").context("set HSETS_REAL_DATA")?.into())
+}
+
 fn on_photos(work: &Work, first: usize, count: usize) -> Result<()> {
-    let folder = std::env::var_os("HSETS_REAL_DATA").context("set HSETS_REAL_DATA")?;
-    let folder = PathBuf::from(folder);
+    let folder = real_data()?;
     let classifier = mobilenet(&folder)?;
     let mut sheet = Sheet::open(&work.out)?;
     let contenders = work.contenders(of_photos());

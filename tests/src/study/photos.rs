@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use hsets_pipeline::{
     Explanation, Measured, Metric, MetricSettings,
-    core::Silent,
+    core::{SaliencyMap, Silent},
     measure,
-    metrics::{Aopc, RoadSettings},
+    metrics::{Aopc, ProbabilityCurve, RoadSettings},
 };
 use rand_chacha::{
     ChaCha8Rng,
@@ -45,32 +45,62 @@ pub fn photos(folder: &Path) -> Result<Vec<Photo>> {
     Ok(names.into_iter().map(photo).collect())
 }
 
-/// Fewer points than published, to measure many maps: 12 percentages and 25 steps.
-fn coarse(seed: u64) -> MetricSettings {
+/// Fewer points than published, to measure many maps: so many percentages of ROAD, so many steps of
+/// insertion and deletion.
+fn coarse(percentages: u32, curve_steps: usize, seed: u64) -> MetricSettings {
+    let step = 96.0 / f64::from(percentages);
     let road = RoadSettings {
-        percentages: (0..12).map(|i| 8.0 * f64::from(i) + 4.0).collect(),
+        percentages: (0..percentages).map(|i| step * (f64::from(i) + 0.5)).collect(),
         ..RoadSettings::paper()
     };
     MetricSettings {
         metrics: vec![Metric::Gini, Metric::Road, Metric::InsertionDeletion],
         road,
-        curve_steps: 25,
+        curve_steps,
         ..MetricSettings::paper()
     }
     .with_seed(seed)
 }
 
-/// Gini, readings of ROAD, areas of insertion and deletion.
+/// Gini, readings of ROAD, areas of insertion and deletion: 12 percentages, 25 steps.
 pub fn score_photo(
     explanation: &Explanation,
     of: &Measured<'_>,
     seed: u64,
 ) -> Result<Vec<(&'static str, f64)>> {
-    let report = measure(of, &explanation.map, &coarse(seed), &Silent)?;
+    let mut scores = faithfulness(&explanation.map, of, &coarse(12, 25, seed))?;
+    scores.push(("rows", explanation.cost.alone.n_rows as f64));
+    scores.push(("gradients", explanation.cost.alone.n_gradients as f64));
+    Ok(scores)
+}
+
+/// The same of a variant, at 8 percentages and in 16 steps, and what variants are compared by: the sum
+/// of 1 - accuracy, LeRF - MoRF, insertion, and 1 - deletion.
+pub fn score_variant(
+    map: &SaliencyMap,
+    of: &Measured<'_>,
+    seed: u64,
+) -> Result<Vec<(&'static str, f64)>> {
+    let mut scores = faithfulness(map, of, &coarse(8, 16, seed))?;
+    let value = |(name, value): &(&str, f64)| match *name {
+        "1-accuracy" | "lerf-minus-morf-accuracy" | "insertion" => *value,
+        "deletion" => 1.0 - value,
+        _ => 0.0,
+    };
+    scores.push(("sum", scores.iter().map(value).sum()));
+    Ok(scores)
+}
+
+fn faithfulness(
+    map: &SaliencyMap,
+    of: &Measured<'_>,
+    settings: &MetricSettings,
+) -> Result<Vec<(&'static str, f64)>> {
+    let report = measure(of, map, settings, &Silent)?;
     let road = report.road.as_ref().context("ROAD was asked for")?;
     let aopc = |aopc: Aopc| (aopc.name(), aopc.of(road));
-    let area = |curve: &Option<hsets_pipeline::metrics::ProbabilityCurve>| {
-        curve.as_ref().map_or(f64::NAN, hsets_pipeline::metrics::ProbabilityCurve::auc)
+    let area = |curve: &Option<ProbabilityCurve>| {
+        curve.as_ref().map_or(f64::NAN, ProbabilityCurve::auc)
     };
     Ok(vec![
         ("gini", report.gini.unwrap_or(f64::NAN)),
@@ -80,7 +110,5 @@ pub fn score_photo(
         aopc(Aopc::LerfMinusMorfProbability),
         ("insertion", area(&report.insertion)),
         ("deletion", area(&report.deletion)),
-        ("rows", explanation.cost.alone.n_rows as f64),
-        ("gradients", explanation.cost.alone.n_gradients as f64),
     ])
 }
