@@ -4,7 +4,8 @@
 //! cargo run --release -p hsets-tests --example study -- truth --out truth.csv
 //! HSETS_REAL_DATA=DIR cargo run --release -p hsets-tests --example study -- photos --first 100 --out photos.csv
 //! HSETS_REAL_DATA=DIR cargo run --release -p hsets-tests --example study -- settings --out settings.csv
-//! cargo run --release -p hsets-tests --example study -- report truth.csv photos.csv --out docs/study
+//! HSETS_REAL_DATA=DIR cargo run --release -p hsets-tests --example study -- cifar --out cifar.csv
+//! cargo run --release -p hsets-tests --example study -- report truth.csv photos.csv settings.csv cifar.csv
 //! ```
 //!
 //! A run that was cut off continues where it was; `--shard I/N` does every N-th picture, so that
@@ -12,7 +13,9 @@
 #![allow(clippy::print_stdout, reason = "says how far it is")]
 
 mod pages;
+mod tables;
 mod trials;
+mod values;
 
 use std::path::PathBuf;
 
@@ -27,8 +30,8 @@ use hsets_pipeline::{
 };
 use hsets_scenes::Task;
 use hsets_tests::study::{
-    Contender, Sheet, mobilenet, of_photos, of_truth, photos, score_photo, score_truth,
-    truth_networks,
+    Contender, Sheet, mobilenet, of_photos, of_small_photos, of_truth, photos, resnet20,
+    score_photo, score_truth, truth_networks,
 };
 
 #[derive(Parser)]
@@ -66,13 +69,19 @@ enum Study {
         #[arg(long, default_value_t = 20)]
         pictures: u64,
     },
-    /// Tables and figures from sheets of results.
+    /// `ResNet`-20 on those of these photos that are of a class of CIFAR-10 and that it gets right,
+    /// shrunk to 32×32.
+    Cifar {
+        #[command(flatten)]
+        work: Work,
+    },
+    /// Tables and figures of the documentation from sheets of results.
     Report {
         /// Sheets of results.
         sheets: Vec<PathBuf>,
-        /// Folder for Markdown and SVG.
-        #[arg(long)]
-        out: PathBuf,
+        /// Folder of the pages whose tables are filled in.
+        #[arg(long, default_value = "docs")]
+        docs: PathBuf,
     },
 }
 
@@ -124,7 +133,8 @@ fn main() -> Result<()> {
             trials::on_truth(&work, pictures)?;
             trials::on_photos(&work, &real_data()?, photos)
         }
-        Study::Report { sheets, out } => pages::write(&sheets, &out),
+        Study::Cifar { work } => on_cifar(&work),
+        Study::Report { sheets, docs } => pages::write(&sheets, &docs),
     }
 }
 
@@ -174,24 +184,56 @@ fn on_photos(work: &Work, first: usize, count: usize) -> Result<()> {
             continue;
         }
         let prepared = classifier.read(&photo.file)?;
-        let normalisation = normalisation(classifier.preprocessing());
-        each(&classifier, &prepared, &contenders, |contender, explainer| {
-            let of = ["photos", "mobilenet_v2", &photo.name, &contender.name];
-            if sheet.has(of) {
-                return Ok(());
-            }
-            let explanation = explainer.explain(&contender.settings, &Silent)?;
-            let measured = Measured {
-                field: classifier.field(),
-                image: &prepared.image,
-                normalisation: &normalisation,
-                target: &Target::Top,
-            };
-            sheet.add(of, &score_photo(&explanation, &measured, index as u64)?)
-        })?;
+        let of = ["photos", "mobilenet_v2", &photo.name];
+        faithfulness(of, index as u64, &classifier, &prepared, &contenders, &mut sheet)?;
         println!("{index} {}", photo.name);
     }
     Ok(())
+}
+
+fn on_cifar(work: &Work) -> Result<()> {
+    let folder = real_data()?;
+    let classifier = resnet20(&folder)?;
+    let mut sheet = Sheet::open(&work.out)?;
+    let contenders = work.contenders(of_small_photos());
+    for (index, photo) in photos(&folder)?.into_iter().enumerate() {
+        let Some(class) = photo.cifar_class().filter(|_| work.has(index as u64)) else {
+            continue;
+        };
+        let prepared = classifier.read(&photo.file)?;
+        let found = classifier.predict(&prepared.image, 1)?;
+        println!("{index} {}: {class}, found {}", photo.name, found[0].label);
+        if found[0].label == class {
+            let of = ["cifar", "resnet20", &photo.name];
+            faithfulness(of, index as u64, &classifier, &prepared, &contenders, &mut sheet)?;
+        }
+    }
+    Ok(())
+}
+
+/// Measures the map of every contender.
+fn faithfulness(
+    [subject, network, photo]: [&str; 3],
+    index: u64,
+    classifier: &Classifier,
+    prepared: &Prepared,
+    contenders: &[Contender],
+    sheet: &mut Sheet,
+) -> Result<()> {
+    let measured = Measured {
+        field: classifier.field(),
+        image: &prepared.image,
+        normalisation: &normalisation(classifier.preprocessing()),
+        target: &Target::Top,
+    };
+    each(classifier, prepared, contenders, |contender, explainer| {
+        let of = [subject, network, photo, &contender.name];
+        if sheet.has(of) {
+            return Ok(());
+        }
+        let explanation = explainer.explain(&contender.settings, &Silent)?;
+        sheet.add(of, &score_photo(&explanation, &measured, index)?)
+    })
 }
 
 /// Every contender in turn; what several need is computed once.

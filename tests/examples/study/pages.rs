@@ -1,279 +1,107 @@
-//! From sheets of results to pages.
+//! From sheets of results to the tables and figures of the documentation.
 
 use std::{
-    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
 
-use anyhow::Result;
-use hsets_pipeline::metrics::{Bootstrap, Summary};
-use hsets_report::{
-    document::{Better, Block, Blocks, Cell, Column, Document, Estimate, Spread, Table},
-    plot::{Axis, Bar, BarPlot},
-};
-use hsets_tests::study::{Row, Sheet};
+use anyhow::{Context as _, Result};
+use hsets_report::plot::{Axis, Bar, BarPlot, Plot};
+use hsets_tests::study::{Interval, Sheet};
 
-/// A metric of the tables.
-struct Metric {
-    name: &'static str,
-    head: &'static str,
-    better: Option<Better>,
-}
+use crate::{tables::tables, values::Values};
 
-const fn metric(name: &'static str, head: &'static str, better: Option<Better>) -> Metric {
-    Metric { name, head, better }
-}
+const PAGES: [&str; 2] = ["complete.md", "ground-truth.md"];
 
-const HIGHER: Option<Better> = Some(Better::Higher);
-const LOWER: Option<Better> = Some(Better::Lower);
-
-const OF_MAPS: [Metric; 4] = [
-    metric("precision", "on parts", HIGHER),
-    metric("weaker", "of the weakest part", HIGHER),
-    metric("iou", "IoU per part", HIGHER),
-    metric("all-found", "all parts found", HIGHER),
-];
-const OF_SETS: [Metric; 6] = [
-    metric("pair-first", "two parts in the first set", None),
-    metric("pair-by-chance", "by chance", None),
-    metric("pair-any", "in any set", None),
-    metric("first-recall", "of the weakest part, first set", None),
-    metric("first-precision", "first set on parts", None),
-    metric("first-pixels", "pixels of the first set", None),
-];
-const OF_CHANGES: [Metric; 6] = [
-    metric("precision", "on parts", None),
-    metric("weaker", "of the weakest part", None),
-    metric("all-found", "all parts found", None),
-    metric("pair-first", "two parts in the first set", None),
-    metric("pair-any", "in any set", None),
-    metric("first-precision", "first set on parts", None),
-];
-const OF_DECOYS: [Metric; 3] = [
-    metric("decoy", "of the decoy", None),
-    metric("decoy-wins", "decoy above the parts", None),
-    metric("precision", "on parts", None),
-];
-const OF_PHOTOS: [Metric; 7] = [
-    metric("1-accuracy", "ROAD, 1 - accuracy", HIGHER),
-    metric("probability-drop", "ROAD, probability drop", HIGHER),
-    metric("lerf-minus-morf-accuracy", "LeRF - MoRF, accuracy", HIGHER),
-    metric("lerf-minus-morf-probability", "LeRF - MoRF, probability", HIGHER),
-    metric("insertion", "insertion", HIGHER),
-    metric("deletion", "deletion", LOWER),
-    metric("gini", "Gini", None),
+/// Figures: file, subject, title, metric, axis.
+const FIGURES: [[&str; 5]; 3] = [
+    [
+        "ground-truth-xor.svg",
+        "xor",
+        "The task xor",
+        "precision",
+        "share of the marked pixels on parts",
+    ],
+    ["complete-road.svg", "photos", "MobileNetV2", "1-accuracy", "ROAD, 1 - mean accuracy"],
+    ["complete-cifar.svg", "cifar", "ResNet-20", "1-accuracy", "ROAD, 1 - mean accuracy"],
 ];
 
-/// Values of one subject by contender and metric, each by (network, picture).
-type Values = BTreeMap<String, BTreeMap<String, BTreeMap<(String, String), f64>>>;
-
-/// Reads the sheets and writes `truth.md` and `photos.md` with their figures.
-pub(crate) fn write(sheets: &[PathBuf], out: &Path) -> Result<()> {
-    let mut subjects: BTreeMap<String, (Values, Vec<String>)> = BTreeMap::new();
+/// Fills in the tables of the pages in `docs`, and draws their figures, as far as the sheets have
+/// them: each table stands behind a line `<!-- generated: NAME -->`.
+pub(crate) fn write(sheets: &[PathBuf], docs: &Path) -> Result<()> {
+    let mut values = Values::default();
     for sheet in sheets {
-        for Row { subject, network, picture, contender, metric, value } in Sheet::read(sheet)? {
-            let (values, order) = subjects.entry(subject).or_default();
-            if !order.contains(&contender) {
-                order.push(contender.clone());
-            }
-            let of_metric = values.entry(contender).or_default().entry(metric).or_default();
-            of_metric.insert((network, picture), value);
-        }
+        Sheet::read(sheet)?.into_iter().for_each(|row| values.add(row));
     }
-    let photos = subjects.remove("photos");
-    fs::create_dir_all(out)?;
-    if !subjects.is_empty() {
-        let title = "Ground truth: tables";
-        let tasks = subjects.iter().fold(Document::new(title), |page, (task, (values, order))| {
-            page.section(task.clone(), |blocks| of_task(task, values, order, blocks))
-        });
-        save(&tasks, "truth", out)?;
+    for page in PAGES {
+        let path = docs.join(page);
+        let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        fs::write(&path, filled(&text, &values)?)?;
     }
-    if let Some((values, order)) = photos {
-        let page = Document::new("Photos: tables");
-        let page = page.section("MobileNetV2", |blocks| of_photos(&values, &order, blocks));
-        save(&page, "photos", out)?;
-    }
-    Ok(())
-}
-
-fn save(page: &Document, name: &str, out: &Path) -> Result<()> {
-    fs::write(out.join(format!("{name}.md")), page.markdown())?;
-    for (file, bytes) in page.pictures()? {
-        fs::write(out.join(file), bytes)?;
-    }
-    for block in sections(&page.blocks) {
-        if let Block::Plot(plot) = block {
-            fs::write(out.join(format!("{}.svg", plot.name)), plot.plot.svg()?)?;
-        }
-    }
-    Ok(())
-}
-
-fn sections(blocks: &[Block]) -> Vec<&Block> {
-    blocks
-        .iter()
-        .flat_map(|block| match block {
-            Block::Section { blocks, .. } => sections(blocks),
-            other => vec![other],
-        })
-        .collect()
-}
-
-fn of_task(task: &str, values: &Values, order: &[String], blocks: Blocks) -> Blocks {
-    let (changed, methods): (Vec<String>, Vec<String>) = order
-        .iter()
-        .cloned()
-        .partition(|name| name.starts_with("hsets, ") && name != "hsets, reference");
-    let n = most(values);
-    let caption = |what: &str| format!("{what}: mean and 95 % interval over {n} pictures.");
-    let blocks = blocks
-        .table(table(
-            format!("{task}-maps"),
-            caption("The first pixels of each map, as many as the parts have"),
-            values,
-            &methods,
-            &OF_MAPS,
-        ))
-        .table(table(
-            format!("{task}-sets"),
-            caption("Sets"),
-            values,
-            &with_sets(values, order),
-            &OF_SETS,
-        ))
-        .plot(
-            task,
-            plot(task, "precision", "share of the marked pixels on parts", values, &methods),
-            "Whiskers are 95 % intervals.",
-        )
-        .table(differences(format!("{task}-differences"), values, &methods, "complete", &OF_MAPS))
-        .table(differences(format!("{task}-changes"), values, &changed, "hsets", &OF_CHANGES));
-    if task.starts_with("decoy") {
-        let caption = caption("The decoy, drawn independently of the class");
-        return blocks.table(table(format!("{task}-wins"), caption, values, &methods, &OF_DECOYS));
-    }
-    blocks
-}
-
-fn of_photos(values: &Values, order: &[String], blocks: Blocks) -> Blocks {
-    let n = most(values);
-    let caption = format!("Mean and 95 % interval over {n} photos.");
-    blocks
-        .table(table("photos".into(), caption, values, order, &OF_PHOTOS))
-        .table(differences("photos-differences".into(), values, order, "complete", &OF_PHOTOS))
-        .plot(
-            "photos-road",
-            plot("ROAD", "1-accuracy", "1 - mean accuracy", values, order),
-            "Whiskers are 95 % intervals.",
-        )
-        .plot(
-            "photos-insertion",
-            plot("Insertion", "insertion", "area under the curve", values, order),
-            "Whiskers are 95 % intervals.",
-        )
-}
-
-fn most(values: &Values) -> usize {
-    values.values().flat_map(BTreeMap::values).map(BTreeMap::len).max().unwrap_or(0)
-}
-
-fn with_sets(values: &Values, order: &[String]) -> Vec<String> {
-    let has = |name: &&String| {
-        let of_metric = values[*name].get("pair-first");
-        of_metric.is_some_and(|values| values.values().any(|value| !value.is_nan()))
-    };
-    order.iter().filter(has).cloned().collect()
-}
-
-/// NaN stands for what a method does not have.
-fn mean(values: &Values, contender: &str, metric: &str) -> Option<Estimate> {
-    let found = values.get(contender)?.get(metric)?;
-    estimate(&found.values().copied().filter(|value| !value.is_nan()).collect::<Vec<_>>())
-}
-
-/// Mean with its 95 % interval.
-fn estimate(values: &[f64]) -> Option<Estimate> {
-    let Summary { n, mean, .. } = Summary::of(values);
-    let (low, high) = Bootstrap::STANDARD.interval(values);
-    match n {
-        0 => None,
-        1 => Some(Estimate::exact(mean)),
-        _ => Some(Estimate::interval(mean, low, high)),
-    }
-}
-
-fn cell(estimate: Option<Estimate>) -> Cell {
-    estimate.map_or(Cell::Missing, Cell::Number)
-}
-
-fn columns(table: Table, metrics: &[Metric]) -> Table {
-    metrics.iter().fold(table.column(Column::text("method")), |table, metric| {
-        let column = Column::number(metric.head, 2);
-        table.column(match metric.better {
-            Some(better) => column.better(better),
-            None => column,
-        })
-    })
-}
-
-fn table(
-    name: String,
-    caption: String,
-    values: &Values,
-    contenders: &[String],
-    metrics: &[Metric],
-) -> Table {
-    let table = columns(Table::new(name, caption), metrics);
-    contenders.iter().fold(table, |table, contender| {
-        let cells = metrics.iter().map(|metric| cell(mean(values, contender, metric.name)));
-        table.row(std::iter::once(Cell::text(contender.as_str())).chain(cells))
-    })
-}
-
-/// `to` minus every other on the same pictures, or, where `to` is plain H-Sets, the others minus it.
-fn differences(
-    name: String,
-    values: &Values,
-    contenders: &[String],
-    to: &str,
-    metrics: &[Metric],
-) -> Table {
-    let reversed = to == "hsets";
-    let caption = if reversed {
-        "One setting changed, minus H-Sets as it is, on the same pictures: mean and 95 % interval."
-            .to_owned()
-    } else {
-        format!("`{to}` minus each other, on the same pictures: mean and 95 % interval.")
-    };
-    let plain: Vec<Metric> = metrics.iter().map(|m| metric(m.name, m.head, None)).collect();
-    let table = columns(Table::new(name, caption), &plain);
-    contenders.iter().filter(|name| *name != to).fold(table, |table, contender| {
-        let cells = metrics.iter().map(|metric| {
-            let of = |name: &str| values.get(name)?.get(metric.name);
-            let (Some(ours), Some(theirs)) = (of(to), of(contender)) else { return Cell::Missing };
-            let difference = |(picture, a): (_, &f64)| {
-                let b = theirs.get(picture)?;
-                let difference = if reversed { b - a } else { a - b };
-                (!difference.is_nan()).then_some(difference)
-            };
-            cell(estimate(&ours.iter().filter_map(difference).collect::<Vec<_>>()))
-        });
-        table.row(std::iter::once(Cell::text(contender.as_str())).chain(cells))
-    })
-}
-
-fn plot(title: &str, metric: &str, axis: &str, values: &Values, order: &[String]) -> BarPlot {
-    order.iter().fold(BarPlot::new(title, Axis::new(axis).range(0.0, 1.0)), |plot, contender| {
-        let Some(Estimate { value, spread }) = mean(values, contender, metric) else { return plot };
-        let bar = Bar::new(value);
-        plot.bar(
-            contender.as_str(),
-            match spread {
-                Spread::Interval(low, high) => bar.interval(low, high),
-                _ => bar,
+    for [file, subject, title, metric, axis] in FIGURES {
+        let contenders = tables().into_iter().find(|shown| shown.is_of(subject));
+        let names = contenders.map(|shown| shown.contenders()).unwrap_or_default();
+        let plot = names.iter().fold(
+            BarPlot::new(title, Axis::new(axis).range(0.0, 1.0)),
+            |plot, name| match values.mean(subject, name, metric) {
+                Some(Interval { mean, low, high, .. }) => {
+                    plot.bar(name.as_str(), Bar::new(mean).interval(low, high))
+                }
+                None => plot,
             },
-        )
-    })
+        );
+        if values.has(subject) {
+            fs::write(docs.join(file), Plot::from(plot).svg()?)?;
+        }
+    }
+    Ok(())
+}
+
+const MARK: (&str, &str) = ("<!-- generated: ", " -->");
+
+fn filled(page: &str, values: &Values) -> Result<String> {
+    let known = tables();
+    let mut lines = page.lines().map(str::to_owned).peekable();
+    let mut text = Vec::new();
+    while let Some(line) = lines.next() {
+        let name = line.strip_prefix(MARK.0).and_then(|rest| rest.strip_suffix(MARK.1));
+        let table = name.map(|name| {
+            let table = known.iter().find(|table| table.name == name);
+            table.with_context(|| format!("no table is called {name}"))
+        });
+        text.push(line.clone());
+        if let Some(table) = table.transpose()? {
+            let is_old = |line: &String| line.is_empty() || line.starts_with('|');
+            let old: Vec<String> = std::iter::from_fn(|| lines.next_if(is_old)).collect();
+            let new = table.markdown(values).map(|new| vec![format!("\n{new}")]);
+            text.extend(new.unwrap_or(old));
+        }
+    }
+    Ok(text.join("\n") + "\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hsets_tests::study::Row;
+
+    #[test]
+    fn tables_are_replaced_where_there_are_numbers() {
+        let row = |contender: &str, value| Row {
+            subject: "photos".into(),
+            network: "net".into(),
+            picture: "1".into(),
+            contender: contender.into(),
+            metric: "gini".into(),
+            value,
+        };
+        let mut values = Values::default();
+        values.add(row("ig", 0.25));
+        values.add(row("complete", 0.75));
+        let page = "A\n<!-- generated: photos -->\n\n| old |\n\nB\n<!-- generated: cifar -->\n\n| kept |\n\nC\n";
+        let text = filled(page, &values).unwrap();
+        assert!(text.contains("| ig |") && text.contains(" 0.75 ") && !text.contains("old"));
+        assert!(text.contains("\n\nB\n") && text.contains("\n\n| kept |\n\nC\n"));
+        assert!(filled("<!-- generated: nothing -->\n", &values).is_err());
+    }
 }

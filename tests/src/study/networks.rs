@@ -87,3 +87,14 @@ pub fn mobilenet(folder: &Path) -> Result<Classifier> {
     };
     Ok(Classifier::load(&options, &Silent)?)
 }
+
+/// ResNet-20 of the folder of real data, trained on CIFAR-10.
+pub fn resnet20(folder: &Path) -> Result<Classifier> {
+    let options = LoadOptions {
+        model: Some("resnet20".into()),
+        weights: Some(folder.join("resnet20_cifar10.safetensors")),
+        labels: Some(folder.join("labels_cifar10.json")),
+        ..LoadOptions::default()
+    };
+    Ok(Classifier::load(&options, &Silent)?)
+}

@@ -45,6 +45,45 @@ pub fn photos(folder: &Path) -> Result<Vec<Photo>> {
     Ok(names.into_iter().map(photo).collect())
 }
 
+impl Photo {
+    /// The class of CIFAR-10 that its WordNet id, which the name begins with, is a kind of.
+    pub fn cifar_class(&self) -> Option<&'static str> {
+        let id = self.name.split('_').next()?;
+        let is_one = |(_, ids): &&(_, &[(&str, &str)])| {
+            ids.iter().any(|&(first, last)| (first..=last).contains(&id))
+        };
+        CIFAR.iter().find(is_one).map(|&(class, _)| class)
+    }
+}
+
+/// Ranges of WordNet ids, of which ImageNet has these classes alone; it has no deer.
+#[rustfmt::skip]
+const CIFAR: [(&str, &[(&str, &str)]); 9] = [
+    ("airplane", &[("n02690373", "n02690373"), ("n04552348", "n04552348")]),
+    ("automobile", &[
+        ("n02814533", "n02814533"), ("n02930766", "n02930766"), ("n03100240", "n03100240"),
+        ("n03594945", "n03594945"), ("n03670208", "n03670208"), ("n03770679", "n03770679"),
+        ("n04285008", "n04285008"),
+    ]),
+    ("bird", &[
+        ("n01514668", "n01622779"), ("n01795545", "n01855672"), ("n02002556", "n02058221"),
+    ]),
+    ("cat", &[("n02123045", "n02124075")]),
+    ("dog", &[("n02085620", "n02113978")]),
+    ("frog", &[("n01641577", "n01644900")]),
+    ("horse", &[("n02389026", "n02389026")]),
+    ("ship", &[
+        ("n03095699", "n03095699"), ("n03344393", "n03344393"), ("n03447447", "n03447447"),
+        ("n03662601", "n03662601"), ("n03673027", "n03673027"), ("n03947888", "n03947888"),
+        ("n04147183", "n04147183"), ("n04273569", "n04273569"), ("n04483307", "n04483307"),
+        ("n04612504", "n04612504"),
+    ]),
+    ("truck", &[
+        ("n03345487", "n03345487"), ("n03417042", "n03417042"), ("n03796401", "n03796401"),
+        ("n03930630", "n03930630"), ("n04461696", "n04461696"), ("n04467665", "n04467665"),
+    ]),
+];
+
 /// Fewer points than published, to measure many maps: so many percentages of ROAD, so many steps of
 /// insertion and deletion.
 fn coarse(percentages: u32, curve_steps: usize, seed: u64) -> MetricSettings {
@@ -99,9 +138,8 @@ fn faithfulness(
     let report = measure(of, map, settings, &Silent)?;
     let road = report.road.as_ref().context("ROAD was asked for")?;
     let aopc = |aopc: Aopc| (aopc.name(), aopc.of(road));
-    let area = |curve: &Option<ProbabilityCurve>| {
-        curve.as_ref().map_or(f64::NAN, ProbabilityCurve::auc)
-    };
+    let area =
+        |curve: &Option<ProbabilityCurve>| curve.as_ref().map_or(f64::NAN, ProbabilityCurve::auc);
     Ok(vec![
         ("gini", report.gini.unwrap_or(f64::NAN)),
         aopc(Aopc::OneMinusAccuracy),
@@ -111,4 +149,20 @@ fn faithfulness(
         ("insertion", area(&report.insertion)),
         ("deletion", area(&report.deletion)),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn photos_have_their_cifar_class() {
+        let class = |name: &str| Photo { name: name.into(), file: PathBuf::new() }.cifar_class();
+        assert_eq!(class("n02085936_Maltese_dog.JPEG"), Some("dog"));
+        assert_eq!(class("n02115913_dhole.JPEG"), None);
+        assert_eq!(class("n02009912_American_egret.JPEG"), Some("bird"));
+        assert_eq!(class("n01632458_spotted_salamander.JPEG"), None);
+        assert_eq!(class("n04467665_trailer_truck.JPEG"), Some("truck"));
+        assert_eq!(class("n03673027_liner.JPEG"), Some("ship"));
+    }
 }

@@ -102,11 +102,7 @@ pub fn variants() -> Vec<Variant> {
             judges: &[Segment(Start::Zero), MeanAbsIg],
             ..of("segments by IDG-Vis and mean absolute IG")
         },
-        Variant {
-            start: Start::Blur,
-            judges: &[Segment(Start::Blur)],
-            ..of("baseline blur")
-        },
+        Variant { start: Start::Blur, judges: &[Segment(Start::Blur)], ..of("baseline blur") },
         Variant {
             judges: &[Segment(Start::Zero), Segment(Start::Blur)],
             ..of("segments by IDG-Vis from zero and from blur")
@@ -200,7 +196,10 @@ impl<'a> Tried<'a> {
         let key = |pixel: usize| if front[pixel] { inside[pixel] } else { rest[pixel] };
         let mut order: Vec<usize> = (0..front.len()).collect();
         order.sort_by(|&a, &b| {
-            front[b].cmp(&front[a]).then(rank(a).total_cmp(&rank(b))).then(key(b).total_cmp(&key(a)))
+            front[b]
+                .cmp(&front[a])
+                .then(rank(a).total_cmp(&rank(b)))
+                .then(key(b).total_cmp(&key(a)))
         });
         Ok(order)
     }
@@ -324,4 +323,38 @@ fn front(explanation: &Explanation, strength: &[f64]) -> Result<Vec<bool>> {
         inside.iter().take(of_set.len()).for_each(|&pixel| front[pixel] = true);
     }
     Ok(front)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::study::truth_networks;
+    use hsets_pipeline::{Subject, normalisation, segmentation::QuickShift};
+
+    #[test]
+    fn the_first_variant_is_the_preset_and_the_others_are_not() {
+        let network = &truth_networks().unwrap()[0];
+        let classifier = network.load().unwrap();
+        let scene = network.task.draw(3, 0, classifier.shape().width).unwrap();
+        let prepared = classifier.preprocessing().prepare(&scene.photo).unwrap();
+        let normalisation = normalisation(classifier.preprocessing());
+        let (image, photo) = (&prepared.image, &prepared.photo);
+        let subject = Subject { image, photo, normalisation: &normalisation };
+        let segmenter = QuickShift::photo_of(64);
+        let explainer = Explainer::new(classifier.field(), &subject, &segmenter, &Silent).unwrap();
+        let tried = Tried::new(explainer, &normalisation);
+        let pixels = |map: &SaliencyMap| map.per_pixel(ChannelReduction::AbsSum);
+        let preset = pixels(&tried.explain(Settings::complete()).unwrap().map);
+        // The preset has some ties, the variants have none.
+        let like_the_preset = |variant: &Variant| {
+            let values = pixels(&tried.map(variant).unwrap().map);
+            let mut order: Vec<usize> = (0..values.len()).collect();
+            order.sort_by(|&a, &b| values[b].total_cmp(&values[a]));
+            order.is_sorted_by(|&a, &b| preset[a] >= preset[b])
+        };
+        let of_these_segments = variants().into_iter().filter(|variant| variant.finer == 1);
+        let alike: Vec<&str> =
+            of_these_segments.filter(like_the_preset).map(|variant| variant.name).collect();
+        assert_eq!(alike, [PRESET]);
+    }
 }

@@ -1,0 +1,50 @@
+//! The numbers of sheets, gathered.
+
+use std::collections::BTreeMap;
+
+use hsets_tests::study::{Interval, Row, bootstrap, difference};
+
+/// Values by subject, contender and metric, each by (network, picture).
+#[derive(Default)]
+pub(crate) struct Values(BTreeMap<[String; 3], BTreeMap<(String, String), f64>>);
+
+impl Values {
+    /// NaN stands for what a method does not have, and is left out.
+    pub(crate) fn add(&mut self, row: Row) {
+        let Row { subject, network, picture, contender, metric, value } = row;
+        if !value.is_nan() {
+            let of = self.0.entry([subject, contender, metric]).or_default();
+            of.insert((network, picture), value);
+        }
+    }
+
+    pub(crate) fn has(&self, subject: &str) -> bool {
+        self.0.keys().any(|[other, ..]| other == subject)
+    }
+
+    fn of(
+        &self,
+        [subject, contender, metric]: [&str; 3],
+    ) -> Option<&BTreeMap<(String, String), f64>> {
+        self.0.get(&[subject, contender, metric].map(str::to_owned))
+    }
+
+    pub(crate) fn mean(&self, subject: &str, contender: &str, metric: &str) -> Option<Interval> {
+        let values = self.of([subject, contender, metric])?;
+        Some(bootstrap(&values.values().copied().collect::<Vec<_>>()))
+    }
+
+    /// `first` minus `second` on the pictures that both have.
+    pub(crate) fn difference(
+        &self,
+        subject: &str,
+        [first, second]: [&str; 2],
+        metric: &str,
+    ) -> Option<Interval> {
+        let ours = self.of([subject, first, metric])?;
+        let theirs = self.of([subject, second, metric])?;
+        let pair = |(picture, &a): (_, &f64)| Some((a, *theirs.get(picture)?));
+        let pairs: Vec<(f64, f64)> = ours.iter().filter_map(pair).collect();
+        (!pairs.is_empty()).then(|| difference(&pairs))
+    }
+}
