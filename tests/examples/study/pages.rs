@@ -7,9 +7,12 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use hsets_report::plot::{Axis, Bar, BarPlot, Plot};
-use hsets_tests::study::{Interval, Sheet};
+use hsets_tests::study::Sheet;
 
-use crate::{tables::tables, values::Values};
+use crate::{
+    tables::tables,
+    values::{Interval, Values},
+};
 
 const PAGES: [&str; 2] = ["complete.md", "ground-truth.md"];
 

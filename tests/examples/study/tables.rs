@@ -1,8 +1,8 @@
 //! The tables of the documentation.
 
-use hsets_tests::study::{Contender, Interval, PRESET, of_photos, of_truth, variants};
+use hsets_tests::study::{Contender, PRESET, of_photos, of_truth, variants};
 
-use crate::values::Values;
+use crate::values::{Interval, Values};
 
 /// A table: contenders in rows, a metric of a subject in each column.
 pub(crate) struct Shown {

@@ -2,7 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use hsets_tests::study::{Interval, Row, bootstrap, difference};
+use hsets_pipeline::metrics::{Bootstrap, Summary};
+use hsets_tests::study::Row;
+
+/// A mean and its 95 % interval over pictures; NaN for the ends of a single one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Interval {
+    pub(crate) mean: f64,
+    pub(crate) low: f64,
+    pub(crate) high: f64,
+}
+
+impl Interval {
+    fn of(values: &[f64]) -> Self {
+        let (low, high) = Bootstrap::STANDARD.interval(values);
+        Self { mean: Summary::of(values).mean, low, high }
+    }
+}
 
 /// Values by subject, contender and metric, each by (network, picture).
 #[derive(Default)]
@@ -31,7 +47,7 @@ impl Values {
 
     pub(crate) fn mean(&self, subject: &str, contender: &str, metric: &str) -> Option<Interval> {
         let values = self.of([subject, contender, metric])?;
-        Some(bootstrap(&values.values().copied().collect::<Vec<_>>()))
+        Some(Interval::of(&values.values().copied().collect::<Vec<_>>()))
     }
 
     /// `first` minus `second` on the pictures that both have.
@@ -43,8 +59,8 @@ impl Values {
     ) -> Option<Interval> {
         let ours = self.of([subject, first, metric])?;
         let theirs = self.of([subject, second, metric])?;
-        let pair = |(picture, &a): (_, &f64)| Some((a, *theirs.get(picture)?));
-        let pairs: Vec<(f64, f64)> = ours.iter().filter_map(pair).collect();
-        (!pairs.is_empty()).then(|| difference(&pairs))
+        let pairs = ours.iter().filter_map(|(picture, a)| Some(a - theirs.get(picture)?));
+        let differences: Vec<f64> = pairs.collect();
+        (!differences.is_empty()).then(|| Interval::of(&differences))
     }
 }
