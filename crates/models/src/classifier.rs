@@ -148,9 +148,13 @@ impl Classifier {
             ..GraphOptions::new(preprocessing.shape(), n_classes)
         };
         let graph = architecture.graph(&graph_options)?;
-        fits(architecture, &graph, &file.weights)
-            .map_err(|problem| Error::Weights(format!("{}: {problem}", path.display())))?;
-        let network = options.device.bind(&graph, &file.weights, options.memory)?;
+        // Binding checks the weights too; only where it fails, what is wrong is found out in full.
+        let bound = options.device.bind(&graph, &file.weights, options.memory);
+        let network = bound.or_else(|error| {
+            let problem = |problem| Error::Weights(format!("{}: {problem}", path.display()));
+            fits(architecture, &graph, &file.weights).map_err(problem)?;
+            Err(error)
+        })?;
         Ok(Self {
             architecture,
             labels: labels(n_classes, stated, options)?,

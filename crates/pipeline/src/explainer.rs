@@ -100,7 +100,7 @@ impl<'a> Explainer<'a> {
         let segment = || segmenter.segment_with(subject.photo, progress);
         let Segmentation { segments, masks } =
             Stopwatch::time(&stopwatch, "segmentation", segment)?;
-        Ok(Self { preparation: stopwatch, masks, ..Self::with_segments(field, subject, segments)? })
+        Ok(Self { masks, ..Self::prepared(field, subject, segments, stopwatch)? })
     }
 
     /// With segments that are already there, of any size.
@@ -108,6 +108,15 @@ impl<'a> Explainer<'a> {
         field: &'a dyn TwiceDifferentiable,
         subject: &Subject<'a>,
         segments: SegmentMap,
+    ) -> Result<Self> {
+        Self::prepared(field, subject, segments, RefCell::default())
+    }
+
+    fn prepared(
+        field: &'a dyn TwiceDifferentiable,
+        subject: &Subject<'a>,
+        segments: SegmentMap,
+        preparation: RefCell<Stopwatch>,
     ) -> Result<Self> {
         let image = subject.image;
         image.expect_shape("image", field.shape())?;
@@ -119,8 +128,8 @@ impl<'a> Explainer<'a> {
             segments: at_size_of(image, segments)?,
             memo: Memo::default(),
             masks: None,
-            logits: logits(field, image)?,
-            preparation: RefCell::default(),
+            logits: logits(field, image, &preparation)?,
+            preparation,
         })
     }
 
@@ -147,7 +156,7 @@ impl<'a> Explainer<'a> {
         settings.check()?;
         let before = self.field.ledger.begin();
         let stopwatch = RefCell::new(self.preparation.take());
-        let start = self.start(settings)?;
+        let start = self.start(settings, &stopwatch)?;
         let target = settings.target.fixed(&self.logits);
         target.check(self.logits.len())?;
         let task = Task {
@@ -187,9 +196,9 @@ impl<'a> Explainer<'a> {
         settings: &Settings,
         progress: &dyn Progress,
     ) -> Result<Arc<PathGradients>> {
-        let start = self.start(settings)?;
-        let target = settings.target.fixed(&self.logits);
         let stopwatch = RefCell::default();
+        let start = self.start(settings, &stopwatch)?;
+        let target = settings.target.fixed(&self.logits);
         let baseline = &start.image;
         let target = &settings.attribution.target(&target);
         let task =
@@ -197,19 +206,24 @@ impl<'a> Explainer<'a> {
         task.path(&settings.attribution.path(), target)
     }
 
-    fn start(&self, settings: &Settings) -> Result<Arc<Start>> {
+    fn start(&self, settings: &Settings, stopwatch: &RefCell<Stopwatch>) -> Result<Arc<Start>> {
         let baseline = settings.baseline.clone();
         self.memo.starts.get(&self.field.ledger, baseline, || {
             let image = settings.baseline.image(self.image, self.normalisation)?;
-            let logits = logits(self.field.field, &image)?;
+            let logits = logits(self.field.field, &image, stopwatch)?;
             Ok(Arc::new(Start { image, logits }))
         })
     }
 }
 
 /// Logits of one image, all finite.
-fn logits(field: &dyn TwiceDifferentiable, image: &Image) -> Result<Vec<f32>> {
-    let logits = field.logits(std::slice::from_ref(image))?.pop().unwrap_or_default();
+fn logits(
+    field: &dyn TwiceDifferentiable,
+    image: &Image,
+    stopwatch: &RefCell<Stopwatch>,
+) -> Result<Vec<f32>> {
+    let forward = || field.logits(std::slice::from_ref(image));
+    let logits = Stopwatch::time(stopwatch, "logits", forward)?.pop().unwrap_or_default();
     if logits.len() != field.n_classes() {
         return Err(Error::shape("logits", field.n_classes(), logits.len()));
     }

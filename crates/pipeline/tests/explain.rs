@@ -3,7 +3,7 @@
 
 use hsets_pipeline::{
     Explanation, Method, Settings, Subject,
-    attribution::{Baseline, Normalisation},
+    attribution::{Baseline, Normalisation, PathClass},
     core::{
         ChannelReduction, Error, Image, Photo, Progress, Segmenter, Shape, Silent, Target,
         analytic::Polynomial,
@@ -78,7 +78,10 @@ fn path_gradients_are_not_shared_where_their_target_differs() {
     let mut settings = Settings::reference();
     settings.detection.seed_ranking = SeedRanking::IntegratedGradients;
     assert_eq!(run(&settings, &GRID).unwrap().cost.alone.n_gradients, 62);
+    // The gradient that ranks seeds is that at the end of a path of the same target.
     settings.detection.seed_ranking = SeedRanking::Gradient;
+    assert_eq!(run(&settings, &GRID).unwrap().cost.alone.n_gradients, 31);
+    settings.attribution.class = PathClass::Fixed;
     assert_eq!(run(&settings, &GRID).unwrap().cost.alone.n_gradients, 32);
 }
 

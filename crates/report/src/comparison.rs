@@ -5,6 +5,7 @@ use hsets_core::{Photo, SaliencyMap, SegmentMap};
 use crate::{
     Result,
     draw::{Canvas, Font, INK, Line, PAPER, RULE, SOFT_INK},
+    figure::counted,
     panel,
 };
 
@@ -61,7 +62,7 @@ impl Comparison<'_> {
             (MARGIN + column * (side + GAP), HEADER + row * step)
         };
         let segments = panel::segments(self.photo, self.segments);
-        let n_segments = format!("{} segments", self.segments.n_segments());
+        let n_segments = counted(self.segments.n_segments(), "segment");
         for (index, (caption, picture)) in
             [("what the network sees", &photo), (n_segments.as_str(), &segments)]
                 .into_iter()

@@ -1,13 +1,13 @@
 //! The picture to show a colleague: photo, segments, sets and heat map side by side, with the
 //! scores of the sets.
 
-use hsets_core::{Photo, SaliencyMap, SegmentMap, Shape};
+use hsets_core::{Photo, SegmentMap, Shape};
 use hsets_pipeline::ScoredSet;
 
 use crate::{
     Result,
     draw::{Canvas, Font, INK, Line, PAPER, RULE, SOFT_INK, heat, set_color},
-    panel,
+    panel::{self, Panels},
 };
 
 const MARGIN: usize = 32;
@@ -31,15 +31,15 @@ pub struct Figure<'a> {
     pub segments: &'a SegmentMap,
     /// Its sets, the best first; without any, segments and sets are left out.
     pub sets: &'a [ScoredSet],
-    /// Its saliency map.
-    pub map: &'a SaliencyMap,
+    /// Its panels.
+    pub panels: &'a Panels,
 }
 
 impl Figure<'_> {
     /// Draws the figure.
     pub fn draw(&self) -> Result<Canvas> {
         let font = Font::embedded()?;
-        let panels = self.panels()?;
+        let panels = self.captioned();
         let (width, height) = self.size(&panels);
         let mut canvas = Canvas::new(width, height, PAPER);
         self.header(&mut canvas, &font);
@@ -58,23 +58,19 @@ impl Figure<'_> {
         Ok(canvas)
     }
 
-    fn panels(&self) -> Result<Vec<(String, Canvas)>> {
-        let mut panels = vec![("what the network sees".to_owned(), panel::photo(self.photo))];
+    fn captioned(&self) -> Vec<(String, &Canvas)> {
+        let Panels { photo, segments, sets, overlay } = self.panels;
+        let mut panels = vec![("what the network sees".to_owned(), photo)];
         if !self.sets.is_empty() {
-            let features: Vec<_> = self.sets.iter().map(|set| &set.features).collect();
-            let n_segments = self.segments.n_segments();
-            panels
-                .push((counted(n_segments, "segment"), panel::segments(self.photo, self.segments)));
-            panels.push((
-                format!("{}, ranked", counted(self.sets.len(), "interaction set")),
-                panel::sets(self.photo, &features)?,
-            ));
+            panels.push((counted(self.segments.n_segments(), "segment"), segments));
+            let n_sets = counted(self.sets.len(), "interaction set");
+            panels.push((format!("{n_sets}, ranked"), sets));
         }
-        panels.push(("saliency".to_owned(), panel::overlay(self.photo, self.map)));
-        Ok(panels)
+        panels.push(("saliency".to_owned(), overlay));
+        panels
     }
 
-    fn size(&self, panels: &[(String, Canvas)]) -> (usize, usize) {
+    fn size(&self, panels: &[(String, &Canvas)]) -> (usize, usize) {
         let row: usize = panels.iter().map(|(_, panel)| panel.width() + GAP).sum();
         let legend = (self.sets.len() * ROW).max(48);
         let height = HEADER + CAPTION + panels[0].1.height() + GAP + legend + MARGIN;
@@ -133,7 +129,7 @@ impl Figure<'_> {
 }
 
 /// "1 set", "2 sets".
-fn counted(n: usize, noun: &str) -> String {
+pub(crate) fn counted(n: usize, noun: &str) -> String {
     format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
 
@@ -154,7 +150,7 @@ fn color_bar(canvas: &mut Canvas, font: &Font, x: usize, y: usize, width: usize)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hsets_core::FeatureSet;
+    use hsets_core::{FeatureSet, SaliencyMap};
     use hsets_pipeline::{Grown, detection::Stop};
 
     #[test]
@@ -171,13 +167,15 @@ mod tests {
             settled: true,
         };
         for sets in [vec![], vec![set(0.0)], vec![set(2.0), set(1.0), set(-0.5)]] {
+            let features: Vec<&FeatureSet> = sets.iter().map(|set| &set.features).collect();
+            let panels = Panels::draw(&photo, &segments, &features, &map).unwrap();
             let figure = Figure {
                 title: "a very long class name ".repeat(20).as_str(),
                 subtitle: "",
                 photo: &photo,
                 segments: &segments,
                 sets: &sets,
-                map: &map,
+                panels: &panels,
             }
             .draw()
             .unwrap();

@@ -14,15 +14,15 @@ use hsets_pipeline::{
 };
 use hsets_report::{
     Figure, Provenance, Record,
-    html::{ImageReport, image_page},
+    html::{ImageReport, IndexEntry, image_page},
     maps,
     output::Folder,
-    panel,
+    panel::Panels,
     record::class,
 };
 use rayon::prelude::*;
 
-use super::index::{self, Entry};
+use super::index;
 use crate::{
     args::{ExplainArgs, General},
     failure::{Failure, for_each_input},
@@ -77,7 +77,7 @@ pub(crate) fn run(args: &ExplainArgs, general: &General) -> Result<(), Failure> 
         },
     );
     if !matches!(outcome, Err(Failure::Error(_))) {
-        index::write(&args.out, network.name(), pages)?;
+        index::write(&args.out, network.name(), &pages)?;
     }
     outcome
 }
@@ -124,36 +124,39 @@ impl Job<'_> {
         prepared: &Prepared,
         input: &str,
         mut folder: Folder,
-    ) -> anyhow::Result<Entry> {
+    ) -> anyhow::Result<IndexEntry> {
         let record = self.record(explanation, input);
         let (title, subtitle) = self.headline(explanation);
+        let photo = &prepared.photo;
+        let sets: Vec<_> = explanation.sets.iter().map(|set| &set.features).collect();
+        let page = ImageReport::new(&title, photo, &[(explanation, &record)])?;
+        let (page, panels) = rayon::join(
+            || image_page(&page),
+            || Panels::draw(photo, &explanation.segments, &sets, &explanation.map),
+        );
+        let (page, panels) = (page?, panels?);
         let figure = Figure {
             title: &title,
             subtitle: &subtitle,
-            photo: &prepared.photo,
+            photo,
             segments: &explanation.segments,
             sets: &explanation.sets,
-            map: &explanation.map,
+            panels: &panels,
         };
-        let sets: Vec<_> = explanation.sets.iter().map(|set| &set.features).collect();
-        let photo = &prepared.photo;
-        let page = ImageReport::new(&title, photo, &[(explanation, &record)])?;
-        let files: [File<'_>; 7] = [
-            ("explanation.html", &|| Ok(image_page(&page)?.into_bytes())),
+        let files: [File<'_>; 6] = [
             ("figure.png", &|| Ok(figure.draw()?.png()?)),
-            ("overlay.png", &|| Ok(panel::overlay(photo, &explanation.map).png()?)),
-            ("sets.png", &|| Ok(panel::sets(photo, &sets)?.png()?)),
-            ("segments.png", &|| Ok(panel::segments(photo, &explanation.segments).png()?)),
+            ("overlay.png", &|| Ok(panels.overlay.png()?)),
+            ("sets.png", &|| Ok(panels.sets.png()?)),
+            ("segments.png", &|| Ok(panels.segments.png()?)),
             ("maps.safetensors", &|| Ok(maps(explanation).encode()?)),
             ("explanation.json", &|| Ok(record.to_pretty_json()?.into_bytes())),
         ];
         let drawn: anyhow::Result<Vec<_>> =
             files.par_iter().map(|(name, bytes)| Ok((name, bytes()?))).collect();
-        let drawn = drawn?;
-        for (name, bytes) in &drawn {
-            folder.add(name, bytes)?;
+        for (name, bytes) in drawn? {
+            folder.add(name, &bytes)?;
         }
-        let overlay = drawn.into_iter().find(|(name, _)| **name == "overlay.png");
+        folder.add("explanation.html", page.as_bytes())?;
         if progress::is_cancelled() {
             return Err(Error::Cancelled.into());
         }
@@ -163,13 +166,7 @@ impl Job<'_> {
         } else if !self.general.quiet {
             self.summarise(explanation, input, &written);
         }
-        let name = written.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Ok(Entry {
-            folder: name,
-            input: input.to_owned(),
-            target: title.clone(),
-            png: overlay.map_or_else(Vec::new, |(_, png)| png),
-        })
+        index::entry(&written, input, title, &panels.overlay)
     }
 
     fn record(&self, explanation: &Explanation, input: &str) -> Record {
@@ -267,9 +264,15 @@ fn adaptive(explanation: &Explanation, settings: &Settings, preset: &str) -> Vec
 /// What was asked of the network, without what was not.
 pub(super) fn work(work: &Work) -> String {
     let Work { n_forwards, n_gradients, n_linearisations: _, n_rows } = *work;
-    let counts =
-        [(n_forwards, "forward passes"), (n_gradients, "gradients"), (n_rows, "Hessian rows")];
-    let asked = counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}"));
+    let counts = [
+        (n_forwards, "forward pass", "es"),
+        (n_gradients, "gradient", "s"),
+        (n_rows, "Hessian row", "s"),
+    ];
+    let asked = counts.into_iter().filter(|(n, ..)| *n > 0).map(|(n, what, plural)| {
+        let ending = if n == 1 { "" } else { plural };
+        format!("{n} {what}{ending}")
+    });
     let asked: Vec<String> = asked.collect();
     if asked.is_empty() { "nothing asked of the network".into() } else { asked.join(" and ") }
 }
@@ -290,6 +293,15 @@ pub(super) fn folders(out: &Path, inputs: &[PathBuf]) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_of_a_kind_is_singular() {
+        let asked = Work { n_forwards: 1, n_gradients: 1, n_rows: 1, ..Work::default() };
+        assert_eq!(work(&asked), "1 forward pass and 1 gradient and 1 Hessian row");
+        let asked = Work { n_forwards: 2, n_gradients: 32, ..Work::default() };
+        assert_eq!(work(&asked), "2 forward passes and 32 gradients");
+        assert_eq!(work(&Work::default()), "nothing asked of the network");
+    }
 
     #[test]
     fn inputs_of_one_name_get_folders_of_their_own() {

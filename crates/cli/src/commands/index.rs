@@ -3,50 +3,32 @@
 use std::path::Path;
 
 use hsets_report::{
-    document::{Blocks, Document, Figure, Text},
+    draw::Canvas,
+    html::{IndexEntry, index_page},
     output::write_file,
 };
 
-/// What is to be seen of an input.
-pub(super) struct Entry {
-    /// Name of its folder, beside the index.
-    pub(super) folder: String,
-    /// As the user named it.
-    pub(super) input: String,
-    /// What was explained.
-    pub(super) target: String,
-    /// Photo with its map.
-    pub(super) png: Vec<u8>,
+/// What is to be seen of an input: `folder` is the name of its own, beside the index, `picture` the
+/// photo with its map.
+pub(super) fn entry(
+    folder: &Path,
+    input: &str,
+    target: String,
+    picture: &Canvas,
+) -> anyhow::Result<IndexEntry> {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let address = format!("{}/explanation.html", encoded(&name));
+    Ok(IndexEntry::new(address, input.to_owned(), target, picture)?)
 }
 
 /// Writes the index into `out`; a single input needs none.
-pub(super) fn write(out: &Path, model: &str, entries: Vec<Entry>) -> anyhow::Result<()> {
+pub(super) fn write(out: &Path, model: &str, entries: &[IndexEntry]) -> anyhow::Result<()> {
     if entries.len() < 2 {
         return Ok(());
     }
     let subtitle = format!("{} inputs, {model}", entries.len());
-    let pages = |row: Blocks| {
-        entries
-            .into_iter()
-            .enumerate()
-            .fold(row, |row, (index, entry)| row.figure(figure(index, entry)))
-    };
-    let document = Document::new("Explanations")
-        .subtitle(subtitle)
-        .section("Pages", |blocks| blocks.row(pages));
-    Ok(write_file(&out.join("index.html"), document.html()?.as_bytes())?)
-}
-
-fn figure(index: usize, entry: Entry) -> Figure {
-    let Entry { folder, input, target, png } = entry;
-    let link = format!("{}/explanation.html", encoded(&folder));
-    Figure {
-        name: format!("input-{}", index + 1),
-        png,
-        alt: format!("{input} with its saliency map: open the page of {target}"),
-        caption: Text::default().link(input, link.clone()).plain(format!(": {target}")),
-        link,
-    }
+    let page = index_page("Explanations", &subtitle, entries);
+    Ok(write_file(&out.join("index.html"), page.as_bytes())?)
 }
 
 /// A name as part of an address.

@@ -63,8 +63,8 @@ struct Content {
 
 impl Content {
     fn add(&mut self, file: &Path, bytes: &[u8]) -> Result<()> {
-        self.hash.update(bytes);
-        let (tensors, strings) = parse(bytes).map_err(|problem| Error::file(file, problem))?;
+        let (parsed, ()) = rayon::join(|| parse(bytes), || self.hash.update(bytes));
+        let (tensors, strings) = parsed.map_err(|problem| Error::file(file, problem))?;
         self.tensors.extend(tensors);
         self.metadata.extend(strings);
         Ok(())

@@ -89,7 +89,7 @@ pub(super) fn find(task: &Task<'_, '_>) -> Result<Found> {
     let (settings, attribution) = (&task.settings.detection, &task.settings.attribution);
     let path_target = attribution.target(task.target);
     let path = task.path(&attribution.path(), &path_target)?;
-    let ranking = rank_seeds(task, &path, path_target == *task.target)?;
+    let ranking = rank_seeds(task, &path, &path_target)?;
     let curvature = task.curvature(&settings.target(task.target), settings.smoothing)?;
     let key = DetectionKey {
         settings: settings.clone(),
@@ -106,15 +106,15 @@ pub(super) fn find(task: &Task<'_, '_>) -> Result<Found> {
     Ok(Found { path, detection })
 }
 
-/// The map that ranks seeds. Integrated Gradients of the fixed target come from `path` where that is
-/// what it holds.
+/// The map that ranks seeds. It comes from `path`, whose target is `path_target`, where that holds
+/// what is asked for: Integrated Gradients of the target, or the gradient at the end of the path.
 fn rank_seeds(
     task: &Task<'_, '_>,
     path: &PathGradients,
-    path_is_of_target: bool,
+    path_target: &Target,
 ) -> Result<SaliencyMap> {
     match task.settings.detection.seed_ranking {
-        SeedRanking::IntegratedGradients if path_is_of_target => {
+        SeedRanking::IntegratedGradients if path_target == task.target => {
             task.time("seeds", || Ok(integrated_gradients(path)?.map))
         }
         SeedRanking::IntegratedGradients => {
@@ -123,8 +123,11 @@ fn rank_seeds(
             task.time("seeds", || Ok(integrated_gradients(&path)?.map))
         }
         SeedRanking::Gradient => {
-            let gradient = task.gradient(&Target::Top)?;
-            task.time("seeds", || Ok(gradient.as_ref().clone()))
+            let known = path.image_gradient().filter(|_| *path_target == Target::Top);
+            match known {
+                Some(gradient) => SaliencyMap::new(path.shape(), gradient.to_vec()),
+                None => Ok(task.gradient(&Target::Top)?.as_ref().clone()),
+            }
         }
     }
 }

@@ -125,10 +125,6 @@ fn plot(block: &PlotBlock) -> Result<String> {
 fn figure(figure: &Figure) -> String {
     let id = slug(&figure.name);
     let picture = format!("<img src=\"{}\" alt=\"{}\">", png_uri(&figure.png), escape(&figure.alt));
-    let picture = match figure.link.as_str() {
-        "" => picture,
-        link => format!("<a href=\"{}\">{picture}</a>", escape(link)),
-    };
     let caption = figure.caption.html();
     format!("<figure id=\"{id}\">{picture}<figcaption>{caption}</figcaption></figure>")
 }

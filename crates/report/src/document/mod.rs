@@ -109,8 +109,6 @@ pub struct Figure {
     pub alt: String,
     /// What to see in it.
     pub caption: Text,
-    /// Where a click leads; may be empty.
-    pub link: String,
 }
 
 impl Document {

@@ -71,10 +71,14 @@ impl Canvas {
 
     /// Fills a rectangle.
     pub fn rectangle(&mut self, x: i64, y: i64, width: i64, height: i64, color: Rgb) {
-        for row in y..y + height {
-            for column in x..x + width {
-                self.blend(row, column, color, 1.0);
-            }
+        let within = |from: i64, length: i64, side: usize| {
+            let clip = |at: i64| at.clamp(0, side as i64) as usize;
+            clip(from)..clip(from + length).max(clip(from))
+        };
+        let columns = within(x, width, self.width);
+        for row in within(y, height, self.height) {
+            let start = row * self.width;
+            self.pixels[start + columns.start..start + columns.end].fill(color);
         }
     }
 
@@ -92,12 +96,37 @@ impl Canvas {
 
     /// Copies `picture` with its top left corner at (x, y).
     pub fn paste(&mut self, x: usize, y: usize, picture: &Self) {
-        for row in 0..picture.height {
-            for column in 0..picture.width {
-                let color = picture.get(row, column);
-                self.blend((y + row) as i64, (x + column) as i64, color, 1.0);
-            }
+        let n_columns = picture.width.min(self.width.saturating_sub(x));
+        for row in 0..picture.height.min(self.height.saturating_sub(y)) {
+            let (from, to) = (row * picture.width, (y + row) * self.width + x);
+            let source = &picture.pixels[from..from + n_columns];
+            self.pixels[to..to + n_columns].copy_from_slice(source);
         }
+    }
+
+    /// Every pixel changed alike.
+    #[must_use]
+    pub fn map(&self, color: impl Fn(Rgb) -> Rgb) -> Self {
+        Self { pixels: self.pixels.iter().map(|&pixel| color(pixel)).collect(), ..*self }
+    }
+
+    /// The smallest picture by a whole factor whose longer side is not below `side`: each pixel the
+    /// mean of those it stands for.
+    #[must_use]
+    pub fn shrunk(&self, side: usize) -> Self {
+        let factor = (self.width.max(self.height) / side.max(1)).max(1);
+        let factor = factor.min(self.width).min(self.height);
+        let mean = |y: usize, x: usize| {
+            let mut sum = [0u32; 3];
+            for row in y * factor..(y + 1) * factor {
+                for pixel in &self.pixels[row * self.width..][x * factor..(x + 1) * factor] {
+                    sum.iter_mut().zip(pixel).for_each(|(sum, v)| *sum += u32::from(*v));
+                }
+            }
+            let area = (factor * factor) as u32;
+            sum.map(|sum| ((sum + area / 2) / area) as u8)
+        };
+        Self::from_fn(self.width / factor, self.height / factor, mean)
     }
 }
 
@@ -123,7 +152,18 @@ impl Zoom {
         if !self.is_smooth(photo.width(), photo.height()) {
             return Canvas::from_fn(width, height, |y, x| photo.pixel(y / self.0, x / self.0));
         }
-        Canvas::from_fn(width, height, |y, x| bilinear(photo, self.source(y), self.source(x)))
+        let columns = self.between(photo.width());
+        let across = |y: usize| {
+            columns.iter().map(move |&(left, right, share)| {
+                mix(photo.pixel(y, left), photo.pixel(y, right), share)
+            })
+        };
+        let wide: Vec<Rgb> = (0..photo.height()).flat_map(across).collect();
+        let rows: Vec<&[Rgb]> = wide.chunks_exact(width).collect();
+        let down = self.between(photo.height()).into_iter().flat_map(|(above, below, share)| {
+            rows[above].iter().zip(rows[below]).map(move |(a, b)| mix(*a, *b, share))
+        });
+        Canvas { width, height, pixels: down.collect() }
     }
 
     /// Whether a picture of this size is enlarged smoothly.
@@ -131,19 +171,17 @@ impl Zoom {
         width.max(height) > 128
     }
 
-    /// Where the centre of an enlarged pixel lies among the centres of the small picture's.
-    pub fn source(self, at: usize) -> f32 {
-        (at as f32 + 0.5) / self.0 as f32 - 0.5
+    /// For every enlarged pixel the two of `len` small ones between whose centres its own lies, and
+    /// how far it is from the first to the second.
+    pub(crate) fn between(self, len: usize) -> Vec<(usize, usize, f32)> {
+        let last = len - 1;
+        let place = |at: usize| {
+            let source = ((at as f32 + 0.5) / self.0 as f32 - 0.5).clamp(0.0, last as f32);
+            let first = source as usize;
+            (first, (first + 1).min(last), source.fract())
+        };
+        (0..len * self.0).map(place).collect()
     }
-}
-
-fn bilinear(photo: &Photo, y: f32, x: f32) -> Rgb {
-    let (y, x) =
-        (y.clamp(0.0, (photo.height() - 1) as f32), x.clamp(0.0, (photo.width() - 1) as f32));
-    let (top, left) = (y as usize, x as usize);
-    let (bottom, right) = ((top + 1).min(photo.height() - 1), (left + 1).min(photo.width() - 1));
-    let row = |row: usize| mix(photo.pixel(row, left), photo.pixel(row, right), x.fract());
-    mix(row(top), row(bottom), y.fract())
 }
 
 #[cfg(test)]
@@ -168,9 +206,36 @@ mod tests {
     }
 
     #[test]
+    fn photos_grow_smoothly() {
+        let rgb = (0..200).flat_map(|x| [x, 200 - x, 7]).collect();
+        let canvas = Zoom::to_side(200, 1, 400).photo(&Photo::new(200, 1, rgb).unwrap());
+        // Centres of enlarged pixels lie a quarter of a pixel beside those of the small ones.
+        let around = [0, 1, 2, 3, 398, 399].map(|x| canvas.get(1, x));
+        let rounded =
+            [[0, 200, 7], [0, 200, 7], [1, 199, 7], [1, 199, 7], [199, 1, 7], [199, 1, 7]];
+        assert_eq!(around, rounded);
+    }
+
+    #[test]
     fn drawing_outside_is_clipped() {
         let mut canvas = Canvas::new(2, 2, [0; 3]);
         canvas.rectangle(-5, -5, 6, 6, [9; 3]);
+        canvas.rectangle(3, 0, 2, 2, [9; 3]);
+        canvas.rectangle(1, 1, -1, 1, [9; 3]);
         assert_eq!(canvas.bytes(), [9, 9, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        canvas.paste(1, 1, &Canvas::new(5, 5, [7; 3]));
+        assert_eq!(canvas.bytes(), [9, 9, 9, 0, 0, 0, 0, 0, 0, 7, 7, 7]);
+        canvas.paste(2, 2, &Canvas::new(5, 5, [5; 3]));
+        assert_eq!(canvas.get(1, 1), [7; 3]);
+    }
+
+    #[test]
+    fn thumbnails_are_means() {
+        let canvas = Canvas::from_fn(5, 4, |y, x| [(10 * y + x) as u8, 0, 255]);
+        let small = canvas.shrunk(2);
+        assert_eq!((small.width(), small.height()), (2, 2));
+        assert_eq!(small.get(0, 1), [8, 0, 255]); // (2 + 3 + 12 + 13) / 4 = 7.5
+        assert_eq!(canvas.shrunk(5), canvas);
+        assert_eq!(canvas.shrunk(100), canvas);
     }
 }

@@ -6,6 +6,7 @@
 
 mod explorer;
 mod image_page;
+mod index_page;
 mod of_metrics;
 mod of_record;
 mod picture;
@@ -13,6 +14,7 @@ mod trace;
 mod verdict;
 
 pub use image_page::{Curve, ImageReport, Measure, MethodReport, SetReport, image_page};
+pub use index_page::{IndexEntry, index_page};
 
 use crate::draw::Palette;
 

@@ -12,8 +12,12 @@ pub use segments::segments;
 pub use sets::sets;
 pub(crate) use sets::{BADGE, DENSE, badge, layout, pale};
 
-use crate::draw::{Canvas, Zoom};
-use hsets_core::Photo;
+use hsets_core::{FeatureSet, Photo, SaliencyMap, SegmentMap};
+
+use crate::{
+    Result,
+    draw::{Canvas, Zoom},
+};
 
 /// Length in pixels to which the longer side of every panel is brought.
 pub const SIDE: usize = 448;
@@ -26,4 +30,39 @@ pub fn zoom(photo: &Photo) -> Zoom {
 /// The photo as the network sees it, enlarged.
 pub fn photo(photo: &Photo) -> Canvas {
     zoom(photo).photo(photo)
+}
+
+/// All panels of an explanation, each drawn once: for files of their own and for the figure.
+#[derive(Debug, Clone)]
+pub struct Panels {
+    /// [`photo`]
+    pub photo: Canvas,
+    /// [`segments`]
+    pub segments: Canvas,
+    /// [`sets`]
+    pub sets: Canvas,
+    /// [`overlay`]
+    pub overlay: Canvas,
+}
+
+impl Panels {
+    /// Draws them, at the same time where there are threads.
+    pub fn draw(
+        photo: &Photo,
+        segments: &SegmentMap,
+        sets: &[&FeatureSet],
+        map: &SaliencyMap,
+    ) -> Result<Self> {
+        let zoom = zoom(photo);
+        let enlarged = zoom.photo(photo);
+        let pale = enlarged.map(pale);
+        let (sets, (segments, overlay)) = rayon::join(
+            || sets::sets_on(pale.clone(), photo, sets),
+            || {
+                let segments = segments::segments_on(enlarged.clone(), zoom, segments);
+                (segments, overlay::overlay_on(pale.clone(), zoom, map))
+            },
+        );
+        Ok(Self { photo: enlarged, segments, sets: sets?, overlay })
+    }
 }

@@ -3,7 +3,7 @@
 use hsets_core::{ChannelReduction, Photo, SaliencyMap};
 
 use super::{pale, plane::Plane, zoom};
-use crate::draw::{Canvas, heat, mix};
+use crate::draw::{Canvas, Zoom, heat};
 
 /// Below this share of pixels a map is thin, and its pixels are dilated to be seen.
 const THIN: f32 = 0.25;
@@ -12,12 +12,17 @@ const THIN: f32 = 0.25;
 /// hottest. Where the map is zero, the photo shows.
 pub fn overlay(photo: &Photo, map: &SaliencyMap) -> Canvas {
     let zoom = zoom(photo);
-    let heat_map = normalised(map).enlarged(zoom);
-    let photo = zoom.photo(photo);
-    Canvas::from_fn(photo.width(), photo.height(), |y, x| {
-        let value = heat_map.at(y, x);
-        mix(pale(photo.get(y, x)), heat(value), heat_opacity(value))
-    })
+    overlay_on(zoom.photo(photo).map(pale), zoom, map)
+}
+
+/// [`overlay`] on the enlarged, greyed photo.
+pub(super) fn overlay_on(mut canvas: Canvas, zoom: Zoom, map: &SaliencyMap) -> Canvas {
+    let plane = normalised(map).enlarged(zoom);
+    for (at, &value) in plane.values.iter().enumerate().filter(|(_, value)| **value > 0.0) {
+        let (y, x) = ((at / plane.width) as i64, (at % plane.width) as i64);
+        canvas.blend(y, x, heat(value), heat_opacity(value));
+    }
+    canvas
 }
 
 /// How much of the photo heat covers.

@@ -51,75 +51,93 @@ impl Plane {
         above.get(at.min(above.len().saturating_sub(1))).copied().unwrap_or(0.0)
     }
 
-    /// The largest value within a disc.
+    /// The largest value within a disc; values are not negative.
     pub(crate) fn dilated(&self, radius: usize) -> Self {
         let reach = radius as i64;
         let offsets: Vec<(i64, i64)> = (-reach..=reach)
             .flat_map(|dy| (-reach..=reach).map(move |dx| (dy, dx)))
             .filter(|(dy, dx)| dy * dy + dx * dx <= reach * reach)
             .collect();
-        let largest = |y: usize, x: usize| {
-            let near =
-                offsets.iter().filter_map(|(dy, dx)| self.near(y as i64 + dy, x as i64 + dx));
-            near.fold(0.0, f32::max)
-        };
-        let pixels = (0..self.height).flat_map(|y| (0..self.width).map(move |x| (y, x)));
-        Self::new(self.width, self.height, pixels.map(|(y, x)| largest(y, x)).collect())
-    }
-
-    fn near(&self, y: i64, x: i64) -> Option<f32> {
-        let inside = (0..self.height as i64).contains(&y) && (0..self.width as i64).contains(&x);
-        inside.then(|| self.at(y as usize, x as usize))
+        let (width, height) = (self.width as i64, self.height as i64);
+        let mut values = vec![0.0f32; self.values.len()];
+        // Maps that are dilated are mostly zero.
+        for (at, &value) in self.values.iter().enumerate().filter(|(_, v)| **v > 0.0) {
+            let (y, x) = ((at / self.width) as i64, (at % self.width) as i64);
+            for (y, x) in offsets.iter().map(|(dy, dx)| (y + dy, x + dx)) {
+                if (0..height).contains(&y) && (0..width).contains(&x) {
+                    let near = &mut values[(y * width + x) as usize];
+                    *near = near.max(value);
+                }
+            }
+        }
+        Self::new(self.width, self.height, values)
     }
 
     /// Gaussian blur; the borders repeat.
     pub(crate) fn blurred(&self, sigma: f32) -> Self {
-        let reach = (3.0 * sigma).ceil() as i64;
-        let weights: Vec<f32> =
-            (-reach..=reach).map(|d| (-0.5 * (d as f32 / sigma).powi(2)).exp()).collect();
+        let reach = (3.0 * sigma).ceil() as usize;
+        let weight = |d: usize| (-0.5 * ((d as f32 - reach as f32) / sigma).powi(2)).exp();
+        let weights: Vec<f32> = (0..=2 * reach).map(weight).collect();
         let total: f32 = weights.iter().sum();
         let weights: Vec<f32> = weights.iter().map(|w| w / total).collect();
-        let clamp = |at: i64, len: usize| at.clamp(0, len as i64 - 1) as usize;
-        let along = |plane: &Self, step_y: i64, step_x: i64| {
-            let mut values = Vec::with_capacity(plane.values.len());
-            for y in 0..plane.height as i64 {
-                for x in 0..plane.width as i64 {
-                    let near = (-reach..=reach).zip(&weights).map(|(d, weight)| {
-                        let (y, x) = (y + d * step_y, x + d * step_x);
-                        weight * plane.at(clamp(y, plane.height), clamp(x, plane.width))
-                    });
-                    values.push(near.sum());
-                }
+        self.blurred_across(&weights).blurred_down(&weights)
+    }
+
+    fn blurred_across(&self, weights: &[f32]) -> Self {
+        let (width, reach) = (self.width, weights.len() / 2);
+        let mut values = vec![0.0; self.values.len()];
+        for (row, out) in self.rows().zip(values.chunks_exact_mut(width)) {
+            let mut padded = vec![row[0]; reach];
+            padded.extend(row);
+            padded.resize(width + 2 * reach, row[width - 1]);
+            for (d, weight) in weights.iter().enumerate() {
+                add_scaled(out, *weight, &padded[d..d + width]);
             }
-            Self::new(plane.width, plane.height, values)
-        };
-        along(&along(self, 0, 1), 1, 0)
+        }
+        Self::new(width, self.height, values)
+    }
+
+    fn blurred_down(&self, weights: &[f32]) -> Self {
+        let (width, reach) = (self.width, weights.len() / 2);
+        let mut values = vec![0.0; self.values.len()];
+        for (y, out) in values.chunks_exact_mut(width).enumerate() {
+            for (d, weight) in weights.iter().enumerate() {
+                let row = (y + d).saturating_sub(reach).min(self.height - 1);
+                add_scaled(out, *weight, &self.values[row * width..(row + 1) * width]);
+            }
+        }
+        Self::new(width, self.height, values)
+    }
+
+    fn rows(&self) -> impl Iterator<Item = &[f32]> {
+        self.values.chunks_exact(self.width)
     }
 
     /// As [`Zoom::photo`] does it: by whole pixels where the picture is small, else bilinear.
     pub(crate) fn enlarged(&self, zoom: Zoom) -> Self {
         let factor = zoom.factor();
         let (width, height) = (self.width * factor, self.height * factor);
-        let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (y, x)));
-        let smooth = zoom.is_smooth(self.width, self.height);
-        let value = |(y, x): (usize, usize)| {
-            if smooth {
-                self.bilinear(zoom.source(y), zoom.source(x))
-            } else {
-                self.at(y / factor, x / factor)
-            }
-        };
-        Self::new(width, height, pixels.map(value).collect())
+        if !zoom.is_smooth(self.width, self.height) {
+            let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (y, x)));
+            let values = pixels.map(|(y, x)| self.at(y / factor, x / factor)).collect();
+            return Self::new(width, height, values);
+        }
+        let mix = |a: f32, b: f32, share: f32| a + share * (b - a);
+        let columns = zoom.between(self.width);
+        let wide = self
+            .rows()
+            .flat_map(|row| columns.iter().map(|&(a, b, share)| mix(row[a], row[b], share)));
+        let wide = Self::new(width, self.height, wide.collect());
+        let rows: Vec<&[f32]> = wide.rows().collect();
+        let values = zoom.between(self.height).into_iter().flat_map(|(above, below, share)| {
+            rows[above].iter().zip(rows[below]).map(move |(a, b)| mix(*a, *b, share))
+        });
+        Self::new(width, height, values.collect())
     }
+}
 
-    pub(crate) fn bilinear(&self, y: f32, x: f32) -> f32 {
-        let (y, x) =
-            (y.clamp(0.0, (self.height - 1) as f32), x.clamp(0.0, (self.width - 1) as f32));
-        let (top, left) = (y as usize, x as usize);
-        let (bottom, right) = ((top + 1).min(self.height - 1), (left + 1).min(self.width - 1));
-        let row = |row| self.at(row, left) + x.fract() * (self.at(row, right) - self.at(row, left));
-        row(top) + y.fract() * (row(bottom) - row(top))
-    }
+fn add_scaled(sum: &mut [f32], scale: f32, values: &[f32]) {
+    sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += scale * value);
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use hsets_core::{Photo, SegmentMap};
 
 use super::zoom;
-use crate::draw::{Canvas, Rgb};
+use crate::draw::{Canvas, Rgb, Zoom};
 
 /// Seen on light and dark photos.
 const BOUNDARY: Rgb = [255, 221, 51];
@@ -11,7 +11,11 @@ const BOUNDARY: Rgb = [255, 221, 51];
 /// The photo with a line, dark on its outer side, along every boundary between segments.
 pub fn segments(photo: &Photo, segments: &SegmentMap) -> Canvas {
     let zoom = zoom(photo);
-    let mut canvas = zoom.photo(photo);
+    segments_on(zoom.photo(photo), zoom, segments)
+}
+
+/// [`segments`] on the enlarged photo.
+pub(super) fn segments_on(mut canvas: Canvas, zoom: Zoom, segments: &SegmentMap) -> Canvas {
     let (width, height) = (canvas.width(), canvas.height());
     let label = |y: usize, x: usize| {
         segments.label(y / zoom.factor() * segments.width() + x / zoom.factor())

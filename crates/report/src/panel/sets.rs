@@ -11,10 +11,12 @@ use crate::{
 /// The photo greyed, every set in its colour: its pixels tinted, a line around where they are
 /// dense, its rank where they are densest. The best set is drawn last and lies on top.
 pub fn sets(photo: &Photo, sets: &[&FeatureSet]) -> Result<Canvas> {
+    sets_on(zoom(photo).photo(photo).map(pale), photo, sets)
+}
+
+/// [`sets`] on the enlarged, greyed photo.
+pub(super) fn sets_on(mut canvas: Canvas, photo: &Photo, sets: &[&FeatureSet]) -> Result<Canvas> {
     let (zoom, font) = (zoom(photo), Font::embedded()?);
-    let mut canvas = zoom.photo(photo);
-    let grey = |y, x| pale(canvas.get(y, x));
-    canvas = Canvas::from_fn(canvas.width(), canvas.height(), grey);
     let layouts = layout(photo, sets);
     for (rank, layout) in layouts.iter().enumerate().rev() {
         tint(&mut canvas, &layout.mask, zoom, set_color(rank));
@@ -99,10 +101,8 @@ fn density(mask: &Plane) -> Plane {
 fn tint(canvas: &mut Canvas, mask: &Plane, zoom: Zoom, color: Rgb) {
     let side = mask.width.max(mask.height);
     let seen = if side > 110 { mask.dilated(side / 220) } else { mask.clone() }.enlarged(zoom);
-    for y in 0..canvas.height() {
-        for x in 0..canvas.width() {
-            canvas.blend(y as i64, x as i64, color, 0.8 * seen.at(y, x));
-        }
+    for (at, &share) in seen.values.iter().enumerate().filter(|(_, share)| **share > 0.0) {
+        canvas.blend((at / seen.width) as i64, (at % seen.width) as i64, color, 0.8 * share);
     }
 }
 
@@ -115,20 +115,20 @@ fn clumps(density: &Plane, zoom: Zoom) -> Vec<bool> {
 
 /// A line in the set's colour, cased in black, around `region`.
 fn outline(canvas: &mut Canvas, region: &[bool], color: Rgb) {
-    let (width, height) = (canvas.width() as i64, canvas.height() as i64);
-    let at =
-        |y: i64, x: i64| region[(y.clamp(0, height - 1) * width + x.clamp(0, width - 1)) as usize];
+    let (width, height) = (canvas.width(), canvas.height());
     for y in 0..height {
         for x in 0..width {
-            let here = at(y, x);
-            let differs = |reach: i64| {
-                let steps = [(reach, 0), (-reach, 0), (0, reach), (0, -reach)];
-                steps.iter().any(|(dy, dx)| at(y + dy, x + dx) != here)
+            let here = region[y * width + x];
+            let differs = |reach: usize| {
+                let rows = [y.saturating_sub(reach), (y + reach).min(height - 1)];
+                let columns = [x.saturating_sub(reach), (x + reach).min(width - 1)];
+                rows.iter().any(|row| region[row * width + x] != here)
+                    || columns.iter().any(|column| region[y * width + column] != here)
             };
-            match (here, differs(1), differs(2)) {
-                (true, true, _) | (true, _, true) => canvas.blend(y, x, color, 1.0),
-                (false, true, _) => canvas.blend(y, x, [0; 3], 0.8),
-                _ => {}
+            if here && (differs(1) || differs(2)) {
+                canvas.blend(y as i64, x as i64, color, 1.0);
+            } else if !here && differs(1) {
+                canvas.blend(y as i64, x as i64, [0; 3], 0.8);
             }
         }
     }
@@ -196,7 +196,7 @@ fn hidden_by_badge(mask: &Plane, (x, y): (f32, f32), zoom: Zoom) -> f32 {
     let under = rows.flat_map(|row| columns.clone().map(move |column| (row, column)));
     let inside = |(row, column): &(usize, usize)| {
         let (dx, dy) = ((*column as f32 + 0.5) * factor - x, (*row as f32 + 0.5) * factor - y);
-        dx.hypot(dy) < reach
+        mask.at(*row, *column) > 0.0 && dx.hypot(dy) < reach
     };
     under.filter(inside).map(|(row, column)| mask.at(row, column)).sum()
 }

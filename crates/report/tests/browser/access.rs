@@ -4,10 +4,11 @@ use hsets_report::html::image_page;
 
 use crate::{driver::Browser, keep, page, sample};
 
-/// Both kinds of pages.
-fn pages() -> [(&'static str, String); 2] {
+/// All kinds of pages.
+fn pages() -> [(&'static str, String); 3] {
     let image = image_page(&sample::Sample::new().report()).unwrap();
-    [("image.html", image), ("run.html", sample::document().html().unwrap())]
+    let run = sample::document().html().unwrap();
+    [("image.html", image), ("run.html", run), ("index.html", sample::index())]
 }
 
 /// Faults of the structure, in words.
@@ -123,7 +124,7 @@ fn narrow_windows_need_no_sideways_scrolling() {
 #[test]
 fn assistive_technology_is_told_everything() {
     let Some(browser) = Browser::start() else { return };
-    let [(name, html), _] = pages();
+    let [(name, html), ..] = pages();
     browser.open(&page(&format!("spoken-{name}"), &html));
     let spoken = browser.spoken();
     let has = |role: &str, part: &str| {

@@ -7,6 +7,7 @@
 mod access;
 mod driver;
 mod explorer;
+mod index;
 mod sample;
 mod tables;
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use hsets_core::{FeatureSet, Photo, SaliencyMap, SegmentMap, Shape};
 use hsets_report::{
     document::{Better, Cell, Column, Document, Estimate, Table},
-    html::{Curve, ImageReport, Measure, MethodReport, SetReport},
+    html::{Curve, ImageReport, IndexEntry, Measure, MethodReport, SetReport, index_page},
+    panel,
     plot::{Axis, Bar, BarPlot, LinePlot, Series},
 };
 
@@ -79,6 +80,22 @@ fn curves() -> LinePlot {
         .iter()
         .enumerate()
         .fold(plot, |plot, (i, name)| plot.series(curve(name, 3.0 - 0.35 * i as f64)))
+}
+
+/// Pictures in the index.
+pub(crate) const N_ENTRIES: usize = 30;
+
+/// An index of pictures that are all alike.
+pub(crate) fn index() -> String {
+    let Sample { photo, maps, .. } = Sample::new();
+    let picture = panel::overlay(&photo, &maps[1]);
+    let entry = |n: usize| {
+        let name = if n == 3 { "a/long/path/".repeat(8) } else { format!("picture-{n}.png") };
+        let address = format!("picture-{n}/explanation.html");
+        IndexEntry::new(address, name, "a \"class\" & its <name>".into(), &picture).unwrap()
+    };
+    let entries: Vec<IndexEntry> = (1..=N_ENTRIES).map(entry).collect();
+    index_page("Explanations", "30 inputs, resnet20", &entries)
 }
 
 /// Middles of the sets of the sample, in pixels of the photo.

@@ -94,6 +94,5 @@ fn figure((example, png): (Example, Vec<u8>)) -> Figure {
         png,
         alt: format!("Photo, segments and saliency maps. {}", example.caption),
         caption: example.caption.into(),
-        link: String::new(),
     }
 }

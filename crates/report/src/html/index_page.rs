@@ -1,0 +1,52 @@
+//! The pages of many pictures, each behind its thumbnail.
+
+use super::{escape, png_uri, shell};
+use crate::{Result, draw::Canvas};
+
+/// Pixels that thumbnails keep of their longer side, at least, where there are as many.
+const THUMBNAIL: usize = 192;
+
+/// A picture with a page of its own.
+#[derive(Debug, Clone)]
+pub struct IndexEntry {
+    /// Address of its page, seen from the index.
+    pub address: String,
+    /// Its name.
+    pub name: String,
+    /// What was explained: the class.
+    pub target: String,
+    thumbnail: Vec<u8>,
+    size: (usize, usize),
+}
+
+impl IndexEntry {
+    /// `picture`, the photo with its map, is kept as a thumbnail.
+    pub fn new(address: String, name: String, target: String, picture: &Canvas) -> Result<Self> {
+        let small = picture.shrunk(THUMBNAIL);
+        let size = (small.width(), small.height());
+        Ok(Self { address, name, target, thumbnail: small.png()?, size })
+    }
+
+    fn html(&self) -> String {
+        let (width, height) = self.size;
+        format!(
+            "<li><a href=\"{}\"><img src=\"{}\" width=\"{width}\" height=\"{height}\" \
+             alt=\"Saliency map\"> <strong>{}</strong> <span class=\"soft\">{}</span></a></li>",
+            escape(&self.address),
+            png_uri(&self.thumbnail),
+            escape(&self.name),
+            escape(&self.target),
+        )
+    }
+}
+
+/// A page of links to the pages of `entries`, in their order.
+pub fn index_page(title: &str, subtitle: &str, entries: &[IndexEntry]) -> String {
+    let (heading, subtitle) = (escape(title), escape(subtitle));
+    let entries: String = entries.iter().map(IndexEntry::html).collect();
+    let body = format!(
+        "<header><h1>{heading}</h1><p class=\"subtitle\">{subtitle}</p></header><main>\
+         <nav aria-label=\"{heading}\"><ol class=\"gallery\">{entries}</ol></nav></main>"
+    );
+    shell(title, &body)
+}
