@@ -57,7 +57,7 @@ pub(crate) fn run(args: &DemoArgs, general: &General) -> Result<(), Failure> {
         Ok(())
     });
     if !matches!(outcome, Err(Failure::Error(_))) {
-        index::write(&args.out, network.name(), &pages)?;
+        index::write(&args.out, network.name(), pages)?;
     }
     outcome
 }

@@ -77,7 +77,7 @@ pub(crate) fn run(args: &ExplainArgs, general: &General) -> Result<(), Failure> 
         },
     );
     if !matches!(outcome, Err(Failure::Error(_))) {
-        index::write(&args.out, network.name(), &pages)?;
+        index::write(&args.out, network.name(), pages)?;
     }
     outcome
 }

@@ -22,13 +22,28 @@ pub(super) fn entry(
 }
 
 /// Writes the index into `out`; a single input needs none.
-pub(super) fn write(out: &Path, model: &str, entries: &[IndexEntry]) -> anyhow::Result<()> {
+pub(super) fn write(out: &Path, model: &str, mut entries: Vec<IndexEntry>) -> anyhow::Result<()> {
     if entries.len() < 2 {
         return Ok(());
     }
     let subtitle = format!("{} inputs, {model}", entries.len());
-    let page = index_page("Explanations", &subtitle, entries);
+    let shared = shared_folder(entries.iter().map(|entry| entry.name.as_str())).len();
+    entries.iter_mut().for_each(|entry| entry.name.replace_range(..shared, ""));
+    let page = index_page("Explanations", &subtitle, &entries);
     Ok(write_file(&out.join("index.html"), page.as_bytes())?)
+}
+
+/// The folder, with the stroke at its end, that all these names begin with; may be empty.
+fn shared_folder<'a>(names: impl Iterator<Item = &'a str>) -> &'a str {
+    let shared = |one: &'a str, other: &str| {
+        let same = one.char_indices().zip(other.chars()).take_while(|((_, a), b)| a == b);
+        let end = same.filter(|((_, c), _)| std::path::is_separator(*c)).last();
+        end.map_or("", |((at, stroke), _)| &one[..at + stroke.len_utf8()])
+    };
+    let folder = |name: &'a str| shared(name, name);
+    let mut names = names;
+    let first = names.next().map_or("", folder);
+    names.fold(first, shared)
 }
 
 /// A name as part of an address.
@@ -45,6 +60,16 @@ fn encoded(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_all_names_begin_with_is_a_folder() {
+        let shared = |names: &[&'static str]| shared_folder(names.iter().copied());
+        assert_eq!(shared(&["a/b/cat.jpg", "a/b/car.jpg"]), "a/b/");
+        assert_eq!(shared(&["a/b/cat.jpg", "a/bc/cat.jpg"]), "a/");
+        assert_eq!(shared(&["cat.jpg", "cat.png"]), "");
+        assert_eq!(shared(&["é/ü.jpg", "é/ö.jpg"]), "é/");
+        assert_eq!(shared(&["/a.jpg", "b.jpg"]), "");
+    }
 
     #[test]
     fn names_become_addresses() {

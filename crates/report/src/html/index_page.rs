@@ -4,7 +4,7 @@ use super::{escape, png_uri, shell};
 use crate::{Result, draw::Canvas};
 
 /// Pixels that thumbnails keep of their longer side, at least, where there are as many.
-const THUMBNAIL: usize = 192;
+const THUMBNAIL: usize = 144;
 
 /// A picture with a page of its own.
 #[derive(Debug, Clone)]

@@ -40,8 +40,8 @@ fn thumbnails_are_small_and_seen() {
     );
     for size in sizes.as_array().unwrap() {
         let [width, height, shown, bytes] = [1, 2, 3, 4].map(|at| size[at].as_u64().unwrap());
-        assert!(size[0] == true && (192..=384).contains(&width.max(height)), "{size}");
-        assert!((96..=384).contains(&shown) && bytes < 100_000, "{size}");
+        assert!(size[0] == true && (144..288).contains(&width.max(height)), "{size}");
+        assert!((96..=384).contains(&shown) && bytes < 60_000, "{size}");
     }
     assert_eq!(sizes.as_array().unwrap().len(), sample::N_ENTRIES);
 }
