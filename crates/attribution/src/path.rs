@@ -69,6 +69,7 @@ pub struct PathGradients {
     mean: Vec<f32>,
     mean_abs: Vec<f32>,
     image_gradient: Option<Vec<f32>>,
+    baseline_logits: Vec<f32>,
     image_logits: Vec<f32>,
     values: [f64; 2],
     refinement: Refinement,
@@ -164,6 +165,11 @@ impl PathGradients {
     /// ∇f(x) \[C·H·W\], where the image is itself a point of the path.
     pub fn image_gradient(&self) -> Option<&[f32]> {
         self.image_gradient.as_deref()
+    }
+
+    /// Logits at the baseline.
+    pub fn baseline_logits(&self) -> &[f32] {
+        &self.baseline_logits
     }
 
     /// Logits at the image.
@@ -303,6 +309,7 @@ impl Sums {
             mean_abs: narrow(&self.mean_abs),
             image_gradient,
             values: [tour.value(&baseline_logits), tour.value(&image_logits)],
+            baseline_logits,
             image_logits,
             refinement,
         })

@@ -1,6 +1,9 @@
 //! One image, explained by any number of methods.
 
-use std::{cell::RefCell, sync::Arc};
+use std::{
+    cell::RefCell,
+    sync::{Arc, OnceLock},
+};
 
 use hsets_attribution::{Normalisation, PathGradients};
 use hsets_core::{
@@ -156,7 +159,7 @@ impl<'a> Explainer<'a> {
         settings.check()?;
         let before = self.field.ledger.begin();
         let stopwatch = RefCell::new(self.preparation.take());
-        let start = self.start(settings, &stopwatch)?;
+        let start = self.start(settings)?;
         let target = settings.target.fixed(&self.logits);
         target.check(self.logits.len())?;
         let task = Task {
@@ -167,7 +170,12 @@ impl<'a> Explainer<'a> {
             progress,
             stopwatch: &stopwatch,
         };
-        let Findings { sets, map, completeness, refinement } = settings.method.run(&task)?;
+        let Findings { sets, map, completeness, refinement, baseline_logits } =
+            settings.method.run(&task)?;
+        let baseline_logits = match baseline_logits {
+            Some(logits) => logits,
+            None => self.baseline_logits(&start, &stopwatch)?,
+        };
         let gini = task.time("metrics", || hsets_metrics::gini(&map, ChannelReduction::AbsSum))?;
         let after = self.field.ledger.tally();
         let reused = after.reused - before.reused;
@@ -175,7 +183,7 @@ impl<'a> Explainer<'a> {
             image: self.image.clone(),
             target,
             logits: self.logits.clone(),
-            baseline_logits: start.logits.clone(),
+            baseline_logits,
             segments: self.segments.clone(),
             masks: self.masks.clone(),
             sets,
@@ -196,9 +204,9 @@ impl<'a> Explainer<'a> {
         settings: &Settings,
         progress: &dyn Progress,
     ) -> Result<Arc<PathGradients>> {
-        let stopwatch = RefCell::default();
-        let start = self.start(settings, &stopwatch)?;
+        let start = self.start(settings)?;
         let target = settings.target.fixed(&self.logits);
+        let stopwatch = RefCell::default();
         let baseline = &start.image;
         let target = &settings.attribution.target(&target);
         let task =
@@ -206,13 +214,20 @@ impl<'a> Explainer<'a> {
         task.path(&settings.attribution.path(), target)
     }
 
-    fn start(&self, settings: &Settings, stopwatch: &RefCell<Stopwatch>) -> Result<Arc<Start>> {
+    fn start(&self, settings: &Settings) -> Result<Arc<Start>> {
         let baseline = settings.baseline.clone();
         self.memo.starts.get(&self.field.ledger, baseline, || {
             let image = settings.baseline.image(self.image, self.normalisation)?;
-            let logits = logits(self.field.field, &image, stopwatch)?;
-            Ok(Arc::new(Start { image, logits }))
+            Ok(Arc::new(Start { image, logits: OnceLock::new() }))
         })
+    }
+
+    fn baseline_logits(&self, start: &Start, time: &RefCell<Stopwatch>) -> Result<Vec<f32>> {
+        if let Some(known) = start.logits.get() {
+            return Ok(known.clone());
+        }
+        let found = logits(self.field.field, &start.image, time)?;
+        Ok(start.logits.get_or_init(|| found).clone())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     cell::RefCell,
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use hsets_attribution::{Baseline, PathGradients, Quadrature, Steps};
@@ -25,7 +25,8 @@ pub(crate) struct Memo<'a> {
 /// Where a path starts.
 pub(crate) struct Start {
     pub(crate) image: Image,
-    pub(crate) logits: Vec<f32>,
+    /// Asked for only where no path tells them.
+    pub(crate) logits: OnceLock<Vec<f32>>,
 }
 
 /// What the gradients along a path depend on.

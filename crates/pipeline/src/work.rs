@@ -10,7 +10,8 @@ use hsets_core::{
     TwiceDifferentiable,
 };
 
-/// What was asked of a network, beside one forward pass at the image and one at each baseline.
+/// What was asked of a network, beside one forward pass at the image and one at each baseline that
+/// no path starts from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Work {
     /// Images of which only the logits were asked for: one forward pass each.

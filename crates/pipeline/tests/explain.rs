@@ -5,7 +5,7 @@ use hsets_pipeline::{
     Explanation, Method, Settings, Subject,
     attribution::{Baseline, Normalisation, PathClass},
     core::{
-        ChannelReduction, Error, Image, Photo, Progress, Segmenter, Shape, Silent, Target,
+        ChannelReduction, Error, Image, Photo, Progress, Scored, Segmenter, Shape, Silent, Target,
         analytic::Polynomial,
     },
     detection::{GivenSeed, HessianSets, SeedRanking},
@@ -83,6 +83,18 @@ fn path_gradients_are_not_shared_where_their_target_differs() {
     assert_eq!(run(&settings, &GRID).unwrap().cost.alone.n_gradients, 31);
     settings.attribution.class = PathClass::Fixed;
     assert_eq!(run(&settings, &GRID).unwrap().cost.alone.n_gradients, 32);
+}
+
+#[test]
+fn the_logits_of_the_baseline_are_told_with_and_without_a_path() {
+    for method in [Method::HSets, Method::Ig, Method::Xrai, Method::SegmentsByArea] {
+        let baseline = Baseline::Image(Image::constant(SHAPE, 0.25));
+        let settings = Settings { method, baseline, ..Settings::paper() };
+        let explanation = run(&settings, &GRID).unwrap();
+        let baseline = Image::constant(SHAPE, 0.25);
+        let expected = field().logits(&[baseline]).unwrap();
+        assert_eq!(explanation.baseline_logits, expected[0], "{method}");
+    }
 }
 
 #[test]

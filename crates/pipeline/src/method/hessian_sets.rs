@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hsets_attribution::{
     PathGradients, PathSettings, SetScore, integrated_gradients, saliency_map, score_sets,
 };
-use hsets_core::{FeatureSet, Result, SaliencyMap, Target};
+use hsets_core::{CompletenessGap, FeatureSet, Result, SaliencyMap, Target};
 use hsets_detection::{Detection, InteractionSet, SeedRanking, detect_at};
 
 use super::{
@@ -51,8 +51,7 @@ fn complete(
     let map = complete_map(task.image(), task.segments(), &ranked, &ig.map)?;
     let with_score = |set: &InteractionSet| scored(set.features(), Some(grown(set)), score(set));
     let sets = ranked.into_iter().map(with_score).collect();
-    let refinement = Some(path.refinement());
-    Ok(Findings { sets, map, completeness: Some(ig.completeness), refinement })
+    Ok(findings(sets, map, path, ig.completeness))
 }
 
 fn scored(features: FeatureSet, grown: Option<Grown>, score: SetScore) -> ScoredSet {
@@ -75,8 +74,23 @@ pub(super) fn score(
         all.map(|((features, grown), score)| scored(features, grown, score)).collect();
     let seed = |set: &ScoredSet| set.grown.map(|grown| grown.seed);
     sets.sort_by(|a, b| b.score.total_cmp(&a.score).then(seed(a).cmp(&seed(b))));
-    let completeness = Some(integrated_gradients(path)?.completeness);
-    Ok(Findings { sets, map, completeness, refinement: Some(path.refinement()) })
+    Ok(findings(sets, map, path, integrated_gradients(path)?.completeness))
+}
+
+/// With what `path` tells besides.
+fn findings(
+    sets: Vec<ScoredSet>,
+    map: SaliencyMap,
+    path: &PathGradients,
+    completeness: CompletenessGap,
+) -> Findings {
+    Findings {
+        sets,
+        map,
+        completeness: Some(completeness),
+        refinement: Some(path.refinement()),
+        baseline_logits: Some(path.baseline_logits().to_vec()),
+    }
 }
 
 /// The path of IDG-Vis and the sets that detection finds.

@@ -9,6 +9,10 @@ use super::{Findings, Task};
 pub(super) fn run(task: &Task<'_, '_>) -> Result<Findings> {
     let path = task.path(&task.settings.ig, task.target)?;
     let IntegratedGradients { map, completeness } = integrated_gradients(&path)?;
-    let refinement = Some(path.refinement());
-    Ok(Findings { sets: Vec::new(), map, completeness: Some(completeness), refinement })
+    Ok(Findings {
+        completeness: Some(completeness),
+        refinement: Some(path.refinement()),
+        baseline_logits: Some(path.baseline_logits().to_vec()),
+        ..map.into()
+    })
 }

@@ -35,12 +35,14 @@ pub(crate) struct Findings {
     pub(crate) completeness: Option<CompletenessGap>,
     /// Of that path.
     pub(crate) refinement: Option<Refinement>,
+    /// Logits of the baseline of the settings, where that path starts there.
+    pub(crate) baseline_logits: Option<Vec<f32>>,
 }
 
 impl From<SaliencyMap> for Findings {
     /// Of a method that has nothing but a map.
     fn from(map: SaliencyMap) -> Self {
-        Self { sets: Vec::new(), map, completeness: None, refinement: None }
+        Self { sets: Vec::new(), map, completeness: None, refinement: None, baseline_logits: None }
     }
 }
 
