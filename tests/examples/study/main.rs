@@ -93,11 +93,11 @@ struct Work {
     /// I/N: of every N pictures only the I-th, from 0.
     #[arg(long, default_value = "0/1", value_parser = shard)]
     shard: (u64, u64),
-    /// Only contenders of these names.
-    #[arg(long, value_delimiter = ',')]
+    /// Only contenders of these names, separated by semicolons.
+    #[arg(long, value_delimiter = ';')]
     only: Vec<String>,
     /// Leave contenders of these names out.
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ';')]
     without: Vec<String>,
 }
 
@@ -152,7 +152,8 @@ fn truth(work: &Work, pictures: u64, tasks: &[Task]) -> Result<()> {
         // Where the patch betrayed the class in training, it is drawn independently now.
         let drawn = if network.task == Task::Decoy { Task::DecoyShuffled } else { network.task };
         let first = network.seed * pictures;
-        for index in (first..first + pictures).filter(|&index| work.has(index)) {
+        let is_shown = |index: &u64| work.has(*index) && network.sees(*index);
+        for index in (first..first + pictures).filter(is_shown) {
             let scene = drawn.draw(SEED, index, classifier.shape().width)?;
             let prepared = classifier.preprocessing().prepare(&scene.photo)?;
             let (subject, picture) = (network.subject(), index.to_string());
