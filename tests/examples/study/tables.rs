@@ -17,6 +17,8 @@ struct Column {
     head: String,
     subject: &'static str,
     metric: &'static str,
+    /// Of networks whose names begin so.
+    architecture: &'static str,
 }
 
 #[derive(Clone, Copy)]
@@ -64,15 +66,35 @@ const OF_VARIANTS: [(&str, &str); 5] = [
 
 /// One metric on several tasks.
 fn across(metric: &'static str, subjects: &[&'static str]) -> Vec<Column> {
-    let column = |&subject: &&'static str| Column { head: format!("`{subject}`"), subject, metric };
+    let column = |&subject: &&'static str| Column {
+        head: format!("`{subject}`"),
+        subject,
+        metric,
+        architecture: "",
+    };
     subjects.iter().map(column).collect()
 }
 
 /// Several metrics on one subject.
 fn along(subject: &'static str, metrics: &[(&'static str, &str)]) -> Vec<Column> {
-    let column =
-        |&(metric, head): &(&'static str, &str)| Column { head: head.into(), subject, metric };
+    let column = |&(metric, head): &(&'static str, &str)| Column {
+        head: head.into(),
+        subject,
+        metric,
+        architecture: "",
+    };
     metrics.iter().map(column).collect()
+}
+
+/// One metric on one task, by architecture.
+fn by_architecture(subject: &'static str, metric: &'static str) -> Vec<Column> {
+    let column = |architecture: &'static str| Column {
+        head: format!("`{architecture}`"),
+        subject,
+        metric,
+        architecture,
+    };
+    ["vgg11_bn", "resnet18", "densenet121"].map(column).into()
 }
 
 pub(crate) fn tables() -> Vec<Shown> {
@@ -129,10 +151,13 @@ pub(crate) fn tables() -> Vec<Shown> {
         of("settings-preset", Rows::Only(&[PRESET]), along("settings", &OF_VARIANTS)),
         minus("settings", Rows::Variants, Minus::This(PRESET), along("settings", &OF_VARIANTS)),
     ]);
+    let rows = Rows::Only(&[HSETS, "hsets, reference", PRESET, "ig", "moxi", "segments-by-ig"]);
+    all.push(of("architectures", rows, by_architecture("xor", "precision")));
     let on_truth = [("settings-xor", "`xor`"), ("settings-and", "`and`")].into_iter();
     let columns = on_truth.flat_map(|(subject, task)| {
-        [("precision", "on parts ↑"), ("weaker", "of the weaker part ↑")]
-            .map(|(metric, head)| Column { head: format!("{task}, {head}"), subject, metric })
+        [("precision", "on parts ↑"), ("weaker", "of the weaker part ↑")].map(|(metric, head)| {
+            Column { head: format!("{task}, {head}"), subject, metric, architecture: "" }
+        })
     });
     all.push(minus("settings-truth", Rows::Variants, Minus::This(PRESET), columns.collect()));
     all
@@ -176,7 +201,7 @@ impl Shown {
     fn cell(&self, values: &Values, name: &str, column: &Column) -> Option<Interval> {
         let &Column { subject, metric, .. } = column;
         match self.minus {
-            None => values.mean(subject, name, metric),
+            None => values.mean_on(column.architecture, subject, name, metric),
             Some(Minus::Others(this) | Minus::This(this)) if this == name => None,
             Some(Minus::Others(this)) => values.difference(subject, [this, name], metric),
             Some(Minus::This(this)) => values.difference(subject, [name, this], metric),

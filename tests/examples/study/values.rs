@@ -46,8 +46,23 @@ impl Values {
     }
 
     pub(crate) fn mean(&self, subject: &str, contender: &str, metric: &str) -> Option<Interval> {
-        let values = self.of([subject, contender, metric])?;
-        Some(Interval::of(&values.values().copied().collect::<Vec<_>>()))
+        self.mean_on("", subject, contender, metric)
+    }
+
+    /// On networks whose names begin with `architecture`.
+    pub(crate) fn mean_on(
+        &self,
+        architecture: &str,
+        subject: &str,
+        contender: &str,
+        metric: &str,
+    ) -> Option<Interval> {
+        let all = self.of([subject, contender, metric])?.iter();
+        let values: Vec<f64> = all
+            .filter(|((network, _), _)| network.starts_with(architecture))
+            .map(|(_, &value)| value)
+            .collect();
+        (!values.is_empty()).then(|| Interval::of(&values))
     }
 
     /// `first` minus `second` on the pictures that both have.

@@ -113,7 +113,6 @@ pub fn variants() -> Vec<Variant> {
             ..of("segments by both, sets by absolute IG")
         },
         Variant { finer: 2, ..of("segments half as large") },
-        Variant { finer: 4, ..of("segments a quarter as large") },
     ]
 }
 
