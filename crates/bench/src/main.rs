@@ -5,7 +5,7 @@
 //!
 //! | command | answer |
 //! |---|---|
-//! | `load MODEL SIDE WEIGHTS` | multiply-adds of one forward pass: by the definition, as computed |
+//! | `load MODEL SIDE WEIGHTS` | multiply-adds of one pass: by the definition, as computed forward and back |
 //! | `forward N`, `gradient N` | ms for N images |
 //! | `linearize` | ms to prepare for rows |
 //! | `rows N` | ms for N rows at once, of the last linearisation |
@@ -38,9 +38,9 @@ fn main() -> Result<()> {
             ["load", model, side, weights] => {
                 // The process ends with its last command: nothing needs to be freed before.
                 let loaded = Box::leak(Box::new(Bench::load(model, side.parse()?, weights)?));
-                let [direct, computed] = loaded.multiply_adds;
+                let [direct, forward, back] = loaded.multiply_adds;
                 bench = Some(loaded);
-                format!("{direct} {computed}")
+                format!("{direct} {forward} {back}")
             }
             ["product", n] => product(n.parse()?).to_string(),
             ["peak"] => peak()?.to_string(),
@@ -62,8 +62,8 @@ fn main() -> Result<()> {
 struct Bench {
     network: Network,
     images: Vec<Vec<f32>>,
-    /// By the definition, and with the algorithms in use.
-    multiply_adds: [f64; 2],
+    /// By the definition, and with the algorithms in use, forward and back.
+    multiply_adds: [f64; 3],
 }
 
 /// Largest batch that is timed.
@@ -83,7 +83,8 @@ impl Bench {
         let image = |n: usize| (0..shape.len()).map(|i| pixel(n, i)).collect();
         let images = (0..BATCH).map(image).collect();
         let direct = graph.multiply_adds() as f64;
-        Ok(Self { network, images, multiply_adds: [direct, direct - saved(&graph)] })
+        let [forward, back] = saved(&graph);
+        Ok(Self { network, images, multiply_adds: [direct, direct - forward, direct - back] })
     }
 
     /// Does what a command says; `linearized` is what `linearize` leaves for `rows`.
@@ -121,16 +122,20 @@ impl Bench {
     }
 }
 
-/// Multiply-adds of a forward pass that faster algorithms do without.
-fn saved(graph: &Graph) -> f64 {
+/// Multiply-adds of a pass forward and of one back that faster algorithms do without.
+fn saved(graph: &Graph) -> [f64; 2] {
     let of_node = |node: &Node| match &node.op {
         Op::Conv2d { spec, .. } => {
             let direct = spec.weight_shape().iter().product::<usize>() * node.shape.n_pixels();
-            direct as f64 * (1.0 - 1.0 / Algorithm::default().reduction(spec))
+            // Convolutions that these algorithms take have outputs as large as their inputs.
+            let size = [node.shape.height, node.shape.width];
+            let reductions = Algorithm::default().reductions(spec, size);
+            reductions.map(|reduction| direct as f64 * (1.0 - 1.0 / reduction))
         }
-        _ => 0.0,
+        _ => [0.0; 2],
     };
-    graph.nodes().iter().map(of_node).sum()
+    let add = |a: [f64; 2], b: [f64; 2]| [a[0] + b[0], a[1] + b[1]];
+    graph.nodes().iter().map(of_node).fold([0.0; 2], add)
 }
 
 /// GFLOP/s of an n×n×n matrix product: a 1×1 convolution is one.

@@ -73,16 +73,18 @@ impl Conv2dSpec {
 /// How a convolution is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Algorithm {
-    /// F(2×2, 3×3) where it applies and there are at least [`Algorithm::WINOGRAD_CHANNELS`] on both
-    /// sides, else direct. Its rounding errors are at most half again those of the direct sum.
+    /// Winograd's where it applies and there are at least [`Algorithm::WINOGRAD_CHANNELS`] on both
+    /// sides, else direct: forward F(2×2, 3×3), whose outputs are equal where inputs are, so that
+    /// max pooling finds the same first maximum on flat pictures; adjoints, which decide nothing, by
+    /// F(4×4, 3×3) from [`Algorithm::WINOGRAD4_SIZE`] on.
     #[default]
     Auto,
     /// Products as in the definition.
     Direct,
     /// Winograd's F(2×2, 3×3) where it applies (3×3, stride 1, dilation 1, one group): 2.25 times
-    /// fewer products.
+    /// fewer products, and rounding errors at most half again those of the direct sum.
     Winograd2,
-    /// Winograd's F(4×4, 3×3) where it applies: 4 times fewer products, but rounding errors eight
+    /// Winograd's F(4×4, 3×3) where it applies: 4 times fewer products, and rounding errors four
     /// times those of the direct sum.
     Winograd4,
 }
@@ -90,10 +92,15 @@ pub enum Algorithm {
 impl Algorithm {
     /// Channels from which fewer products outweigh the transforms.
     pub const WINOGRAD_CHANNELS: usize = 64;
+    /// Height and width from which F(4×4, 3×3) has enough tiles for its weights, which are 2.25 times
+    /// as many to read as those of F(2×2, 3×3).
+    pub const WINOGRAD4_SIZE: usize = 28;
 
-    /// How many times fewer products it takes than the definition.
-    pub fn reduction(self, spec: &Conv2dSpec) -> f64 {
-        self.winograd(spec).map_or(1.0, |m| (9 * m * m) as f64 / ((m + 2) * (m + 2)) as f64)
+    /// How many times fewer products than the definition it takes forward, and for the adjoint, for
+    /// an input of a given size.
+    pub fn reductions(self, spec: &Conv2dSpec, in_size: [usize; 2]) -> [f64; 2] {
+        [self.winograd(spec), self.adjoint_winograd(spec, in_size)]
+            .map(|m| m.map_or(1.0, |m| (9 * m * m) as f64 / ((m + 2) * (m + 2)) as f64))
     }
 
     /// m of Winograd's F(m×m, 3×3), if that is what the spec gets.
@@ -109,6 +116,12 @@ impl Algorithm {
             Self::Winograd4 if applies => Some(4),
             _ => None,
         }
+    }
+
+    /// The same for the adjoint.
+    fn adjoint_winograd(self, spec: &Conv2dSpec, in_size: [usize; 2]) -> Option<usize> {
+        let is_large = in_size.iter().all(|&n| n >= Self::WINOGRAD4_SIZE);
+        self.winograd(spec).map(|m| if self == Self::Auto && is_large { 4 } else { m })
     }
 }
 
@@ -126,12 +139,12 @@ pub struct Window {
 pub struct Conv2d<T> {
     spec: Conv2dSpec,
     isa: Isa,
-    /// m of F(m×m, 3×3).
-    winograd: Option<usize>,
+    algorithm: Algorithm,
     forward: Gather<T>,
     /// Made when first needed.
     forward_winograd: OnceLock<Winograd<T>>,
-    adjoint_winograd: OnceLock<Winograd<T>>,
+    /// By F(2×2, 3×3) and by F(4×4, 3×3).
+    adjoint_winograd: [OnceLock<Winograd<T>>; 2],
     adjoint: OnceLock<Vec<Phase<T>>>,
 }
 
@@ -181,10 +194,10 @@ impl<T: Scalar> Conv2d<T> {
         Self {
             spec,
             isa,
-            winograd: algorithm.winograd(&spec),
+            algorithm,
             forward,
             forward_winograd: OnceLock::new(),
-            adjoint_winograd: OnceLock::new(),
+            adjoint_winograd: [OnceLock::new(), OnceLock::new()],
             adjoint: OnceLock::new(),
         }
     }
@@ -221,7 +234,7 @@ impl<T: Scalar> Conv2d<T> {
             .map(|epilogue| Finish::new(epilogue, self.spec.out_channels, batch, area(out_size)));
         let emit = Emit { bias, accumulate: false, finish: finish.as_ref() };
         let view = View { values: x, batch, size: in_size };
-        if let Some(m) = self.winograd {
+        if let Some(m) = self.algorithm.winograd(&self.spec) {
             let winograd = self.forward_winograd.get_or_init(|| self.winograd(m));
             return winograd.run(view, out_size, out, &emit);
         }
@@ -277,8 +290,8 @@ impl<T: Scalar> Conv2d<T> {
             .map(|epilogue| Finish::new(epilogue, self.spec.in_channels, batch, area(in_size)));
         let view = View { values: grad_out, batch, size: out_size };
         let emit = Emit { bias: None, accumulate, finish: finish.as_ref() };
-        if let Some(m) = self.winograd {
-            let winograd = self.adjoint_winograd.get_or_init(|| self.winograd_adjoint(m));
+        if let Some(m) = self.algorithm.adjoint_winograd(&self.spec, in_size) {
+            let winograd = self.adjoint_winograd[m / 4].get_or_init(|| self.winograd_adjoint(m));
             return winograd.run(view, in_size, grad_in, &emit);
         }
         let phases = self.adjoint.get_or_init(|| self.phases());

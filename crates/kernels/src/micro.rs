@@ -28,8 +28,11 @@ pub(crate) type Dots<T> = unsafe fn(Rows<*const T>, Rows<*const T>, usize, *mut 
 /// Adds multiples of rows to sums. Arguments: rows, factors, number of sums, numbers in each, sums.
 pub(crate) type Grow<T> = unsafe fn(Rows<*const T>, Rows<*const T>, usize, usize, Rows<*mut T>);
 
-/// Winograd input transform. Arguments: from, offsets, to, step, number of tiles.
-pub(crate) type TilesIn<T> = unsafe fn(*const T, *const usize, *mut T, usize, usize);
+/// Takes lines of pixels apart into columns of tiles. Arguments: from, to, step, number of tiles.
+pub(crate) type SplitLine<T> = unsafe fn(*const T, *mut T, usize, usize);
+
+/// Winograd input transform. Arguments: from, step, to, step, number of tiles.
+pub(crate) type TilesIn<T> = unsafe fn(*const T, usize, *mut T, usize, usize);
 
 /// Winograd output transform of one vector. Arguments: from, step, to, step.
 pub(crate) type TilesOut<T> = unsafe fn(*const T, usize, *mut T, usize);
@@ -39,6 +42,13 @@ pub(crate) type TilesOut<T> = unsafe fn(*const T, usize, *mut T, usize);
 pub(crate) struct Rows<P> {
     pub(crate) start: P,
     pub(crate) step: usize,
+}
+
+/// The transforms of F(m×m, 3×3).
+pub(crate) struct Transforms<T> {
+    pub(crate) split: SplitLine<T>,
+    pub(crate) input: TilesIn<T>,
+    pub(crate) output: TilesOut<T>,
 }
 
 /// Inner loops for one instruction set.
@@ -59,7 +69,7 @@ pub(crate) struct Micro<T: 'static> {
     /// `grow[R - 1]` adds R rows.
     pub(crate) grow: [Grow<T>; ROWS],
     /// Transforms of F(2×2, 3×3) and F(4×4, 3×3).
-    pub(crate) winograd: [(TilesIn<T>, TilesOut<T>); 2],
+    pub(crate) winograd: [Transforms<T>; 2],
 }
 
 impl<T> Clone for Micro<T> {
@@ -68,6 +78,12 @@ impl<T> Clone for Micro<T> {
     }
 }
 impl<T> Copy for Micro<T> {}
+impl<T> Clone for Transforms<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T> Copy for Transforms<T> {}
 
 impl<T> Micro<T> {
     /// Columns of a full tile, and the distance between the rows of a tile in memory.
@@ -168,18 +184,24 @@ unsafe fn strip<S: Simd>(
 
 /// Compiles the loops for one vector type and set of instructions.
 macro_rules! compile {
-    (@transforms $input:ident, $output:ident, $simd:ty, $element:ty $(, $features:literal)?) => {
+    (@transforms $split:ident, $input:ident, $output:ident, $simd:ty, $element:ty $(, $features:literal)?) => {
+        $(#[target_feature(enable = $features)])?
+        unsafe fn $split(from: *const $element, to: *mut $element, step: usize, len: usize) {
+            // SAFETY: passed on to the caller, who also makes sure of the instructions.
+            unsafe { crate::transforms::$split::<$simd>(from, to, step, len) }
+        }
+
         $(#[target_feature(enable = $features)])?
         unsafe fn $input(
             from: *const $element,
-            offsets: *const usize,
+            from_step: usize,
             to: *mut $element,
             step: usize,
             len: usize,
         ) {
             // SAFETY: passed on to the caller, who also makes sure of the instructions.
             unsafe {
-                crate::transforms::$input::<$simd>(from, offsets, to, step, len, <$element>::from);
+                crate::transforms::$input::<$simd>(from, from_step, to, step, len, |x| x as $element);
             }
         }
 
@@ -187,13 +209,13 @@ macro_rules! compile {
         unsafe fn $output(from: *const $element, from_step: usize, to: *mut $element, step: usize) {
             // SAFETY: passed on to the caller, who also makes sure of the instructions.
             unsafe {
-                crate::transforms::$output::<$simd>(from, from_step, to, step, <$element>::from);
+                crate::transforms::$output::<$simd>(from, from_step, to, step, |x| x as $element);
             }
         }
     };
     ($name:ident, $import:ident, $simd:ty, $element:ty, [$($rows:literal)*] $(, $features:literal)?) => {
         mod $name {
-            use super::{Micro, Rows, Simd};
+            use super::{Micro, Rows, Simd, Transforms};
             use crate::simd::$import;
 
             $(#[target_feature(enable = $features)])?
@@ -273,8 +295,8 @@ macro_rules! compile {
                 unsafe { crate::matvec::grow::<$simd, R>(rows, factors, n, len, sums, 0.0) }
             }
 
-            compile!(@transforms tiles_in_2, tiles_out_2, $simd, $element $(, $features)?);
-            compile!(@transforms tiles_in_4, tiles_out_4, $simd, $element $(, $features)?);
+            compile!(@transforms split_2, tiles_in_2, tiles_out_2, $simd, $element $(, $features)?);
+            compile!(@transforms split_4, tiles_in_4, tiles_out_4, $simd, $element $(, $features)?);
 
             pub(super) const MICRO: Micro<$element> = Micro {
                 lanes: <$simd>::LANES,
@@ -289,7 +311,10 @@ macro_rules! compile {
                     [dots::<4, 1>, dots::<4, 2>, dots::<4, 3>, dots::<4, 4>],
                 ],
                 grow: [grow::<1>, grow::<2>, grow::<3>, grow::<4>],
-                winograd: [(tiles_in_2, tiles_out_2), (tiles_in_4, tiles_out_4)],
+                winograd: [
+                    Transforms { split: split_2, input: tiles_in_2, output: tiles_out_2 },
+                    Transforms { split: split_4, input: tiles_in_4, output: tiles_out_4 },
+                ],
             };
         }
     };

@@ -112,19 +112,39 @@ impl Source {
         strides: Strides,
         buffer: &mut [T],
     ) {
-        let plane = view.size[0] * view.size[1];
+        let full = |[rows, columns]: &[Inside; 2]| {
+            rows.len == block.rows.len() + self.halo[0]
+                && columns.len == block.columns.len() + self.halo[1]
+        };
+        if !self.inside(block, view.size).iter().all(full) {
+            buffer[..channels.len() * strides.channel].fill(T::ZERO);
+        }
+        self.copy(micro, block, channels, view, strides, buffer);
+    }
+
+    /// What of each phase of `block` lies inside a picture.
+    fn inside(&self, block: &Block, size: [usize; 2]) -> Vec<[Inside; 2]> {
         let n = [block.rows.len() + self.halo[0], block.columns.len() + self.halo[1]];
         let start = [block.rows.start, block.columns.start];
         let inside = |axis: usize, phase: usize| {
             let first = start[axis] as isize + self.first[axis];
-            inside(first, n[axis], self.stride[axis], phase, view.size[axis])
+            inside(first, n[axis], self.stride[axis], phase, size[axis])
         };
-        let phases: Vec<_> =
-            self.phases.iter().map(|phase| [inside(0, phase[0]), inside(1, phase[1])]).collect();
-        let full = |[rows, columns]: &[Inside; 2]| rows.len == n[0] && columns.len == n[1];
-        if !phases.iter().all(full) {
-            buffer[..channels.len() * strides.channel].fill(T::ZERO);
-        }
+        self.phases.iter().map(|phase| [inside(0, phase[0]), inside(1, phase[1])]).collect()
+    }
+
+    /// As [`Source::fill`], but leaves alone what lies outside the picture.
+    pub(crate) fn copy<T: Scalar>(
+        &self,
+        micro: Micro<T>,
+        block: &Block,
+        channels: Range<usize>,
+        view: View<'_, T>,
+        strides: Strides,
+        buffer: &mut [T],
+    ) {
+        let plane = view.size[0] * view.size[1];
+        let phases = self.inside(block, view.size);
         for (i, channel) in channels.enumerate() {
             for (p, [rows, columns]) in phases.iter().enumerate() {
                 if rows.len * columns.len == 0 {

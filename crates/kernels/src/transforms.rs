@@ -5,6 +5,8 @@
 
 #![allow(unsafe_code)] // Vector loads and stores through pointers.
 
+use std::f64::consts::{FRAC_1_SQRT_2, SQRT_2};
+
 use crate::simd::Simd;
 
 /// x - y
@@ -28,20 +30,21 @@ unsafe fn output_2<S: Simd>(m: [S; 4], c: &Vectors<S>) -> [S; 2] {
     unsafe { [m[0].add(m[1]).add(m[2]), sub(sub(m[1], m[2], c.m1), m[3], c.m1)] }
 }
 
-/// Bᵀ d for one column of F(4×4, 3×3).
+/// Bᵀ d for one column of F(4×4, 3×3) at 0, ±√½, ±√2 and ∞: points whose inverses are points too
+/// round half as much as 0, ±1, ±2 and ∞.
 #[inline(always)]
 unsafe fn input_4<S: Simd>(d: [S; 6], c: &Vectors<S>) -> [S; 6] {
     // SAFETY: instructions present by the caller's contract.
     unsafe {
-        let (even, odd) = (d[2].multiply_add(c.m4, d[4]), d[1].multiply_add(c.m4, d[3]));
-        let (near, far) = (sub(d[4], d[2], c.m1), sub(d[3], d[1], c.m1));
+        let (even, odd) = (d[2].multiply_add(c.m2, d[4]), d[1].multiply_add(c.m2, d[3]));
+        let (near, far) = (d[2].multiply_add(c.m_half, d[4]), d[1].multiply_add(c.m_half, d[3]));
         [
-            d[0].multiply_add(c.p4, d[2].multiply_add(c.m5, d[4])),
-            even.add(odd),
-            sub(even, odd, c.m1),
-            far.multiply_add(c.p2, near),
-            far.multiply_add(c.m2, near),
-            d[1].multiply_add(c.p4, d[3].multiply_add(c.m5, d[5])),
+            d[2].multiply_add(c.m2_5, d[0].add(d[4])),
+            odd.multiply_add(c.root_half, even),
+            odd.multiply_add(c.m_root_half, even),
+            far.multiply_add(c.root_2, near),
+            far.multiply_add(c.m_root_2, near),
+            d[3].multiply_add(c.m2_5, d[1].add(d[5])),
         ]
     }
 }
@@ -55,56 +58,113 @@ unsafe fn output_4<S: Simd>(m: [S; 6], c: &Vectors<S>) -> [S; 4] {
         let (sum_2, difference_2) = (m[3].add(m[4]), sub(m[3], m[4], c.m1));
         [
             m[0].add(sum).add(sum_2),
-            difference_2.multiply_add(c.p2, difference),
-            sum_2.multiply_add(c.p4, sum),
-            difference_2.multiply_add(c.p8, difference).add(m[5]),
+            difference.multiply_add(c.half, difference_2).multiply_add(c.root_2, c.zero),
+            sum.multiply_add(c.half, sum_2.add(sum_2)),
+            difference.multiply_add(c.eighth, difference_2).multiply_add(c.root_8, m[5]),
         ]
     }
 }
 
 /// What the transforms multiply with.
 struct Vectors<S> {
+    zero: S,
     m1: S,
+    half: S,
+    m_half: S,
     m2: S,
-    m4: S,
-    m5: S,
-    p2: S,
-    p4: S,
-    p8: S,
+    m2_5: S,
+    eighth: S,
+    root_half: S,
+    m_root_half: S,
+    root_2: S,
+    m_root_2: S,
+    root_8: S,
 }
 
 impl<S: Simd> Vectors<S> {
     #[inline(always)]
-    unsafe fn new(number: impl Fn(i8) -> S::Element) -> Self {
+    unsafe fn new(number: impl Fn(f64) -> S::Element) -> Self {
         // SAFETY: instructions present by the caller's contract.
         unsafe {
             Self {
-                m1: S::splat(number(-1)),
-                m2: S::splat(number(-2)),
-                m4: S::splat(number(-4)),
-                m5: S::splat(number(-5)),
-                p2: S::splat(number(2)),
-                p4: S::splat(number(4)),
-                p8: S::splat(number(8)),
+                zero: S::splat(number(0.0)),
+                m1: S::splat(number(-1.0)),
+                half: S::splat(number(0.5)),
+                m_half: S::splat(number(-0.5)),
+                m2: S::splat(number(-2.0)),
+                m2_5: S::splat(number(-2.5)),
+                eighth: S::splat(number(0.125)),
+                root_half: S::splat(number(FRAC_1_SQRT_2)),
+                m_root_half: S::splat(number(-FRAC_1_SQRT_2)),
+                root_2: S::splat(number(SQRT_2)),
+                m_root_2: S::splat(number(-SQRT_2)),
+                root_8: S::splat(number(2.0 * SQRT_2)),
             }
         }
     }
 }
 
+/// Columns v of neighbouring tiles from a line of pixels: number x of `to` + v·step is pixel
+/// 2·x + v, for `len` tiles and 4 columns. Whole vectors are read and written.
+#[inline(always)]
+pub(crate) unsafe fn split_2<S: Simd>(
+    from: *const S::Element,
+    to: *mut S::Element,
+    step: usize,
+    len: usize,
+) {
+    // SAFETY: the caller gives whole vectors on both sides.
+    unsafe {
+        for at in (0..len).step_by(S::LANES) {
+            let from = from.add(2 * at);
+            for v in 0..4 {
+                every_second::<S>(from.add(v)).store(to.add(at + v * step));
+            }
+        }
+    }
+}
+
+/// As [`split_2`] for tiles 4 pixels apart and 6 columns.
+#[inline(always)]
+pub(crate) unsafe fn split_4<S: Simd>(
+    from: *const S::Element,
+    to: *mut S::Element,
+    step: usize,
+    len: usize,
+) {
+    // SAFETY: the caller gives whole vectors on both sides.
+    unsafe {
+        for at in (0..len).step_by(S::LANES) {
+            let from = from.add(4 * at);
+            for v in 0..6 {
+                let (low, high) = (from.add(v), from.add(v + 2 * S::LANES));
+                let column = every_second::<S>(low).even(every_second::<S>(high));
+                column.store(to.add(at + v * step));
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn every_second<S: Simd>(from: *const S::Element) -> S {
+    // SAFETY: the caller gives two vectors.
+    unsafe { S::load(from).even(S::load(from.add(S::LANES))) }
+}
+
 macro_rules! transform {
     ($input:ident, $output:ident, $columns_in:ident, $columns_out:ident, $n:literal, $m:literal) => {
-        /// Transforms `len` neighbouring tiles: number (u, v) of a tile is read at `offsets[n·u + v]`
-        /// and written `step` after the one before. Whole vectors are read and written.
+        /// Transforms `len` neighbouring tiles: numbers (u, v) of a tile are read `from_step` and
+        /// written `step` apart. Whole vectors are read and written.
         #[inline(always)]
         pub(crate) unsafe fn $input<S: Simd>(
             from: *const S::Element,
-            offsets: *const usize,
+            from_step: usize,
             to: *mut S::Element,
             step: usize,
             len: usize,
-            number: impl Fn(i8) -> S::Element,
+            number: impl Fn(f64) -> S::Element,
         ) {
-            // SAFETY: the caller gives n² offsets, whole vectors at each and at each step of `to`.
+            // SAFETY: the caller gives whole vectors at each step of both.
             unsafe {
                 let constants = Vectors::<S>::new(number);
                 let mut at = 0;
@@ -113,7 +173,7 @@ macro_rules! transform {
                     for v in 0..$n {
                         let mut column = [constants.m1; $n];
                         for u in 0..$n {
-                            column[u] = S::load(from.add(at + *offsets.add($n * u + v)));
+                            column[u] = S::load(from.add(at + ($n * u + v) * from_step));
                         }
                         half[v] = $columns_in(column, &constants);
                     }
@@ -140,7 +200,7 @@ macro_rules! transform {
             from_step: usize,
             to: *mut S::Element,
             to_step: usize,
-            number: impl Fn(i8) -> S::Element,
+            number: impl Fn(f64) -> S::Element,
         ) {
             // SAFETY: the caller gives whole vectors at each step.
             unsafe {

@@ -6,6 +6,8 @@
 
 #![allow(unsafe_code)] // Calls the inner loops, whose reach is asserted just before.
 
+use std::f64::consts::SQRT_2;
+
 use rayon::prelude::*;
 
 use crate::Scalar;
@@ -24,13 +26,13 @@ const MIN_TILES: usize = 96;
 
 /// G of F(2×2, 3×3).
 const G_2: [[f64; 3]; 4] = [[1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.0, 0.0, 1.0]];
-/// G of F(4×4, 3×3).
+/// G of F(4×4, 3×3) at 0, ±√½, ±√2 and ∞.
 const G_4: [[f64; 3]; 6] = [
-    [1.0 / 4.0, 0.0, 0.0],
-    [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
-    [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
-    [1.0 / 24.0, 1.0 / 12.0, 1.0 / 6.0],
-    [1.0 / 24.0, -1.0 / 12.0, 1.0 / 6.0],
+    [1.0, 0.0, 0.0],
+    [-2.0 / 3.0, -SQRT_2 / 3.0, -1.0 / 3.0],
+    [-2.0 / 3.0, SQRT_2 / 3.0, -1.0 / 3.0],
+    [1.0 / 6.0, SQRT_2 / 6.0, 1.0 / 3.0],
+    [1.0 / 6.0, -SQRT_2 / 6.0, 1.0 / 3.0],
     [0.0, 0.0, 1.0],
 ];
 
@@ -55,9 +57,11 @@ struct Tiling {
     block: Block,
     /// Tile rows and columns of an image.
     grid: [usize; 2],
-    /// Tiles in all, and the distance between channels of transformed inputs.
+    /// Tiles in all, and that in whole columns of register tiles.
     n_tiles: usize,
     row: usize,
+    /// Distance between the taps of tiles: room for a vector that begins with the last tile.
+    tap: usize,
 }
 
 impl<T: Scalar> Winograd<T> {
@@ -105,11 +109,8 @@ impl<T: Scalar> Winograd<T> {
         if out.is_empty() {
             return;
         }
-        let n = self.m + 2;
-        let taps: Vec<_> = (0..n * n)
-            .map(|t| [self.first_tap[0] + (t / n) as isize, self.first_tap[1] + (t % n) as isize])
-            .collect();
-        let source = Source::new([self.m, self.m], &taps, [0, 0]);
+        let last_tap = self.first_tap.map(|at| at + 2);
+        let source = Source::new([1, 1], &[self.first_tap, last_tap], [0, 0]);
         let grid = out_size.map(|size| size.div_ceil(self.m));
         let blocks = self.blocks(view.batch, grid);
         let wanted = rayon::current_num_threads();
@@ -160,31 +161,39 @@ impl<T: Scalar> Winograd<T> {
         let n = self.m + 2;
         let grid = [block.rows.len(), block.columns.len()];
         let n_tiles = block.images.len() * area(grid);
-        let row = (n_tiles + micro.lanes).next_multiple_of(micro.columns());
-        let tiling = Tiling { block: block.clone(), grid, n_tiles, row };
-        let strides = source.strides(std::slice::from_ref(block));
+        let row = n_tiles.next_multiple_of(micro.columns());
+        let tiling = Tiling { block: block.clone(), grid, n_tiles, row, tap: row + micro.lanes };
+        let pixels = Block {
+            images: block.images.clone(),
+            rows: block.rows.start * self.m..block.rows.end * self.m,
+            columns: 0..block.columns.len() * self.m,
+        };
+        let strides = source.strides(std::slice::from_ref(&pixels));
         let first = panels.first().map_or(0, |panel| panel.0);
         let n_rows = panels.last().map_or(0, |panel| panel.0 + panel.1) - first;
         let lens = [
             n * n * self.channels * row,
             n * n * n_rows * row,
-            strides.channel + micro.lanes,
+            n * n * tiling.tap,
             self.m * self.m * row,
+            strides.channel + self.m * micro.lanes + n,
             block.images.len() * area(grid) * self.m * self.m,
         ];
         T::with_scratch(lens.iter().sum::<usize>() + 64, |scratch| {
             let start = scratch.as_ptr().align_offset(64).min(64);
             let (inputs, rest) = scratch[start..].split_at_mut(lens[0]);
             let (products, rest) = rest.split_at_mut(lens[1]);
-            let (buffer, rest) = rest.split_at_mut(lens[2]);
+            let (taps, rest) = rest.split_at_mut(lens[2]);
             let (tiles, rest) = rest.split_at_mut(lens[3]);
-            let lines = &mut rest[..lens[4]];
-            let offsets = source.offsets(1, strides);
+            let (buffer, rest) = rest.split_at_mut(lens[4]);
+            let lines = &mut rest[..lens[5]];
+            buffer.fill(T::ZERO);
             for channel in 0..self.channels {
-                source.fill(micro, block, channel..channel + 1, view, strides, buffer);
-                self.transform(&offsets, strides, &tiling, buffer, (inputs, channel));
+                source.copy(micro, &pixels, channel..channel + 1, view, strides, buffer);
+                self.split(&tiling, (buffer, strides), taps);
+                self.transform(&tiling, taps, (inputs, channel));
             }
-            for (position, inputs) in inputs.chunks_exact(self.channels * row).enumerate() {
+            for position in 0..n * n {
                 let products = &mut products[position * n_rows * row..][..n_rows * row];
                 self.multiply(position, &tiling, panels, inputs, products);
             }
@@ -197,30 +206,46 @@ impl<T: Scalar> Winograd<T> {
         });
     }
 
-    /// V of one channel: [(u, v)][channel][tile].
-    fn transform(
-        &self,
-        offsets: &[usize],
-        strides: Strides,
-        tiling: &Tiling,
-        buffer: &[T],
-        (inputs, channel): (&mut [T], usize),
-    ) {
+    /// d of one channel: [(u, v)][tile] from padded images.
+    fn split(&self, tiling: &Tiling, (buffer, strides): (&[T], Strides), taps: &mut [T]) {
         let micro = T::micro(self.isa);
         let [height, width] = tiling.grid;
-        let step = self.channels * tiling.row;
-        let reach = offsets.iter().max().copied().unwrap_or(0);
+        let (m, n) = (self.m, self.m + 2);
         let padded = width.next_multiple_of(micro.lanes);
-        for line in 0..tiling.block.images.len() * height {
-            let from = &buffer[line / height * strides.image + line % height * strides.row..];
-            let to = &mut inputs[channel * tiling.row + line * width..];
-            assert!(reach + padded <= from.len());
-            assert!((offsets.len() - 1) * step + padded <= to.len());
-            // SAFETY: the farthest read and write were just checked. What is written beyond the
-            // line is overwritten by the next line, or never read.
+        for (image, y) in pairs(tiling.block.images.len(), m * height + 2) {
+            let from = &buffer[image * strides.image + y * strides.row..];
+            assert!(m * padded + n <= from.len());
+            // Tiles overlap by two rows: row y is row u = y - m·t of one or two tiles t.
+            for tile in (y.saturating_sub(2) / m..=y / m).filter(|&tile| tile < height) {
+                let u = y - m * tile;
+                let to = &mut taps[n * u * tiling.tap + (image * height + tile) * width..];
+                assert!((n - 1) * tiling.tap + padded <= to.len());
+                // SAFETY: the farthest read and write were just checked. What is written beyond
+                // the line is overwritten by the next line, or never read.
+                unsafe {
+                    let split = micro.winograd[m / 4].split;
+                    split(from.as_ptr(), to.as_mut_ptr(), tiling.tap, width);
+                }
+            }
+        }
+    }
+
+    /// V of one channel: [columns][(u, v)][channel][column].
+    fn transform(&self, tiling: &Tiling, taps: &[T], (inputs, channel): (&mut [T], usize)) {
+        let micro = T::micro(self.isa);
+        let (columns, n) = (micro.columns(), self.m + 2);
+        let step = self.channels * columns;
+        for at in (0..tiling.n_tiles).step_by(columns) {
+            let len = (tiling.n_tiles - at).min(columns);
+            let from = &taps[at..];
+            let to = &mut inputs[at / columns * n * n * step + channel * columns..];
+            let padded = len.next_multiple_of(micro.lanes);
+            assert!((n * n - 1) * tiling.tap + padded <= from.len());
+            assert!((n * n - 1) * step + padded <= to.len());
+            // SAFETY: the farthest read and write were just checked.
             unsafe {
-                let transform = micro.winograd[self.m / 4].0;
-                transform(from.as_ptr(), offsets.as_ptr(), to.as_mut_ptr(), step, width);
+                let transform = micro.winograd[self.m / 4].input;
+                transform(from.as_ptr(), tiling.tap, to.as_mut_ptr(), step, len);
             }
         }
     }
@@ -237,8 +262,9 @@ impl<T: Scalar> Winograd<T> {
         let micro = T::micro(self.isa);
         let columns = micro.columns();
         let first = panels.first().map_or(0, |panel| panel.0);
-        let offsets: Vec<usize> = (0..self.channels).map(|k| k * tiling.row).collect();
-        let reach = (self.channels - 1) * tiling.row;
+        let offsets: Vec<usize> = (0..self.channels).map(|k| k * columns).collect();
+        let reach = (self.channels - 1) * columns;
+        let n_positions = (self.m + 2) * (self.m + 2);
         let n_column_tiles = tiling.n_tiles.div_ceil(columns);
         let n_parts = self.channels.div_ceil(MAX_TERMS);
         for &(start, n_rows) in panels {
@@ -256,7 +282,8 @@ impl<T: Scalar> Winograd<T> {
                     let at = tile * columns;
                     let n_vectors = (tiling.n_tiles - at).min(columns).div_ceil(micro.lanes);
                     let sums = &mut products[tile * n_rows * columns..][..n_rows * columns];
-                    let values = &inputs[at..];
+                    let values = (tile * n_positions + position) * self.channels * columns;
+                    let values = &inputs[values..];
                     assert!(reach + n_vectors * micro.lanes <= values.len());
                     // SAFETY: offsets, weights and sums are slices of sufficient length, the
                     // farthest read was just checked, `new` checked the instructions.
@@ -295,7 +322,7 @@ impl<T: Scalar> Winograd<T> {
             assert!((m * m - 1) * to_step + micro.lanes <= to.len());
             // SAFETY: the farthest read and write were just checked.
             unsafe {
-                let invert = micro.winograd[m / 4].1;
+                let invert = micro.winograd[m / 4].output;
                 invert(from.as_ptr(), from_step, to.as_mut_ptr(), to_step);
             }
         }

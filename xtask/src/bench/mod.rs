@@ -50,21 +50,21 @@ struct Kind {
     /// What both sides are asked to do.
     command: &'static str,
     name: &'static str,
-    /// Passes over the network per image or row: a gradient is one forward and one back; a row
-    /// likewise, once linearised.
-    passes: f64,
+    /// Whether the pass forward has one back behind it: that of a gradient, and of a row once the
+    /// network is linearised.
+    back: bool,
     /// Images or rows.
     units: f64,
 }
 
 /// Large batches come last: they leave more memory behind.
 const KINDS: [Kind; 6] = [
-    Kind { command: "forward 1", name: "forward", passes: 1.0, units: 1.0 },
-    Kind { command: "gradient 1", name: "gradient", passes: 2.0, units: 1.0 },
-    Kind { command: "rows 1", name: "Hessian row", passes: 2.0, units: 1.0 },
-    Kind { command: "rows 8", name: "row of 8 Hessian rows", passes: 2.0, units: 8.0 },
-    Kind { command: "forward 8", name: "forward, batch 8", passes: 1.0, units: 8.0 },
-    Kind { command: "gradient 8", name: "gradient, batch 8", passes: 2.0, units: 8.0 },
+    Kind { command: "forward 1", name: "forward", back: false, units: 1.0 },
+    Kind { command: "gradient 1", name: "gradient", back: true, units: 1.0 },
+    Kind { command: "rows 1", name: "Hessian row", back: true, units: 1.0 },
+    Kind { command: "rows 8", name: "row of 8 Hessian rows", back: true, units: 8.0 },
+    Kind { command: "forward 8", name: "forward, batch 8", back: false, units: 8.0 },
+    Kind { command: "gradient 8", name: "gradient, batch 8", back: true, units: 8.0 },
 ];
 
 /// Least ratios that are aimed at: of gradients, and of rows in a batch.
@@ -146,7 +146,9 @@ fn time(
     theirs.ask(&format!("weights {model} {}", weights.display()))?;
     let load = format!("load {model} {} {}", settings.side, weights.display());
     theirs.ask(&load)?;
-    let [direct, own] = ours.ask_many(&load)?[..] else { bail!("'load' takes two numbers") };
+    let [direct, forward, back] = ours.ask_many(&load)?[..] else {
+        bail!("'load' takes three numbers")
+    };
     for kind in KINDS {
         for side in [&mut *theirs, &mut *ours] {
             side.ask("reset")?;
@@ -166,6 +168,7 @@ fn time(
             "rows 8" => Some(row),
             _ => None,
         });
+        let once = if kind.back { [2.0 * direct, forward + back] } else { [direct, forward] };
         rows.push(Row {
             model: model.to_owned(),
             work: kind.name,
@@ -174,7 +177,7 @@ fn time(
             theirs: their_times,
             ours: our_times,
             memory: [theirs.ask("peak")?, ours.ask("peak")?],
-            operations: [direct, own].map(|n| 2.0 * n * kind.passes * kind.units),
+            operations: once.map(|n| 2.0 * n * kind.units),
         });
     }
     fs::remove_file(weights)?;
