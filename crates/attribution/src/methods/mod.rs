@@ -35,5 +35,5 @@ pub use integrated_hessians::{
 };
 pub use moxi::{Moxi, MoxiCurve, MoxiMap, MoxiOrder, Reward, moxi, moxi_map};
 pub use segments::segment_map;
-pub use smooth_grad::{NoiseScale, SmoothGrad, SmoothStatistic, smooth_grad};
+pub use smooth_grad::{NoiseScale, SmoothGrad, SmoothStatistic, smooth_grad, smooth_grad_at};
 pub use xrai::{Xrai, XraiChannels, xrai};

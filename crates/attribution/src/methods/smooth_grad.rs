@@ -97,28 +97,53 @@ pub fn smooth_grad(
     settings: &SmoothGrad,
     progress: &dyn Progress,
 ) -> Result<SaliencyMap> {
-    target.check(field.n_classes())?;
     image.expect_shape("image", field.shape())?;
     settings.check()?;
-    let SmoothGrad { n_samples, batch, .. } = *settings;
     let deviation = settings.noise.deviation(image);
     let mut rng = ChaCha8Rng::seed_from_u64(settings.seed);
-    let mut noisy = |_| Image::new(image.shape(), noisy_data(image, |_| deviation, &mut rng));
-    let (mut sum, mut squares) = (vec![0.0; image.data().len()], vec![0.0; image.data().len()]);
+    let noisy = |_| Image::new(image.shape(), noisy_data(image, |_| deviation, &mut rng));
+    over_copies(field, (0..settings.n_samples).map(noisy), target, settings, progress)
+}
+
+/// [`smooth_grad`] over copies that are given.
+pub fn smooth_grad_at(
+    field: &dyn Differentiable,
+    copies: &[Image],
+    target: &Target,
+    settings: &SmoothGrad,
+    progress: &dyn Progress,
+) -> Result<SaliencyMap> {
+    let settings = SmoothGrad { n_samples: copies.len(), ..settings.clone() };
+    settings.check()?;
+    over_copies(field, copies.iter().cloned().map(Ok), target, &settings, progress)
+}
+
+fn over_copies(
+    field: &dyn Differentiable,
+    mut copies: impl Iterator<Item = Result<Image>>,
+    target: &Target,
+    settings: &SmoothGrad,
+    progress: &dyn Progress,
+) -> Result<SaliencyMap> {
+    target.check(field.n_classes())?;
+    let SmoothGrad { n_samples, batch, .. } = *settings;
+    let (mut sum, mut squares) = (vec![0.0; field.shape().len()], vec![0.0; field.shape().len()]);
     progress.begin("smooth-grad", n_samples as u64);
-    for first in (0..n_samples).step_by(batch) {
+    loop {
         if progress.is_cancelled() {
             return Err(Error::Cancelled);
         }
-        let n = batch.min(n_samples - first);
-        let images: Vec<Image> = (0..n).map(&mut noisy).collect::<Result<_>>()?;
+        let images: Vec<Image> = copies.by_ref().take(batch).collect::<Result<_>>()?;
+        if images.is_empty() {
+            break;
+        }
         for evaluation in field.gradients(&images, target)? {
             for ((sum, square), &g) in sum.iter_mut().zip(&mut squares).zip(&evaluation.gradient) {
                 *sum += f64::from(g);
                 *square += f64::from(g).powi(2);
             }
         }
-        progress.advance(n as u64);
+        progress.advance(images.len() as u64);
     }
     progress.end();
     let n = n_samples as f64;
@@ -128,5 +153,5 @@ pub fn smooth_grad(
         SmoothStatistic::Variance => square / n - (sum / n).powi(2),
     };
     let map = sum.into_iter().zip(squares).map(|pair| statistic(pair) as f32).collect();
-    SaliencyMap::new(image.shape(), map)
+    SaliencyMap::new(field.shape(), map)
 }

@@ -1,5 +1,4 @@
-//! Goldens of `fixtures/methods`: of the definitions (`make_goldens.py`), and of the programs of the
-//! methods' authors (`originals.py`).
+//! Goldens of `fixtures/methods/make_goldens.py`: the definitions of the methods, on a polynomial.
 #![allow(clippy::unwrap_used)] // a broken golden file should end the test
 #![allow(dead_code, unreachable_pub)] // every test binary uses a part
 
@@ -17,31 +16,32 @@ pub const ARCHIPELAGO_CLASS: usize = 2;
 
 pub const SHAPE: Shape = Shape::new(3, 8, 8);
 
-/// The golden files, read once per test.
-pub struct Goldens {
-    defined: Vec<u8>,
-    originals: Vec<u8>,
-}
-
-/// How close results are to those of the authors' programs, of the largest value.
-const ORIGINAL_TOLERANCE: f64 = 1e-4;
+/// The golden file, read once per test.
+pub struct Goldens(Vec<u8>);
 
 impl Goldens {
     pub fn load() -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/methods");
-        let read = |name| std::fs::read(root.join(name)).unwrap();
-        Self { defined: read("goldens.safetensors"), originals: read("originals.safetensors") }
-    }
-
-    /// Names of what the authors' programs gave.
-    pub fn originals(&self) -> Vec<String> {
-        let file = SafeTensors::deserialize(&self.originals).unwrap();
-        file.names().into_iter().map(ToString::to_string).collect()
+        Self(std::fs::read(root.join("goldens.safetensors")).unwrap())
     }
 
     /// Any tensor, widened.
     pub fn values(&self, name: &str) -> Vec<f64> {
-        read(&self.defined, name).unwrap_or_else(|| panic!("no golden {name}"))
+        let file = SafeTensors::deserialize(&self.0).unwrap();
+        let tensor = file.tensor(name).unwrap();
+        let (bytes, dtype) = (tensor.data(), tensor.dtype());
+        let eight = |b: &[u8]| b.try_into().unwrap();
+        match dtype {
+            Dtype::F32 => {
+                let f32_of = |b: &[u8]| f32::from_le_bytes(b.try_into().unwrap());
+                bytes.chunks_exact(4).map(|b| f64::from(f32_of(b))).collect()
+            }
+            Dtype::I64 => {
+                bytes.chunks_exact(8).map(|b| i64::from_le_bytes(eight(b)) as f64).collect()
+            }
+            Dtype::F64 => bytes.chunks_exact(8).map(|b| f64::from_le_bytes(eight(b))).collect(),
+            other => panic!("{name}: {other:?}"),
+        }
     }
 
     pub fn f32s(&self, name: &str) -> Vec<f32> {
@@ -83,37 +83,13 @@ impl Goldens {
         Polynomial::new(SHAPE, (0..n_classes).map(logit).collect())
     }
 
-    /// Fails unless `found` equals the tensor to `tolerance` of its largest value, and that of the
-    /// authors' program, where there is one, to 1e-4.
+    /// Fails unless `found` equals the tensor to `tolerance` of its largest value.
     pub fn assert_close(&self, name: &str, found: &[f64], tolerance: f64) {
-        close(name, found, &self.values(name), tolerance);
-        if let Some(original) = read(&self.originals, name) {
-            close(name, found, &original, ORIGINAL_TOLERANCE);
+        let expected = self.values(name);
+        assert_eq!(found.len(), expected.len(), "{name}");
+        let top = expected.iter().fold(0.0f64, |top, v| top.max(v.abs()));
+        for (i, (a, b)) in found.iter().zip(&expected).enumerate() {
+            assert!((a - b).abs() <= tolerance * top, "{name}, {i}: {a} against {b}");
         }
     }
-}
-
-fn close(name: &str, found: &[f64], expected: &[f64], tolerance: f64) {
-    assert_eq!(found.len(), expected.len(), "{name}");
-    let top = expected.iter().fold(0.0f64, |top, v| top.max(v.abs()));
-    for (i, (a, b)) in found.iter().zip(expected).enumerate() {
-        assert!((a - b).abs() <= tolerance * top, "{name}, {i}: {a} against {b}");
-    }
-}
-
-/// A tensor of a file, widened.
-fn read(file: &[u8], name: &str) -> Option<Vec<f64>> {
-    let file = SafeTensors::deserialize(file).unwrap();
-    let tensor = file.tensor(name).ok()?;
-    let (bytes, dtype) = (tensor.data(), tensor.dtype());
-    let eight = |b: &[u8]| b.try_into().unwrap();
-    Some(match dtype {
-        Dtype::F32 => {
-            let f32_of = |b: &[u8]| f32::from_le_bytes(b.try_into().unwrap());
-            bytes.chunks_exact(4).map(|b| f64::from(f32_of(b))).collect()
-        }
-        Dtype::I64 => bytes.chunks_exact(8).map(|b| i64::from_le_bytes(eight(b)) as f64).collect(),
-        Dtype::F64 => bytes.chunks_exact(8).map(|b| f64::from_le_bytes(eight(b))).collect(),
-        other => panic!("{name}: {other:?}"),
-    })
 }

@@ -29,12 +29,12 @@ pub struct XraiSettings {
 }
 
 impl XraiSettings {
-    /// Black and white baselines, 100 steps.
+    /// Black and white baselines, 100 points from end to end.
     pub fn paper() -> Self {
         Self {
             regions: Xrai::paper(),
             baselines: XraiBaselines::BlackAndWhite,
-            path: PathSettings { keep_points: false, ..PathSettings::riemann(100) },
+            path: PathSettings { keep_points: false, ..PathSettings::riemann(99) },
         }
     }
 }
