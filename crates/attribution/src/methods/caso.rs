@@ -99,7 +99,7 @@ impl Caso {
     /// Hessian products to expect; exact solutions may need more, backtracking does.
     fn n_products(&self) -> u64 {
         let steps = match self.solver {
-            Solver::Proximal { iterations, .. } => 2 * iterations,
+            Solver::Proximal { iterations, .. } => iterations,
             Solver::Exact => 50,
         };
         (self.power_steps + steps) as u64

@@ -24,55 +24,63 @@ pub(super) fn soft(value: f64, threshold: f64) -> f64 {
 }
 
 impl Objective<'_> {
-    /// q and its gradient λ₂δ - g - Hδ.
-    fn smooth(&self, delta: &[f64]) -> Result<(f64, Vec<f64>)> {
-        let bent = (self.hessian)(delta)?;
-        let value = 0.5 * self.lambda2 * dot(delta, delta)
-            - dot(self.gradient, delta)
-            - 0.5 * dot(delta, &bent);
-        let terms = delta.iter().zip(self.gradient).zip(&bent);
-        Ok((value, terms.map(|((d, g), h)| self.lambda2 * d - g - h).collect()))
+    /// q at δ, where Hδ = `bent`.
+    fn smooth(&self, delta: &[f64], bent: &[f64]) -> f64 {
+        0.5 * self.lambda2 * dot(delta, delta) - dot(self.gradient, delta) - 0.5 * dot(delta, bent)
+    }
+
+    /// Its gradient λ₂δ - g - Hδ.
+    fn slope(&self, delta: &[f64], bent: &[f64]) -> Vec<f64> {
+        let terms = delta.iter().zip(self.gradient).zip(bent);
+        terms.map(|((d, g), h)| self.lambda2 * d - g - h).collect()
     }
 
     /// FISTA from 0 with backtracking: the step starts at `learning_rate` in every iteration and
     /// halves until q lies below its quadratic bound (Beck and Teboulle 2009).
     ///
     /// Stops after `iterations`, or once no element moves by more than `tolerance` times the
-    /// largest.
+    /// largest. A step costs one product with H: what it leaps to is a mixture of the last two δ,
+    /// and so is its product.
     pub(super) fn proximal(
         &self,
         learning_rate: f64,
         iterations: usize,
         tolerance: f64,
     ) -> Result<Vec<f64>> {
-        let mut delta = vec![0.0; self.gradient.len()];
-        let mut before = delta.clone();
+        let zero = vec![0.0; self.gradient.len()];
+        // δ and Hδ, now and one step before.
+        let (mut now, mut before) = ([zero.clone(), zero.clone()], [zero.clone(), zero]);
         for k in 1..=iterations {
             let momentum = (k as f64 - 2.0) / (k as f64 + 1.0);
-            let point: Vec<f64> =
-                delta.iter().zip(&before).map(|(d, b)| d + momentum * (d - b)).collect();
-            before = delta;
-            delta = self.descend(&point, learning_rate)?;
-            let moved: Vec<f64> = delta.iter().zip(&before).map(|(d, b)| d - b).collect();
-            if largest(&moved) <= tolerance * largest(&delta) {
+            let leap = |at: usize| -> Vec<f64> {
+                now[at].iter().zip(&before[at]).map(|(d, b)| d + momentum * (d - b)).collect()
+            };
+            let [point, bent] = [leap(0), leap(1)];
+            before = now;
+            now = self.descend(&point, &bent, learning_rate)?;
+            let moved: Vec<f64> = now[0].iter().zip(&before[0]).map(|(d, b)| d - b).collect();
+            if largest(&moved) <= tolerance * largest(&now[0]) {
                 break;
             }
         }
+        let [delta, _] = now;
         Ok(delta)
     }
 
-    /// One proximal gradient step from `point`.
-    fn descend(&self, point: &[f64], learning_rate: f64) -> Result<Vec<f64>> {
-        let (value, gradient) = self.smooth(point)?;
+    /// One proximal gradient step from `point`, where its product with H is `bent`: the next δ and
+    /// its product.
+    fn descend(&self, point: &[f64], bent: &[f64], learning_rate: f64) -> Result<[Vec<f64>; 2]> {
+        let (value, gradient) = (self.smooth(point, bent), self.slope(point, bent));
         let mut step = learning_rate;
         loop {
             let shrink = |(v, g): (&f64, &f64)| soft(v - step * g, step * self.lambda1);
             let next: Vec<f64> = point.iter().zip(&gradient).map(shrink).collect();
             let moved: Vec<f64> = next.iter().zip(point).map(|(n, p)| n - p).collect();
             let bound = value + dot(&gradient, &moved) + dot(&moved, &moved) / (2.0 * step);
+            let bent = (self.hessian)(&next)?;
             // Rounding alone must not halve the step for ever.
-            if self.smooth(&next)?.0 <= bound + 1e-12 * value.abs() || step < 1e-12 {
-                return Ok(next);
+            if self.smooth(&next, &bent) <= bound + 1e-12 * value.abs() || step < 1e-12 {
+                return Ok([next, bent]);
             }
             step *= 0.5;
         }
