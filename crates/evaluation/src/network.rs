@@ -5,7 +5,7 @@ use std::time::Instant;
 use hsets_core::{Progress, Segmenter, Target};
 use hsets_datasets::Sample;
 use hsets_pipeline::{
-    Explainer, MetricSettings, Settings, Subject,
+    Explainer, Explanation, MetricSettings, Settings, Subject,
     attribution::Baseline,
     models::{Classifier, Prepared},
     normalisation,
@@ -47,7 +47,8 @@ impl Examiner for NetworkExaminer<'_> {
 }
 
 impl NetworkExaminer<'_> {
-    /// [`Examiner::examine`] of a picture that is read already.
+    /// [`Examiner::examine`] of a picture that is read already. Cases of one method that follow each
+    /// other share the explanation if no seed can change it; each is measured with its own.
     pub fn examine_prepared(
         &self,
         prepared: &Prepared,
@@ -63,22 +64,34 @@ impl NetworkExaminer<'_> {
         };
         let explainer =
             Explainer::new(self.classifier.field(), &subject, self.segmenter, progress)?;
-        let examine = |case: &Case| self.case(&explainer, class, case, progress);
-        Ok(cases.iter().map(examine).collect())
+        let mut last: Option<(usize, Result<Explanation, Failure>)> = None;
+        let mut results = Vec::with_capacity(cases.len());
+        for case in cases {
+            let settings = self.settings(class, case);
+            let known = last.take_if(|(method, _)| *method == case.method);
+            let (_, found) = last.insert(match known.filter(|_| !settings.is_random()) {
+                Some(known) => known,
+                None => {
+                    (case.method, explainer.explain(&settings, progress).map_err(Failure::from))
+                }
+            });
+            let measure = |found| self.measured(&explainer, found, &settings, case, progress);
+            results.push(found.as_ref().map_err(Clone::clone).and_then(measure));
+        }
+        Ok(results)
     }
 
-    fn case(
+    fn measured(
         &self,
         explainer: &Explainer<'_>,
-        class: usize,
+        found: &Explanation,
+        settings: &Settings,
         case: &Case,
         progress: &dyn Progress,
     ) -> Result<Examined, Failure> {
-        let settings = self.settings(class, case);
-        let found = explainer.explain(&settings, progress)?;
         let begun = Instant::now();
         let metrics = self.metrics.clone().with_seed(case.seed);
-        let report = explainer.measure(&found, &settings, &metrics, progress)?;
+        let report = explainer.measure(found, settings, &metrics, progress)?;
         let stages = found.cost.timings.iter();
         let mut timings: Vec<_> = stages.map(|(name, took)| ((*name).to_owned(), *took)).collect();
         timings.push(("measures".into(), begun.elapsed()));
@@ -86,7 +99,7 @@ impl NetworkExaminer<'_> {
             metrics: report.readings().iter().map(|reading| reading.value).collect(),
             work: found.cost.alone,
             n_sets: found.sets.len(),
-            map: found.map,
+            map: found.map.clone(),
             timings,
         })
     }

@@ -24,6 +24,9 @@ pub enum Units {
     /// Output, as Integrated Gradients: I is 1 where x̃ differs from x. captum calls them global
     /// (`multiply_by_inputs`).
     Output,
+    /// Others, or none where only the order of the values means something. I is that of `Output`:
+    /// infidelity that is normalised scales the map first.
+    Other,
 }
 
 /// How images are perturbed.
@@ -165,7 +168,7 @@ impl Perturb {
                 for feature in (0..data.len()).filter(|&feature| inside(feature)) {
                     weights[feature] = match units {
                         Units::PerInput => data[feature] - baseline.data()[feature],
-                        Units::Output => 1.0,
+                        Units::Output | Units::Other => 1.0,
                     };
                     data[feature] = baseline.data()[feature];
                 }

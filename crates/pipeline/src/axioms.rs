@@ -15,6 +15,8 @@ use hsets_core::{
     Target, TwiceDifferentiable,
 };
 
+use hsets_metrics::Units;
+
 use crate::{Explainer, Explanation, Method, Settings, Subject};
 use fields::{Frozen, Mirrored, Rewritten};
 
@@ -22,7 +24,7 @@ use fields::{Frozen, Mirrored, Rewritten};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Axiom {
-    /// Σ φ = f(x) - f(x'). Measured: |gap| / |f(x) - f(x')|.
+    /// Σ φ = f(x) - f(x'). Measured: |gap| / |f(x) - f(x')|, of maps in units of the output.
     Completeness,
     /// If x and x' differ in one feature only, and f differs, that feature is not 0. Measured: share
     /// of probes that are 0. A probe is x' with one feature of x, chosen among those that change f
@@ -198,7 +200,7 @@ struct Trial<'t, 'a> {
 impl Trial<'_, '_> {
     fn violation(&self, axiom: Axiom) -> Result<Violation> {
         match axiom {
-            Axiom::Completeness => Ok(self.completeness()),
+            Axiom::Completeness => self.completeness(),
             Axiom::Sensitivity => self.sensitivity(),
             Axiom::NullPlayer => self.null_player(),
             Axiom::Linearity => self.linearity(),
@@ -235,13 +237,16 @@ impl Trial<'_, '_> {
         self.settings.baseline.image(self.explainer.image, self.explainer.normalisation)
     }
 
-    fn completeness(&self) -> Violation {
+    fn completeness(&self) -> Result<Violation> {
+        if self.settings.units() != Units::Output {
+            return Err(Error::Unsupported("the map is not in units of the output".into()));
+        }
         let value = |logits: &[f32]| {
             let wide: Vec<f64> = logits.iter().map(|&z| f64::from(z)).collect();
             self.settings.target.value(&wide)
         };
         let Explanation { map, logits, baseline_logits, .. } = &self.explanation;
-        CompletenessGap::new(map, value(logits), value(baseline_logits)).relative().into()
+        Ok(CompletenessGap::new(map, value(logits), value(baseline_logits)).relative().into())
     }
 
     /// Features by |gradient × difference| at the baseline, the largest first.

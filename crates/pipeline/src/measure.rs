@@ -15,7 +15,7 @@ use hsets_metrics::{
     gini, gini_of_equal, infidelity, insertion, max_sensitivity, road,
 };
 
-use crate::{Explainer, Explanation, Method, Settings, Subject};
+use crate::{Explainer, Explanation, Settings, Subject};
 
 /// A picture whose maps are measured.
 #[derive(Clone, Copy)]
@@ -78,7 +78,7 @@ impl Explainer<'_> {
         };
         let metrics = MetricSettings {
             baseline: settings.baseline.clone(),
-            units: settings.method.units(),
+            units: settings.units(),
             ..metrics.clone()
         };
         let mut report = measure(&of, &explanation.map, &metrics, progress)?;
@@ -105,16 +105,7 @@ impl Explainer<'_> {
     }
 }
 
-impl Method {
-    /// In what units its map is, and so what infidelity weights it with.
-    pub fn units(self) -> Units {
-        match self {
-            Self::Gradient | Self::SmoothGrad | Self::Cafo | Self::Caso => Units::PerInput,
-            _ => Units::Output,
-        }
-    }
-}
-
+const NEEDS_UNITS: &str = "completeness needs a map in units of the output: left out";
 const NEEDS_METHOD: &str = "max-sensitivity needs the method that made the map: left out";
 
 /// The class that a target is about; of a mixture of logits, the top one.
@@ -159,7 +150,10 @@ impl Task<'_> {
             }
             Metric::InsertionDeletion => self.add_curves(report)?,
             Metric::Infidelity => report.infidelity = Some(self.infidelity()?),
-            Metric::Completeness => report.completeness = Some(self.completeness()?),
+            Metric::Completeness if self.settings.units == Units::Output => {
+                report.completeness = Some(self.completeness()?);
+            }
+            Metric::Completeness => report.notes.push(NEEDS_UNITS),
             Metric::MaxSensitivity => report.notes.push(NEEDS_METHOD),
         }
         Ok(())

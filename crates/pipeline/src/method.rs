@@ -24,6 +24,7 @@ pub(crate) use task::{Findings, Task};
 use std::{fmt, str::FromStr};
 
 use hsets_core::{Error, Result};
+use hsets_metrics::Units;
 
 /// Which method makes the saliency map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -136,6 +137,52 @@ impl Method {
     /// Whether it is a control, which knows nothing of the network, or little.
     pub fn is_control(self) -> bool {
         self >= Self::RandomMap
+    }
+
+    /// In what units its map is, unless its settings say otherwise: see [`Settings::units`].
+    ///
+    /// [`Settings::units`]: crate::Settings::units
+    pub fn units(self) -> Units {
+        match self {
+            Self::HSets
+            | Self::Ig
+            | Self::GradientXInput
+            | Self::Archipelago
+            | Self::Moxi
+            | Self::Xrai
+            | Self::IntegratedHessians
+            | Self::RandomSets => Units::Output,
+            Self::Gradient | Self::SmoothGrad | Self::Cafo | Self::Caso => Units::PerInput,
+            Self::RandomMap
+            | Self::RandomSegments
+            | Self::SegmentsByArea
+            | Self::SegmentsByIg
+            | Self::SegmentsByCentre => Units::Other,
+        }
+    }
+
+    /// Whether it draws something at random; if not, its map depends on a seed only where its
+    /// baseline does.
+    pub fn draws(self) -> bool {
+        match self {
+            Self::HSets
+            | Self::SmoothGrad
+            | Self::Cafo
+            | Self::Caso
+            | Self::IntegratedHessians
+            | Self::RandomMap
+            | Self::RandomSets
+            | Self::RandomSegments => true,
+            Self::Ig
+            | Self::Gradient
+            | Self::GradientXInput
+            | Self::Archipelago
+            | Self::Moxi
+            | Self::Xrai
+            | Self::SegmentsByArea
+            | Self::SegmentsByIg
+            | Self::SegmentsByCentre => false,
+        }
     }
 
     pub(crate) fn run(self, task: &Task<'_, '_>) -> Result<Findings> {

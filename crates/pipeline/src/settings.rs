@@ -2,10 +2,11 @@
 
 use hsets_attribution::{
     Baseline, IdgVis, PathSettings,
-    methods::{Caso, SmoothGrad},
+    methods::{Caso, MoxiMap, Reward, SmoothGrad},
 };
 use hsets_core::{Error, Result, Target};
 use hsets_detection::{HessianSets, SegmentChoice, SpatialPrior};
+use hsets_metrics::Units;
 
 use crate::{Archipelago, Controls, Coverage, HessiansWithin, Method, MoxiSettings, XraiSettings};
 
@@ -108,6 +109,23 @@ impl Settings {
         self.caso.seed = seed;
         self.controls.seed = seed;
         self
+    }
+
+    /// In what units the map is.
+    pub fn units(&self) -> Units {
+        let is_rank = match self.method {
+            Method::HSets => self.coverage == Coverage::Complete,
+            Method::Moxi => {
+                self.moxi.map == MoxiMap::Rank || self.moxi.order.reward != Reward::Logit
+            }
+            _ => false,
+        };
+        if is_rank { Units::Other } else { self.method.units() }
+    }
+
+    /// Whether another seed, of these settings or of their baseline, may give another explanation.
+    pub fn is_random(&self) -> bool {
+        self.method.draws() || matches!(self.baseline, Baseline::Noise { .. })
     }
 
     /// A complete map needs one set inside every segment.

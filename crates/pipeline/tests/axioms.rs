@@ -69,8 +69,27 @@ fn integrated_gradients_obey_the_axioms_of_maps() {
 #[test]
 fn completeness_is_violated_by_the_gradient() {
     // f(x) - f(0) = 1/2 + 2 - 1/2 = 2; the gradient sums to 0 + 2·2 - 2·1/2 = 3.
-    let value = violation(&saturated(), Method::Gradient, Axiom::Completeness);
+    let value = violation(&saturated(), Method::GradientXInput, Axiom::Completeness);
     assert!((value - 0.5).abs() < 1e-6, "{value}");
+}
+
+#[test]
+fn completeness_is_asked_of_maps_in_units_of_the_output() {
+    let asked = |settings: &Settings| violations(&saturated(), settings)[0].is_ok();
+    for (method, is_asked) in [
+        (Method::HSets, true),
+        (Method::Ig, true),
+        (Method::RandomSets, true),
+        (Method::Gradient, false),
+        (Method::Caso, false),
+        (Method::Moxi, false), // its paper's reward is ln p
+        (Method::RandomMap, false),
+        (Method::SegmentsByIg, false),
+    ] {
+        let settings = Settings { method, ..Settings::paper() };
+        assert_eq!(asked(&settings), is_asked, "{method}");
+    }
+    assert!(!asked(&Settings::complete()), "ranks");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use hsets_evaluation::{
     Case, Examined, Examiner, Failure, NetworkExaminer, datasets::Sample, metric_names,
 };
 use hsets_pipeline::{
-    Method, Metric, MetricSettings,
+    Metric, MetricSettings,
     core::{Image, Progress, Result as CoreResult, Segmenter},
     metrics::{Aopc, Road, RoadPoint, road},
     models::{Classifier, Prepared},
@@ -124,21 +124,6 @@ impl<'a> StudyExaminer<'a> {
         (0..self.parts.len()).map(of_part).collect()
     }
 
-    /// The cases that must be explained, and for every case which of them it is: runs of what does
-    /// not depend on the seed are one.
-    fn distinct(&self, cases: impl Iterator<Item = Case>) -> (Vec<Case>, Vec<usize>) {
-        let (mut chosen, mut sources) = (Vec::<Case>::new(), Vec::new());
-        for case in cases {
-            let is_random = is_random(self.variants[case.method].settings.method);
-            let known = chosen.iter().position(|c| !is_random && c.method == case.method);
-            sources.push(known.unwrap_or(chosen.len()));
-            if known.is_none() {
-                chosen.push(case);
-            }
-        }
-        (chosen, sources)
-    }
-
     /// Keeps the picture as an example if one is still wanted. Failing to draw fails nothing else.
     fn show(
         &self,
@@ -208,10 +193,9 @@ impl Examiner for StudyExaminer<'_> {
         for group in self.groups(cases.len(), cases) {
             let Some(first) = group.first() else { continue };
             let part = &self.parts[self.part_of[cases[*first].method]];
-            let (chosen, sources) = self.distinct(group.iter().map(|&case| cases[case]));
+            let chosen: Vec<Case> = group.iter().map(|&case| cases[case]).collect();
             let found = part.examine_prepared(&prepared, class, &chosen, progress)?;
-            for (&at, source) in group.iter().zip(sources) {
-                let examined = found[source].clone();
+            for (&at, examined) in group.iter().zip(found) {
                 let measure =
                     |examined| self.measured(image, class, &cases[at], examined, progress);
                 results[at] = Some(examined.and_then(measure));
@@ -223,22 +207,6 @@ impl Examiner for StudyExaminer<'_> {
         self.show(sample, class, &prepared, cases, &results);
         Ok(results)
     }
-}
-
-/// Whether the map of a method depends on the seed, or may.
-fn is_random(method: Method) -> bool {
-    !matches!(
-        method,
-        Method::Ig
-            | Method::Gradient
-            | Method::GradientXInput
-            | Method::Archipelago
-            | Method::Moxi
-            | Method::Xrai
-            | Method::SegmentsByArea
-            | Method::SegmentsByIg
-            | Method::SegmentsByCentre
-    )
 }
 
 /// In the order of [`Columns::names`].

@@ -84,9 +84,9 @@ pub(crate) struct MetricsArgs {
     pub(crate) target: TargetArgs,
     #[command(flatten)]
     pub(crate) metrics: MetricArgs,
-    /// Units of the maps, for infidelity: of the output (as Integrated Gradients), or of output per
-    /// input (as gradients)
-    #[arg(long, default_value = "output", value_name = "output|per-input", value_parser = ["output", "per-input"])]
+    /// Units of the maps, for infidelity and completeness: of the output (as Integrated Gradients),
+    /// of output per input (as gradients), or other (as ranks)
+    #[arg(long, default_value = "output", value_name = "output|per-input|other", value_parser = ["output", "per-input", "other"])]
     pub(crate) units: String,
     /// Baseline of completeness and infidelity, as in explain
     #[arg(long, default_value = "zero", value_name = "BASELINE")]

@@ -15,6 +15,10 @@ use crate::{
     table::Table,
 };
 
+const LEGEND: &str = "0 where the axiom holds; in brackets, the share of violations by exact values; \
+    - where the axiom says nothing: sets of methods without sets, and completeness of maps that are \
+    not in units of the output (gradients, perturbations, ranks).";
+
 pub(crate) fn run(args: &AxiomsArgs, general: &General) -> anyhow::Result<()> {
     let choice = args.method.segmenter.choice(general)?;
     let network = Network::load(&args.model, general)?;
@@ -54,7 +58,7 @@ pub(crate) fn run(args: &AxiomsArgs, general: &General) -> anyhow::Result<()> {
         say(&record.to_string());
     } else {
         say(&table.aligned());
-        say("0 where the axiom holds; in brackets, the share of violations by exact values.");
+        say(LEGEND);
     }
     Ok(())
 }

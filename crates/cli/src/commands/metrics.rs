@@ -34,7 +34,11 @@ use crate::{
 pub(crate) fn run(args: &MetricsArgs, general: &General) -> Result<(), Failure> {
     let network = Network::load(&args.model, general)?;
     let target = network.target(&args.target)?;
-    let units = if args.units == "per-input" { Units::PerInput } else { Units::Output };
+    let units = match args.units.as_str() {
+        "per-input" => Units::PerInput,
+        "other" => Units::Other,
+        _ => Units::Output,
+    };
     let settings = MetricSettings {
         units,
         baseline: baseline(&args.baseline, general.seed, &network)?,

@@ -3,6 +3,7 @@
 
 mod exports;
 mod interruption;
+mod network;
 mod refusals;
 mod samples;
 mod shards;

@@ -85,7 +85,7 @@ pub struct MetricSettings {
     /// ≥ 1: squares of a quarter of the smaller side, at random places, that infidelity sets to the
     /// baseline. The map is scaled by the factor that fits best.
     pub infidelity_samples: usize,
-    /// Units of the map, for infidelity.
+    /// Units of the map, for infidelity; completeness is left out unless they are the output's.
     pub units: Units,
     /// x' of completeness, and what infidelity's squares are set to.
     pub baseline: Baseline,
