@@ -94,7 +94,7 @@ fn scores(samples: Samples, sample_sum: SampleSum) -> Vec<SetScore> {
 #[test]
 fn a_settled_order_is_that_of_many_samples() {
     let many = scores(Samples::Fixed(4000), SampleSum::Mean);
-    let samples = Samples::UntilSettled { confidence: 0.9, at_most: 4000 };
+    let samples = Samples::UntilSettled { confidence: 0.9, tie: 0.0, at_most: 4000 };
     let found = scores(samples, SampleSum::Mean);
     assert!(found.iter().all(|score| score.settled), "{found:?}");
     assert_eq!(ranking(&found), ranking(&many));
@@ -114,17 +114,22 @@ fn the_first_subsets_are_those_of_a_given_number() {
 
 #[test]
 fn sums_are_over_as_many_subsets_of_every_set() {
-    let samples = Samples::UntilSettled { confidence: 0.9, at_most: 100 };
+    let samples = Samples::UntilSettled { confidence: 0.9, tie: 0.0, at_most: 100 };
     let found = scores(samples, SampleSum::Sum);
     assert!(found.iter().all(|score| score.n_samples == found[0].n_samples), "{found:?}");
 }
 
 #[test]
 fn samples_stop_at_the_cap_and_say_so() {
-    let settings = IdgVis { samples: Samples::AUTO, seed: 1, ..IdgVis::paper() };
+    let samples = Samples::UntilSettled { confidence: 0.95, tie: 0.0, at_most: 200 };
+    let settings = IdgVis { samples, seed: 1, ..IdgVis::paper() };
     // The same set twice, its subsets drawn from two streams: there is no order.
     let twice = vec![sets()[0].clone(), sets()[0].clone()];
     let path = along(Steps::Fixed(50), Quadrature::Riemann);
     let found = score_sets(&path, &twice, &settings).unwrap();
     assert!(found.iter().all(|score| !score.settled && score.n_samples == 200), "{found:?}");
+    // Unless they count as equal.
+    let settings = IdgVis { samples: Samples::AUTO, ..settings };
+    let found = score_sets(&path, &twice, &settings).unwrap();
+    assert!(found.iter().all(|score| score.settled && score.n_samples < 1000), "{found:?}");
 }

@@ -243,8 +243,9 @@ pub(crate) struct MethodArgs {
 #[command(next_help_heading = "Method")]
 pub(crate) struct SingleArgs {
     /// Subsets sampled of every set; auto: as few as settle the order of the sets at CONFIDENCE, 0.95
-    /// unless given [default: of the preset]
-    #[arg(long, value_name = "T|auto[:CONFIDENCE]")]
+    /// unless given, but for scores that differ by less than TIE of the largest, 0.1 unless given
+    /// [default: of the preset]
+    #[arg(long, value_name = "T|auto[:CONFIDENCE[:TIE]]")]
     pub(crate) samples: Option<Samples>,
     /// Grow a set from this pixel of what the network sees; may be repeated
     #[arg(long, value_name = "X,Y", value_parser = pair)]

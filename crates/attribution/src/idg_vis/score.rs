@@ -17,7 +17,7 @@ pub struct SetScore {
     pub standard_error: f64,
     /// t: subsets that were sampled.
     pub n_samples: usize,
-    /// Whether [`Samples::UntilSettled`] told it apart from its neighbours in the ranking; true
+    /// Whether [`Samples::UntilSettled`] found it in order with its neighbours in the ranking; true
     /// where t was given.
     pub settled: bool,
 }
@@ -32,8 +32,8 @@ pub fn score_sets(
     settings.check()?;
     let samples = match settings.samples {
         Samples::Fixed(samples) => samples,
-        Samples::UntilSettled { confidence, at_most } => {
-            return score_until_settled(path, sets, settings, confidence, at_most);
+        Samples::UntilSettled { confidence, tie, at_most } => {
+            return score_until_settled(path, sets, settings, [confidence, tie], at_most);
         }
     };
     let score = |(stream, set): (usize, &FeatureSet)| {

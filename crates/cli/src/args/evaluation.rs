@@ -26,7 +26,7 @@ pub(crate) struct EvaluateArgs {
     #[command(flatten)]
     pub(crate) method: MethodArgs,
     /// Subsets sampled of every set, or auto, as --samples of `hsets explain` [default: of the preset]
-    #[arg(long, value_name = "T|auto[:CONFIDENCE]", help_heading = "Method")]
+    #[arg(long, value_name = "T|auto[:CONFIDENCE[:TIE]]", help_heading = "Method")]
     pub(crate) subsets: Option<Samples>,
     #[command(flatten)]
     pub(crate) metrics: MetricArgs,

@@ -63,7 +63,7 @@ fn adaptive_settings_say_what_they_came_to() {
     let line = "explain cat.png --nu 60 --sets 3 --steps auto:0.2 --samples auto:0.9 --out out";
     let printed = place.run_model(&format!("{line} --json")).ok().json();
     let (steps, samples) = (&printed["adaptive"]["steps"], &printed["adaptive"]["samples"]);
-    assert_eq!((&steps["asked"], &samples["asked"]), (&"auto:0.2".into(), &"auto:0.9".into()));
+    assert_eq!((&steps["asked"], &samples["asked"]), (&"auto:0.2".into(), &"auto:0.9:0.1".into()));
     let used = steps["used"].as_u64().unwrap();
     assert_eq!(steps["n_gradients"].as_u64(), Some(used + 1));
     assert_eq!(printed["cost"]["n_gradients"], used + 1);

@@ -170,8 +170,8 @@ fn attribution(settings: &IdgVis) -> Value {
         "steps": steps_record(*steps),
         "samples": match samples {
             Samples::Fixed(samples) => json!(samples),
-            Samples::UntilSettled { confidence, at_most } => {
-                json!({ "confidence": confidence, "at_most": at_most })
+            Samples::UntilSettled { confidence, tie, at_most } => {
+                json!({ "confidence": confidence, "tie": tie, "at_most": at_most })
             }
         },
         "keep_probability": keep_probability,
