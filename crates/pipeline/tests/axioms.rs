@@ -3,7 +3,7 @@
 
 use hsets_pipeline::{
     Axiom, AxiomSettings, Explainer, Method, PairedSets, Settings, Subject, Violation,
-    attribution::Normalisation,
+    attribution::{Normalisation, methods::Reward},
     core::{
         Curvature, Differentiable, Evaluation, FeatureSet, Image, Photo, Result, Scored, Shape,
         Silent, Smoothing, Target, TwiceDifferentiable, analytic::Polynomial,
@@ -82,7 +82,6 @@ fn completeness_is_asked_of_maps_in_units_of_the_output() {
         (Method::RandomSets, true),
         (Method::Gradient, false),
         (Method::Caso, false),
-        (Method::Moxi, false), // its paper's reward is ln p
         (Method::RandomMap, false),
         (Method::SegmentsByIg, false),
     ] {
@@ -188,7 +187,9 @@ fn what_cannot_be_measured_says_why() {
     let found = violations(&linear(), &settings);
     assert!(found[3].clone().unwrap_err().contains("a class for moxi"));
     assert!(found[6].clone().unwrap_err().contains("no sets"));
-    assert!(found[0].is_ok());
+    assert!(found[0].clone().unwrap_err().contains("units of the output"));
+    settings.moxi.order.reward = Reward::Logit;
+    assert!(violations(&linear(), &settings)[0].is_ok());
     assert_eq!("null-player".parse::<Axiom>().unwrap(), Axiom::NullPlayer);
     assert!("efficiency".parse::<Axiom>().is_err());
     assert!(AxiomSettings { n_players: 13, ..AxiomSettings::paper() }.check().is_err());
