@@ -196,6 +196,21 @@ fn what_a_method_cannot_do_is_a_named_error() {
 }
 
 #[test]
+fn segments_may_be_changed_and_the_path_stays() {
+    let (field, picture) = (field(), Picture::new());
+    let subject = picture.subject();
+    let segments = SegmentMap::new(2, 2, &[0, 1, 2, 3]).unwrap();
+    let explainer = Explainer::new(&field, &subject, &GRID, &Silent).unwrap();
+    let before = explainer.explain(&Settings::complete(), &Silent).unwrap();
+    let after = explainer.resegmented(segments.clone()).unwrap();
+    let after = after.explain(&Settings::complete(), &Silent).unwrap();
+    let fresh = Explainer::with_segments(&field, &subject, segments).unwrap();
+    same(&after, &fresh.explain(&Settings::complete(), &Silent).unwrap());
+    assert_eq!((before.sets.len(), after.sets.len()), (9, 4));
+    assert_eq!(after.cost.reused.n_gradients, before.cost.alone.n_gradients);
+}
+
+#[test]
 fn segments_may_be_brought() {
     let (field, picture) = (field(), Picture::new());
     let labels: Vec<u32> = (0..4).collect();
