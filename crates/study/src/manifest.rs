@@ -21,6 +21,9 @@ pub(crate) struct Manifest {
     pub(crate) study: String,
     /// `clean` or `authors`.
     pub(crate) protocol: String,
+    /// What segments the pictures: `sam` or `quickshift`.
+    #[serde(default)]
+    pub(crate) prior: String,
     /// The preset that others are compared with.
     pub(crate) standard: String,
     /// By experiment the command that ran it last.
@@ -34,6 +37,7 @@ impl Manifest {
         let fresh = Self {
             study: study.name.into(),
             protocol: protocol.name().into(),
+            prior: study.prior.into(),
             standard: crate::design::standard(protocol).into(),
             commands: BTreeMap::new(),
         };
@@ -41,15 +45,12 @@ impl Manifest {
             return Ok(fresh);
         }
         let known = Self::read(out)?;
-        if (&known.study, &known.protocol) != (&fresh.study, &fresh.protocol) {
-            anyhow::bail!(
-                "{} holds the study {} (protocol {}), not {} ({}): give another --out",
-                out.display(),
-                known.study,
-                known.protocol,
-                fresh.study,
-                fresh.protocol
-            );
+        let what = |it: &Self| {
+            format!("the study {} (protocol {}, prior {})", it.study, it.protocol, it.prior)
+        };
+        if what(&known) != what(&fresh) {
+            let (folder, known, fresh) = (out.display(), what(&known), what(&fresh));
+            anyhow::bail!("{folder} holds {known}, not {fresh}: give another --out");
         }
         Ok(known)
     }

@@ -34,6 +34,8 @@ pub(crate) struct Study {
     pub(crate) name: &'static str,
     /// How pictures are prepared and chosen.
     pub(crate) protocol: Protocol,
+    /// What segments the pictures: `sam` or `quickshift`.
+    pub(crate) prior: &'static str,
     /// The datasets.
     pub(crate) data: Vec<Dataset>,
     /// The models.
@@ -67,16 +69,16 @@ impl Study {
     pub(crate) fn imagenet(args: &Paper, out: &Path) -> Result<Self> {
         let dataset = data::imagenet(args.data.as_deref(), args.protocol)?;
         let models = ["vgg16", "resnet101", "densenet121", "mobilenet_v3_large"];
+        let design = Design::paper(args.protocol, 2000, prior(args, out)?);
         let study = Self::of_paper("imagenet", dataset, &models, args)?;
-        let design = Design::paper(args.protocol, 2000, prior(args, out));
         Ok(study.with_experiments(&design, ["mobilenet_v3_large", "resnet101"], args))
     }
 
     /// The study on CUB.
     pub(crate) fn cub(args: &Paper, out: &Path) -> Result<Self> {
         let dataset = data::cub(args.data.as_deref())?;
+        let design = Design::paper(args.protocol, 3000, prior(args, out)?);
         let study = Self::of_paper("cub", dataset, &["densenet121", "vgg16"], args)?;
-        let design = Design::paper(args.protocol, 3000, prior(args, out));
         Ok(study.with_experiments(&design, ["vgg16"; 2], args))
     }
 
@@ -95,8 +97,9 @@ impl Study {
             Model::new(model, classifier, 0, &dataset)
         };
         let models = wanted.iter().map(load).collect::<Result<_>>()?;
-        let (protocol, experiments) = (args.protocol, Vec::new());
-        Ok(Self { name, protocol, data: vec![dataset], models, experiments })
+        let prior = if args.sam_weights.is_some() { "sam" } else { "quickshift" };
+        let (protocol, data, experiments) = (args.protocol, vec![dataset], Vec::new());
+        Ok(Self { name, protocol, prior, data, models, experiments })
     }
 
     /// All experiments; ablations on the first model that is named, that of the prior on the second,
@@ -140,6 +143,7 @@ impl Study {
         let mut study = Self {
             name: "demo",
             protocol: Protocol::Clean,
+            prior: "quickshift",
             data: vec![dataset],
             models: vec![model],
             experiments: Vec::new(),
@@ -214,13 +218,19 @@ fn small() -> Design {
 }
 
 /// SAM, whose masks are kept beside the results; without its weights QuickShift.
-fn prior(args: &Paper, out: &Path) -> SegmenterChoice {
-    let Some(weights) = &args.sam_weights else { return quickshift() };
-    SegmenterChoice::Sam(Box::new(SamOptions {
+fn prior(args: &Paper, out: &Path) -> Result<SegmenterChoice> {
+    let Some(weights) = &args.sam_weights else { return Ok(quickshift()) };
+    anyhow::ensure!(
+        weights.is_file(),
+        "--sam-weights {}: there is no such file. Give weights of Segment Anything, or leave the \
+         option out, and QuickShift stands in",
+        weights.display()
+    );
+    Ok(SegmenterChoice::Sam(Box::new(SamOptions {
         weights: Some(weights.clone()),
         cache: Some(out.join("masks")),
         ..SamOptions::new(None)
-    }))
+    })))
 }
 
 fn load_options(model: &str, study: &str, args: &Paper) -> Result<LoadOptions> {

@@ -99,6 +99,11 @@ pub(super) fn escape(text: &str) -> String {
             '~' => out.push_str("\\textasciitilde{}"),
             '^' => out.push_str("\\textasciicircum{}"),
             '&' | '%' | '$' | '#' | '_' | '{' | '}' => out.extend(['\\', c]),
+            'Δ' => out.push_str("$\\Delta$"),
+            'λ' => out.push_str("$\\lambda$"),
+            'σ' => out.push_str("$\\sigma$"),
+            '→' => out.push_str("$\\to$"),
+            '≈' => out.push_str("$\\approx$"),
             '±' => out.push_str("$\\pm$"),
             '−' => out.push_str("$-$"),
             '▲' => out.push_str("$\\blacktriangle$"),
@@ -135,5 +140,13 @@ mod tests {
         let row =
             "a\\_b \\& 5 \\% & $0.90 \\pm 0.01$ ($ 0.95 $, $\\blacktriangledown\\, -0.05$) \\\\";
         assert!(text.contains(row), "{text}");
+    }
+
+    #[test]
+    fn symbols_are_typeset_as_mathematics() {
+        let symbols = "Δ λ σ → ≈ ± − ▲ ▼ ↑ ↓ · × µ μ ν ≥ ≤ –";
+        let text = escape(symbols);
+        assert!(text.is_ascii(), "{text}");
+        assert_eq!(escape("Δ Gini"), "$\\Delta$ Gini");
     }
 }
