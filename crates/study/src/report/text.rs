@@ -51,11 +51,13 @@ pub(super) fn about(blocks: Blocks, manifest: &Manifest) -> Blocks {
         }
     });
     let blocks = blocks.paragraph(match manifest.prior.as_str() {
-        "sam" => "Segments are those of Segment Anything, as in the paper.",
-        _ => {
+        "sam" => Text::from("Segments are those of Segment Anything, as in the paper."),
+        _ => Text::from(
             "Segments are QuickShift's, which stands in for the Segment Anything of the paper, \
-             except where a table says otherwise; `--sam-weights` takes the weights of the latter."
-        }
+             except where a table says otherwise; ",
+        )
+        .code("--sam-weights")
+        .plain(" takes the weights of the latter."),
     });
     let blocks = blocks.paragraph(
         "Mean ± standard deviation is over runs, each a mean over pictures. Intervals are 95 % \
