@@ -40,7 +40,7 @@ pub(super) fn about(blocks: Blocks, manifest: &Manifest) -> Blocks {
     });
     let blocks = blocks.paragraph(match manifest.protocol.as_str() {
         "authors" => {
-            "Protocol of the authors' programs: pixels in 0..1 without normalisation, pictures \
+            "Protocol of the authors' programs: Imagenette, pixels in 0..1 without normalisation, pictures \
              whether classified correctly or not, the preset reference, ROAD ranked by the signed \
              sum of channels with equal pixels in order of their place."
         }
