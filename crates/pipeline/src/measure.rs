@@ -105,7 +105,7 @@ impl Explainer<'_> {
     }
 }
 
-const NEEDS_UNITS: &str = "completeness needs a map in units of the output: left out";
+const NEEDS_UNITS: &str = "completeness needs a map in units of the output: not a number";
 const NEEDS_METHOD: &str = "max-sensitivity needs the method that made the map: left out";
 
 /// The class that a target is about; of a mixture of logits, the top one.
@@ -153,7 +153,10 @@ impl Task<'_> {
             Metric::Completeness if self.settings.units == Units::Output => {
                 report.completeness = Some(self.completeness()?);
             }
-            Metric::Completeness => report.notes.push(NEEDS_UNITS),
+            Metric::Completeness => {
+                report.completeness = Some(CompletenessGap::new(self.map, f64::NAN, f64::NAN));
+                report.notes.push(NEEDS_UNITS);
+            }
             Metric::MaxSensitivity => report.notes.push(NEEDS_METHOD),
         }
         Ok(())

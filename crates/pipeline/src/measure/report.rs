@@ -28,7 +28,7 @@ pub struct MetricReport {
     pub insertion: Option<ProbabilityCurve>,
     /// Mean squared error of the predicted drop of the target, the map scaled to fit best.
     pub infidelity: Option<f64>,
-    /// Σ map against f(x) - f(x').
+    /// Σ map against f(x) - f(x'); NaN for a map that is not in units of the output.
     pub completeness: Option<CompletenessGap>,
     /// Largest relative change of the map.
     pub max_sensitivity: Option<f64>,
