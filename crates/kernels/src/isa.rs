@@ -74,15 +74,15 @@ impl Isa {
     }
 }
 
-/// Asks for data that will be needed soon.
+/// Asks for what will be needed soon.
 #[inline(always)]
-pub(crate) fn prefetch<T>(data: &[T]) {
+pub(crate) fn prefetch<T>(at: *const T) {
     #[cfg(target_arch = "x86_64")]
-    for line in data.chunks(64 / size_of::<T>()) {
+    {
         use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
         // SAFETY: prefetching never faults, and SSE is part of x86-64.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) };
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = data;
+    let _ = at;
 }

@@ -3,13 +3,15 @@
 
 #![allow(unsafe_code)] // Register tiles over raw pointers: bounds checks here would halve the speed.
 
-use crate::isa::Isa;
+use crate::isa::{Isa, prefetch};
 use crate::matvec::{ROWS, VECTORS};
 use crate::simd::Simd;
 
 /// `c[m, j] (+)= Σ_k a[k·M + m] · b[offsets[k] + j]` for one tile; rows of `c` are
-/// [`Micro::columns`] apart. Arguments: number of k, a, b, offsets, c, whether to add to `c`.
-pub(crate) type Tile<T> = unsafe fn(usize, *const T, *const T, *const usize, *mut T, bool);
+/// [`Micro::columns`] apart. Arguments: number of k, a, b, offsets, c, whether to add to `c`, and what
+/// will be needed soon.
+pub(crate) type Tile<T> =
+    unsafe fn(usize, *const T, *const T, *const usize, *mut T, bool, Rows<*const T>);
 
 /// `out[j] = Σ_k weights[k] · b[offsets[k] + j]` for `len` columns, rounded up to whole vectors.
 /// Arguments: number of k, weights, b, offsets, out, len.
@@ -42,6 +44,14 @@ pub(crate) type TilesOut<T> = unsafe fn(*const T, usize, *mut T, usize);
 pub(crate) struct Rows<P> {
     pub(crate) start: P,
     pub(crate) step: usize,
+}
+
+impl<T> Rows<*const T> {
+    /// What a tile of `n_terms` should ask for: part `i` of `n` of `data`.
+    pub(crate) fn ahead(data: &[T], (i, n): (usize, usize), n_terms: usize) -> Self {
+        let (first, end) = (i * data.len() / n, (i + 1) * data.len() / n);
+        Self { start: data.as_ptr().wrapping_add(first), step: (end - first).div_ceil(n_terms) }
+    }
 }
 
 /// The transforms of F(m×m, 3×3).
@@ -100,6 +110,7 @@ unsafe fn tile<S: Simd, const M: usize, const V: usize>(
     offsets: *const usize,
     c: *mut S::Element,
     add: bool,
+    ahead: Rows<*const S::Element>,
     zero: S::Element,
 ) {
     // SAFETY: the caller gives `n_terms` offsets, M numbers of `a` for each, V vectors of `b` at
@@ -107,6 +118,8 @@ unsafe fn tile<S: Simd, const M: usize, const V: usize>(
     unsafe {
         let mut sums = [[S::splat(zero); V]; M];
         for k in 0..n_terms {
+            // One at a time: many at once would wait for each other.
+            prefetch(ahead.start.wrapping_add(k * ahead.step));
             let from = b.add(*offsets.add(k));
             let mut right = [S::splat(zero); V];
             for v in 0..V {
@@ -226,9 +239,10 @@ macro_rules! compile {
                 offsets: *const usize,
                 c: *mut $element,
                 add: bool,
+                ahead: Rows<*const $element>,
             ) {
                 // SAFETY: passed on to the caller, who also makes sure of the instructions.
-                unsafe { super::tile::<$simd, M, V>(n_terms, a, b, offsets, c, add, 0.0) }
+                unsafe { super::tile::<$simd, M, V>(n_terms, a, b, offsets, c, add, ahead, 0.0) }
             }
 
             $(#[target_feature(enable = $features)])?

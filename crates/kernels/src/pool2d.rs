@@ -6,6 +6,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::parallel::{for_chunks, for_planes, planes_per_task};
+use crate::source::copy_plane;
 use crate::{Isa, Padding, Scalar};
 
 /// Window of a pooling layer.
@@ -45,7 +46,8 @@ impl Pool2dSpec {
 }
 
 /// Max pooling of each plane of `x` [planes, h, w]. `indices` gets, for every output, the index of
-/// its maximum within the plane (the first among equals, as PyTorch).
+/// its maximum within the plane (the first among equals; what is no number counts as largest, as in
+/// PyTorch).
 ///
 /// # Panics
 /// If the lengths do not fit.
@@ -62,79 +64,70 @@ pub fn max_pool2d<T: Scalar>(
     assert_eq!(out.len(), indices.len());
     let n = planes_per_task(in_plane);
     let outs = out.par_chunks_mut(n * out_plane).zip(indices.par_chunks_mut(n * out_plane));
+    let (isa, stride) = (Isa::detect(), spec.stride[1]);
+    let micro = T::micro(isa);
     x.par_chunks(n * in_plane).zip(outs).for_each(|(x, (out, indices))| {
-        Isa::detect().vectorise(
-            #[inline(always)]
-            || {
-                let rows = out.chunks_exact_mut(ow).zip(indices.chunks_exact_mut(ow));
-                for (at, (out, indices)) in rows.enumerate() {
-                    let plane = &x[at / oh * in_plane..][..in_plane];
-                    max_row(spec, in_size, at % oh, plane, out, indices);
+        T::with_scratch(ow, |values| {
+            let rows = out.chunks_exact_mut(ow).zip(indices.chunks_exact_mut(ow));
+            for (at, (out, indices)) in rows.enumerate() {
+                let plane = &x[at / oh * in_plane..][..in_plane];
+                let [rows, _] = spec.window(in_size, at % oh, 0);
+                out.fill(T::from_f64(f64::NEG_INFINITY));
+                let first = (rows.start * in_size[1]) as u32;
+                indices.iter_mut().zip(0..).for_each(|(index, x)| {
+                    *index = first + (x * stride as u32).saturating_sub(spec.padding.left as u32);
+                });
+                for tap in taps(spec, in_size, at % oh, ow) {
+                    let values = &mut values[..tap.outputs.len()];
+                    let from = (&plane[tap.first..], 0);
+                    copy_plane(micro, from, (values, 0), [1, tap.outputs.len()], stride);
+                    isa.vectorise(
+                        #[inline(always)]
+                        || {
+                            let outs = out[tap.outputs.clone()].iter_mut();
+                            let outs = outs.zip(&mut indices[tap.outputs.clone()]);
+                            for (((out, index), &value), x) in outs.zip(&*values).zip(0..) {
+                                let larger = value > *out || value.is_nan();
+                                *out = if larger { value } else { *out };
+                                let at = tap.first as u32 + x * stride as u32;
+                                *index = if larger { at } else { *index };
+                            }
+                        },
+                    );
                 }
-            },
-        );
+            }
+        });
     });
 }
 
-/// One row of outputs of one plane, tap by tap.
-#[inline(always)]
-fn max_row<T: Scalar>(
+/// One element of the windows of a row of outputs.
+struct Tap {
+    /// The outputs whose windows have it.
+    outputs: Range<usize>,
+    /// Where the first of them reads.
+    first: usize,
+}
+
+/// The taps of row `y` of the outputs, `len` of them, in reading order.
+fn taps(
     spec: &Pool2dSpec,
     in_size: [usize; 2],
     y: usize,
-    plane: &[T],
-    out: &mut [T],
-    indices: &mut [u32],
-) {
-    let width = in_size[1];
-    let (stride, left) = (spec.stride[1], spec.padding.left);
+    len: usize,
+) -> impl Iterator<Item = Tap> + use<> {
+    let (stride, left, width) = (spec.stride[1], spec.padding.left, in_size[1]);
     let [rows, _] = spec.window(in_size, y, 0);
-    for (x, (out, index)) in out.iter_mut().zip(&mut *indices).enumerate() {
-        let first = rows.start * width + (x * stride).saturating_sub(left);
-        (*out, *index) = (plane[first], first as u32);
-    }
-    for row in rows {
-        for tap in 0..spec.kernel[1] {
+    let n_taps = spec.kernel[1];
+    rows.flat_map(move |row| (0..n_taps).map(move |tap| (row, tap))).filter_map(
+        move |(row, tap)| {
             // Outputs whose column stride·x + tap - left is inside.
             let from = left.saturating_sub(tap).div_ceil(stride);
-            let end = ((width + left).saturating_sub(tap)).div_ceil(stride).min(out.len());
-            if from >= end {
-                continue;
-            }
-            let first = row * width + from * stride + tap - left;
-            let outs = out[from..end].iter_mut().zip(&mut indices[from..end]);
-            let line = &plane[first..=first + (end - from - 1) * stride];
-            if stride == 2 {
-                keep_larger::<T, 2>(line, first, outs);
-            } else {
-                let values = line.iter().step_by(stride).enumerate();
-                outs.zip(values).for_each(|((out, index), (x, &value))| {
-                    if value > *out {
-                        (*out, *index) = (value, (first + x * stride) as u32);
-                    }
-                });
-            }
-        }
-    }
+            let end = (width + left).saturating_sub(tap).div_ceil(stride).min(len);
+            let first = row * width + (from * stride + tap).saturating_sub(left);
+            (from < end).then_some(Tap { outputs: from..end, first })
+        },
+    )
 }
-
-/// Takes over every `STRIDE`-th value of `line` that is larger than what is there.
-#[inline(always)]
-fn keep_larger<'a, T: Scalar, const STRIDE: usize>(
-    line: &[T],
-    first: usize,
-    outs: impl Iterator<Item = (&'a mut T, &'a mut u32)>,
-) {
-    let last = [*line.last().unwrap_or(&T::ZERO); STRIDE];
-    let (pairs, _) = line.as_chunks::<STRIDE>();
-    let values = pairs.iter().chain(std::iter::once(&last)).enumerate();
-    outs.zip(values).for_each(|((out, index), (x, value))| {
-        let larger = value[0] > *out;
-        *out = if larger { value[0] } else { *out };
-        *index = if larger { (first + x * STRIDE) as u32 } else { *index };
-    });
-}
-
 /// Tangent of max pooling: `out[p, i] = x[p, indices[p', i]]`, planes [C, N] of `x` taking the
 /// indices of [C, `index_batch`] (`index_batch` 1 or `batch`).
 ///

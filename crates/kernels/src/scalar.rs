@@ -50,6 +50,8 @@ pub trait Scalar:
     /// exp(self).
     #[must_use]
     fn exp(self) -> Self;
+    /// Whether it is no number.
+    fn is_nan(self) -> bool;
 }
 
 macro_rules! scalar {
@@ -88,6 +90,10 @@ macro_rules! scalar {
             #[inline(always)]
             fn exp(self) -> Self {
                 self.exp()
+            }
+            #[inline(always)]
+            fn is_nan(self) -> bool {
+                self.is_nan()
             }
         }
     };

@@ -116,14 +116,15 @@ impl Source {
             rows.len == block.rows.len() + self.halo[0]
                 && columns.len == block.columns.len() + self.halo[1]
         };
-        if !self.inside(block, view.size).iter().all(full) {
+        let inside = self.inside(block, view.size);
+        if !inside.iter().all(full) {
             buffer[..channels.len() * strides.channel].fill(T::ZERO);
         }
-        self.copy(micro, block, channels, view, strides, buffer);
+        self.copy(micro, (block, &inside), channels, view, strides, buffer);
     }
 
     /// What of each phase of `block` lies inside a picture.
-    fn inside(&self, block: &Block, size: [usize; 2]) -> Vec<[Inside; 2]> {
+    pub(crate) fn inside(&self, block: &Block, size: [usize; 2]) -> Vec<[Inside; 2]> {
         let n = [block.rows.len() + self.halo[0], block.columns.len() + self.halo[1]];
         let start = [block.rows.start, block.columns.start];
         let inside = |axis: usize, phase: usize| {
@@ -133,20 +134,20 @@ impl Source {
         self.phases.iter().map(|phase| [inside(0, phase[0]), inside(1, phase[1])]).collect()
     }
 
-    /// As [`Source::fill`], but leaves alone what lies outside the picture.
+    /// As [`Source::fill`], but leaves alone what lies outside the picture; takes what of the block
+    /// lies inside.
     pub(crate) fn copy<T: Scalar>(
         &self,
         micro: Micro<T>,
-        block: &Block,
+        (block, inside): (&Block, &[[Inside; 2]]),
         channels: Range<usize>,
         view: View<'_, T>,
         strides: Strides,
         buffer: &mut [T],
     ) {
         let plane = view.size[0] * view.size[1];
-        let phases = self.inside(block, view.size);
         for (i, channel) in channels.enumerate() {
-            for (p, [rows, columns]) in phases.iter().enumerate() {
+            for (p, [rows, columns]) in inside.iter().enumerate() {
                 if rows.len * columns.len == 0 {
                     continue;
                 }
@@ -170,7 +171,7 @@ impl Source {
 }
 
 /// The part of a line of a buffer that lies inside the picture.
-struct Inside {
+pub(crate) struct Inside {
     /// First position in the buffer, the position in the picture it is copied from, and how many.
     to: usize,
     from: usize,
@@ -188,7 +189,7 @@ fn inside(first: isize, n: usize, stride: usize, phase: usize, size: usize) -> I
 }
 
 /// Copies every `step`-th number of rows at given distances.
-fn copy_plane<T: Scalar>(
+pub(crate) fn copy_plane<T: Scalar>(
     micro: Micro<T>,
     (from, from_row): (&[T], usize),
     (to, to_row): (&mut [T], usize),

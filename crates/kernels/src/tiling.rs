@@ -12,8 +12,7 @@ use rayon::prelude::*;
 use crate::Scalar;
 use crate::emit::{Emit, Place};
 use crate::gather::{Gather, area};
-use crate::isa::prefetch;
-use crate::micro::Micro;
+use crate::micro::{Micro, Rows};
 use crate::shared::Shared;
 use crate::source::{Block, Source, Strides, View};
 
@@ -183,8 +182,7 @@ impl<'a, T: Scalar> Call<'a, T> {
                 let n_vectors = len.div_ceil(micro.lanes);
                 let sums = &mut sums[tile * micro.tiles.len() * columns..][..n_rows * columns];
                 let values = &base.values[image * self.strides.image + at..];
-                let ahead = tile * coming.len() / n_tiles..(tile + 1) * coming.len() / n_tiles;
-                prefetch(&coming[ahead]);
+                let ahead = Rows::ahead(coming, (tile, n_tiles), terms.len());
                 assert!(base.reach + n_vectors * micro.lanes <= values.len());
                 // SAFETY: offsets, weights and sums are slices of sufficient length, the farthest
                 // read was just checked, `Gather::new` checked the instructions.
@@ -196,6 +194,7 @@ impl<'a, T: Scalar> Call<'a, T> {
                         base.offsets[terms.clone()].as_ptr(),
                         sums.as_mut_ptr(),
                         part > 0,
+                        ahead,
                     );
                 }
                 if part + 1 == n_parts {

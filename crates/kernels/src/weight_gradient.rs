@@ -15,7 +15,7 @@ use rayon::prelude::*;
 
 use crate::conv2d::Conv2dSpec;
 use crate::matvec::dot;
-use crate::micro::Micro;
+use crate::micro::{Micro, Rows};
 use crate::{Isa, Scalar};
 
 /// Most parts the images are divided into.
@@ -310,6 +310,7 @@ impl<T: Scalar> Sides<T> {
                         let last = offsets.last().map_or(0, |last| last + vectors * tiling.lanes);
                         assert!(last <= right.len() && sums.len() == tiling.tile());
                         let (left, right) = (left.as_ptr(), right.as_ptr());
+                        let ahead = Rows { start: left, step: 0 };
                         // SAFETY: `left` has n_rows numbers for each term; the offsets ascend and
                         // the last leaves room for the vectors; `sums` is a whole tile.
                         unsafe {
@@ -320,6 +321,7 @@ impl<T: Scalar> Sides<T> {
                                 offsets.as_ptr(),
                                 sums.as_mut_ptr(),
                                 true,
+                                ahead,
                             );
                         }
                     }

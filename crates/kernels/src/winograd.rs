@@ -13,7 +13,8 @@ use rayon::prelude::*;
 use crate::Scalar;
 use crate::emit::{Emit, Place};
 use crate::gather::{area, panels};
-use crate::isa::{Isa, prefetch};
+use crate::isa::Isa;
+use crate::micro::Rows;
 use crate::shared::Shared;
 use crate::source::{Block, Source, Strides, View};
 
@@ -188,8 +189,10 @@ impl<T: Scalar> Winograd<T> {
             let (buffer, rest) = rest.split_at_mut(lens[4]);
             let lines = &mut rest[..lens[5]];
             buffer.fill(T::ZERO);
+            let inside = source.inside(&pixels, view.size);
             for channel in 0..self.channels {
-                source.copy(micro, &pixels, channel..channel + 1, view, strides, buffer);
+                let channels = channel..channel + 1;
+                source.copy(micro, (&pixels, &inside), channels, view, strides, buffer);
                 self.split(&tiling, (buffer, strides), taps);
                 self.transform(&tiling, taps, (inputs, channel));
             }
@@ -276,9 +279,7 @@ impl<T: Scalar> Winograd<T> {
                 let coming = &weights[terms.end * n_rows..];
                 let coming = &coming[..coming.len().min(own.len())];
                 for tile in 0..n_column_tiles {
-                    let ahead = tile * coming.len() / n_column_tiles
-                        ..(tile + 1) * coming.len() / n_column_tiles;
-                    prefetch(&coming[ahead]);
+                    let ahead = Rows::ahead(coming, (tile, n_column_tiles), terms.len());
                     let at = tile * columns;
                     let n_vectors = (tiling.n_tiles - at).min(columns).div_ceil(micro.lanes);
                     let sums = &mut products[tile * n_rows * columns..][..n_rows * columns];
@@ -295,6 +296,7 @@ impl<T: Scalar> Winograd<T> {
                             offsets[terms.clone()].as_ptr(),
                             sums.as_mut_ptr(),
                             part > 0,
+                            ahead,
                         );
                     }
                 }

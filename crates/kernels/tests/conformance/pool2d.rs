@@ -99,3 +99,18 @@ fn adaptive_average_has_pytorch_bins() {
     adaptive_avg_pool2d([1, 5], [1, 3], &x, &mut out, false);
     assert_close(&out, &[0.5, 2.0, 3.5], 1e-15, "bins");
 }
+
+#[test]
+fn what_is_no_number_is_the_maximum() {
+    let spec = Pool2dSpec {
+        kernel: [2, 2],
+        stride: [2, 2],
+        padding: Padding::all(0),
+        count_include_pad: false,
+    };
+    let x = [1.0, f64::NAN, 2.0, 3.0, 5.0, 4.0, f64::NEG_INFINITY, -1.0];
+    let (mut out, mut indices) = ([0.0; 2], [0; 2]);
+    max_pool2d(&spec, [2, 4], &x, &mut out, &mut indices);
+    assert!(out[0].is_nan());
+    assert_eq!((indices, out[1]), ([1, 3], 3.0));
+}
