@@ -6,6 +6,7 @@
 use crate::isa::{Isa, prefetch};
 use crate::matvec::{ROWS, VECTORS};
 use crate::simd::Simd;
+use crate::transforms::Line;
 
 /// `c[m, j] (+)= Σ_k a[k·M + m] · b[offsets[k] + j]` for one tile; rows of `c` are
 /// [`Micro::columns`] apart. Arguments: number of k, a, b, offsets, c, whether to add to `c`, and what
@@ -30,8 +31,12 @@ pub(crate) type Dots<T> = unsafe fn(Rows<*const T>, Rows<*const T>, usize, *mut 
 /// Adds multiples of rows to sums. Arguments: rows, factors, number of sums, numbers in each, sums.
 pub(crate) type Grow<T> = unsafe fn(Rows<*const T>, Rows<*const T>, usize, usize, Rows<*mut T>);
 
-/// Takes lines of pixels apart into columns of tiles. Arguments: from, to, step, number of tiles.
-pub(crate) type SplitLine<T> = unsafe fn(*const T, *mut T, usize, usize);
+/// Takes a line of pixels apart into columns of tiles, for the one or two tiles that have it.
+/// Arguments: line, to, step, number of tiles.
+pub(crate) type SplitLine<T> = unsafe fn(Line<T>, [Option<*mut T>; 2], usize, usize);
+
+/// Puts a line of pixels together. Arguments: columns, to, number of pixels, bias, whether to add.
+pub(crate) type JoinLine<T> = unsafe fn(Rows<*const T>, *mut T, usize, T, bool);
 
 /// Winograd input transform. Arguments: from, step, to, step, number of tiles.
 pub(crate) type TilesIn<T> = unsafe fn(*const T, usize, *mut T, usize, usize);
@@ -59,6 +64,7 @@ pub(crate) struct Transforms<T> {
     pub(crate) split: SplitLine<T>,
     pub(crate) input: TilesIn<T>,
     pub(crate) output: TilesOut<T>,
+    pub(crate) join: JoinLine<T>,
 }
 
 /// Inner loops for one instruction set.
@@ -197,11 +203,16 @@ unsafe fn strip<S: Simd>(
 
 /// Compiles the loops for one vector type and set of instructions.
 macro_rules! compile {
-    (@transforms $split:ident, $input:ident, $output:ident, $simd:ty, $element:ty $(, $features:literal)?) => {
+    (@transforms $split:ident, $input:ident, $output:ident, $join:ident, $simd:ty, $element:ty $(, $features:literal)?) => {
         $(#[target_feature(enable = $features)])?
-        unsafe fn $split(from: *const $element, to: *mut $element, step: usize, len: usize) {
+        unsafe fn $split(
+            line: Line<$element>,
+            to: [Option<*mut $element>; 2],
+            step: usize,
+            len: usize,
+        ) {
             // SAFETY: passed on to the caller, who also makes sure of the instructions.
-            unsafe { crate::transforms::$split::<$simd>(from, to, step, len) }
+            unsafe { crate::transforms::$split::<$simd>(line, to, step, len) }
         }
 
         $(#[target_feature(enable = $features)])?
@@ -225,10 +236,22 @@ macro_rules! compile {
                 crate::transforms::$output::<$simd>(from, from_step, to, step, |x| x as $element);
             }
         }
+
+        $(#[target_feature(enable = $features)])?
+        unsafe fn $join(
+            from: Rows<*const $element>,
+            to: *mut $element,
+            len: usize,
+            bias: $element,
+            add: bool,
+        ) {
+            // SAFETY: passed on to the caller, who also makes sure of the instructions.
+            unsafe { crate::transforms::$join::<$simd>(from, to, len, bias, add) }
+        }
     };
     ($name:ident, $import:ident, $simd:ty, $element:ty, [$($rows:literal)*] $(, $features:literal)?) => {
         mod $name {
-            use super::{Micro, Rows, Simd, Transforms};
+            use super::{Line, Micro, Rows, Simd, Transforms};
             use crate::simd::$import;
 
             $(#[target_feature(enable = $features)])?
@@ -309,8 +332,8 @@ macro_rules! compile {
                 unsafe { crate::matvec::grow::<$simd, R>(rows, factors, n, len, sums, 0.0) }
             }
 
-            compile!(@transforms split_2, tiles_in_2, tiles_out_2, $simd, $element $(, $features)?);
-            compile!(@transforms split_4, tiles_in_4, tiles_out_4, $simd, $element $(, $features)?);
+            compile!(@transforms split_2, tiles_in_2, tiles_out_2, join_2, $simd, $element $(, $features)?);
+            compile!(@transforms split_4, tiles_in_4, tiles_out_4, join_4, $simd, $element $(, $features)?);
 
             pub(super) const MICRO: Micro<$element> = Micro {
                 lanes: <$simd>::LANES,
@@ -326,8 +349,18 @@ macro_rules! compile {
                 ],
                 grow: [grow::<1>, grow::<2>, grow::<3>, grow::<4>],
                 winograd: [
-                    Transforms { split: split_2, input: tiles_in_2, output: tiles_out_2 },
-                    Transforms { split: split_4, input: tiles_in_4, output: tiles_out_4 },
+                    Transforms {
+                        split: split_2,
+                        input: tiles_in_2,
+                        output: tiles_out_2,
+                        join: join_2,
+                    },
+                    Transforms {
+                        split: split_4,
+                        input: tiles_in_4,
+                        output: tiles_out_4,
+                        join: join_4,
+                    },
                 ],
             };
         }

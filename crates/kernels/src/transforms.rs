@@ -7,6 +7,7 @@
 
 use std::f64::consts::{FRAC_1_SQRT_2, SQRT_2};
 
+use crate::micro::Rows;
 use crate::simd::Simd;
 
 /// x - y
@@ -104,21 +105,59 @@ impl<S: Simd> Vectors<S> {
     }
 }
 
-/// Columns v of neighbouring tiles from a line of pixels: number x of `to` + v·step is pixel
-/// 2·x + v, for `len` tiles and 4 columns. Whole vectors are read and written.
+/// A line of pixels taken apart into columns of tiles.
+#[derive(Clone, Copy)]
+pub(crate) struct Line<T> {
+    /// Its pixels, and how many.
+    pub(crate) pixels: *const T,
+    pub(crate) width: usize,
+    /// Pixel that is column 0 of the first tile.
+    pub(crate) first: isize,
+}
+
+impl<T> Line<T> {
+    /// N vectors of pixels from `first` + `at` on, zeros beyond the ends of the line.
+    #[inline(always)]
+    unsafe fn load<S: Simd<Element = T>, const N: usize>(self, at: usize) -> [S; N] {
+        // SAFETY: only pixels of the line are read.
+        unsafe {
+            let at = self.first + at as isize;
+            if at >= 0 && at as usize + N * S::LANES <= self.width {
+                let from = self.pixels.offset(at);
+                return std::array::from_fn(|i| S::load(from.add(i * S::LANES)));
+            }
+            // A bit for each pixel that there is: at most 64, four vectors of sixteen.
+            let clamp = |n: isize| n.clamp(0, (N * S::LANES) as isize) as u32;
+            let (start, end) = (clamp(-at), clamp(self.width as isize - at));
+            let below = |n: u32| u64::MAX.checked_shr(64 - n).unwrap_or(0);
+            let bits = below(end) & !below(start);
+            let from = self.pixels.wrapping_offset(at);
+            std::array::from_fn(|i| {
+                S::load_lanes(from.wrapping_add(i * S::LANES), bits >> (i * S::LANES))
+            })
+        }
+    }
+}
+
+/// Columns v of neighbouring tiles: number x of `to` + v·step is pixel 2·x + v from the first on, for
+/// `len` tiles and 4 columns, for one or two tiles that share the line. Whole vectors are written.
 #[inline(always)]
 pub(crate) unsafe fn split_2<S: Simd>(
-    from: *const S::Element,
-    to: *mut S::Element,
+    line: Line<S::Element>,
+    to: [Option<*mut S::Element>; 2],
     step: usize,
     len: usize,
 ) {
-    // SAFETY: the caller gives whole vectors on both sides.
+    // SAFETY: the caller gives a line, and room for whole vectors.
     unsafe {
         for at in (0..len).step_by(S::LANES) {
-            let from = from.add(2 * at);
-            for v in 0..4 {
-                every_second::<S>(from.add(v)).store(to.add(at + v * step));
+            let [a, b] = line.load::<S, 2>(2 * at);
+            let [c, d] = line.load::<S, 2>(2 * at + 2);
+            let columns = [a.even(b), a.odd(b), c.even(d), c.odd(d)];
+            for to in to.into_iter().flatten() {
+                for v in 0..4 {
+                    columns[v].store(to.add(at + v * step));
+                }
             }
         }
     }
@@ -127,28 +166,107 @@ pub(crate) unsafe fn split_2<S: Simd>(
 /// As [`split_2`] for tiles 4 pixels apart and 6 columns.
 #[inline(always)]
 pub(crate) unsafe fn split_4<S: Simd>(
-    from: *const S::Element,
-    to: *mut S::Element,
+    line: Line<S::Element>,
+    to: [Option<*mut S::Element>; 2],
     step: usize,
     len: usize,
 ) {
-    // SAFETY: the caller gives whole vectors on both sides.
+    // SAFETY: the caller gives a line, and room for whole vectors.
     unsafe {
         for at in (0..len).step_by(S::LANES) {
-            let from = from.add(4 * at);
-            for v in 0..6 {
-                let (low, high) = (from.add(v), from.add(v + 2 * S::LANES));
-                let column = every_second::<S>(low).even(every_second::<S>(high));
-                column.store(to.add(at + v * step));
+            let (even, odd) = halves(line.load::<S, 4>(4 * at));
+            let (next_even, next_odd) = halves(line.load::<S, 4>(4 * at + 4));
+            let columns = [
+                even[0].even(even[1]),
+                odd[0].even(odd[1]),
+                even[0].odd(even[1]),
+                odd[0].odd(odd[1]),
+                next_even[0].even(next_even[1]),
+                next_odd[0].even(next_odd[1]),
+            ];
+            for to in to.into_iter().flatten() {
+                for v in 0..6 {
+                    columns[v].store(to.add(at + v * step));
+                }
             }
         }
     }
 }
 
+/// Every second of four vectors of numbers, and the others.
 #[inline(always)]
-unsafe fn every_second<S: Simd>(from: *const S::Element) -> S {
-    // SAFETY: the caller gives two vectors.
-    unsafe { S::load(from).even(S::load(from.add(S::LANES))) }
+unsafe fn halves<S: Simd>([a, b, c, d]: [S; 4]) -> ([S; 2], [S; 2]) {
+    // SAFETY: instructions present by the caller's contract.
+    unsafe { ([a.even(b), c.even(d)], [a.odd(b), c.odd(d)]) }
+}
+
+/// The inverse of [`split_2`] without the overlap: pixel 2·x + v of `to` becomes number x of `from` +
+/// v·step, plus `bias`, plus what is there if `add`, for `len` pixels. Whole vectors are read.
+#[inline(always)]
+pub(crate) unsafe fn join_2<S: Simd>(
+    from: Rows<*const S::Element>,
+    to: *mut S::Element,
+    len: usize,
+    bias: S::Element,
+    add: bool,
+) {
+    // SAFETY: the caller gives whole vectors of `from`, and `len` pixels.
+    unsafe {
+        let bias = S::splat(bias);
+        for at in (0..len).step_by(2 * S::LANES) {
+            let column = |v: usize| S::load(from.start.add(at / 2 + v * from.step));
+            store_line(column(0).zip(column(1)), to.add(at), len - at, bias, add);
+        }
+    }
+}
+
+/// As [`join_2`] for tiles 4 pixels wide.
+#[inline(always)]
+pub(crate) unsafe fn join_4<S: Simd>(
+    from: Rows<*const S::Element>,
+    to: *mut S::Element,
+    len: usize,
+    bias: S::Element,
+    add: bool,
+) {
+    // SAFETY: as for `join_2`.
+    unsafe {
+        let bias = S::splat(bias);
+        for at in (0..len).step_by(4 * S::LANES) {
+            let column = |v: usize| S::load(from.start.add(at / 4 + v * from.step));
+            let (even, odd) = (column(0).zip(column(2)), column(1).zip(column(3)));
+            let ([a, b], [c, d]) = (even[0].zip(odd[0]), even[1].zip(odd[1]));
+            store_line([a, b, c, d], to.add(at), len - at, bias, add);
+        }
+    }
+}
+
+/// Stores the first `len` numbers of some vectors.
+#[inline(always)]
+unsafe fn store_line<S: Simd, const N: usize>(
+    values: [S; N],
+    to: *mut S::Element,
+    len: usize,
+    bias: S,
+    add: bool,
+) {
+    // SAFETY: the caller gives `len` numbers or whole vectors.
+    unsafe {
+        for (i, value) in values.into_iter().enumerate() {
+            let at = i * S::LANES;
+            if at >= len {
+                return;
+            }
+            let (to, n) = (to.add(at), len - at);
+            let value = value.add(bias);
+            if n >= S::LANES {
+                (if add { S::load(to).add(value) } else { value }).store(to);
+            } else {
+                let value = if add { S::load_first(to, n).add(value) } else { value };
+                value.store_first(to, n);
+            }
+        }
+    }
 }
 
 macro_rules! transform {

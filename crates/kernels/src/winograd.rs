@@ -13,10 +13,11 @@ use rayon::prelude::*;
 use crate::Scalar;
 use crate::emit::{Emit, Place};
 use crate::gather::{area, panels};
-use crate::isa::Isa;
+use crate::isa::{Isa, prefetch};
 use crate::micro::Rows;
 use crate::shared::Shared;
-use crate::source::{Block, Source, Strides, View};
+use crate::source::{Block, View};
+use crate::transforms::Line;
 
 /// Longest run of a sum kept in registers: short, to make up for the rounding of the transforms.
 const MAX_TERMS: usize = 64;
@@ -110,8 +111,6 @@ impl<T: Scalar> Winograd<T> {
         if out.is_empty() {
             return;
         }
-        let last_tap = self.first_tap.map(|at| at + 2);
-        let source = Source::new([1, 1], &[self.first_tap, last_tap], [0, 0]);
         let grid = out_size.map(|size| size.div_ceil(self.m));
         let blocks = self.blocks(view.batch, grid);
         let wanted = rayon::current_num_threads();
@@ -122,7 +121,7 @@ impl<T: Scalar> Winograd<T> {
             let (block, part) = (&blocks[task / n_parts], task % n_parts);
             let n_panels = self.panels.len();
             let panels = &self.panels[part * n_panels / n_parts..(part + 1) * n_panels / n_parts];
-            self.task(&source, view, block, panels, (&out, place, emit));
+            self.task(view, block, panels, (&out, place, emit));
         });
     }
 
@@ -152,7 +151,6 @@ impl<T: Scalar> Winograd<T> {
     /// Some panels of all outputs of a block.
     fn task(
         &self,
-        source: &Source,
         view: View<'_, T>,
         block: &Block,
         panels: &[(usize, usize)],
@@ -164,36 +162,22 @@ impl<T: Scalar> Winograd<T> {
         let n_tiles = block.images.len() * area(grid);
         let row = n_tiles.next_multiple_of(micro.columns());
         let tiling = Tiling { block: block.clone(), grid, n_tiles, row, tap: row + micro.lanes };
-        let pixels = Block {
-            images: block.images.clone(),
-            rows: block.rows.start * self.m..block.rows.end * self.m,
-            columns: 0..block.columns.len() * self.m,
-        };
-        let strides = source.strides(std::slice::from_ref(&pixels));
         let first = panels.first().map_or(0, |panel| panel.0);
         let n_rows = panels.last().map_or(0, |panel| panel.0 + panel.1) - first;
         let lens = [
             n * n * self.channels * row,
             n * n * n_rows * row,
             n * n * tiling.tap,
-            self.m * self.m * row,
-            strides.channel + self.m * micro.lanes + n,
-            block.images.len() * area(grid) * self.m * self.m,
+            self.m * self.m * row + micro.lanes,
         ];
         T::with_scratch(lens.iter().sum::<usize>() + 64, |scratch| {
             let start = scratch.as_ptr().align_offset(64).min(64);
             let (inputs, rest) = scratch[start..].split_at_mut(lens[0]);
             let (products, rest) = rest.split_at_mut(lens[1]);
             let (taps, rest) = rest.split_at_mut(lens[2]);
-            let (tiles, rest) = rest.split_at_mut(lens[3]);
-            let (buffer, rest) = rest.split_at_mut(lens[4]);
-            let lines = &mut rest[..lens[5]];
-            buffer.fill(T::ZERO);
-            let inside = source.inside(&pixels, view.size);
+            let tiles = &mut rest[..lens[3]];
             for channel in 0..self.channels {
-                let channels = channel..channel + 1;
-                source.copy(micro, (&pixels, &inside), channels, view, strides, buffer);
-                self.split(&tiling, (buffer, strides), taps);
+                self.split(&tiling, view, channel, taps);
                 self.transform(&tiling, taps, (inputs, channel));
             }
             for position in 0..n * n {
@@ -202,34 +186,50 @@ impl<T: Scalar> Winograd<T> {
             }
             for &panel in panels {
                 for channel in panel.0..panel.0 + panel.1 {
-                    self.invert(&tiling, products, (panel, first, n_rows), channel, (tiles, lines));
-                    self.write(&tiling, lines, channel, view.batch, target);
+                    self.invert(&tiling, products, (panel, first, n_rows), channel, tiles);
+                    self.write(&tiling, tiles, channel, view.batch, target);
                 }
             }
         });
     }
 
-    /// d of one channel: [(u, v)][tile] from padded images.
-    fn split(&self, tiling: &Tiling, (buffer, strides): (&[T], Strides), taps: &mut [T]) {
+    /// d of one channel: [(u, v)][tile].
+    fn split(&self, tiling: &Tiling, view: View<'_, T>, channel: usize, taps: &mut [T]) {
         let micro = T::micro(self.isa);
         let [height, width] = tiling.grid;
         let (m, n) = (self.m, self.m + 2);
         let padded = width.next_multiple_of(micro.lanes);
-        for (image, y) in pairs(tiling.block.images.len(), m * height + 2) {
-            let from = &buffer[image * strides.image + y * strides.row..];
-            assert!(m * padded + n <= from.len());
+        let first = (tiling.block.rows.start * m) as isize + self.first_tap[0];
+        let images = pairs(tiling.block.images.len(), m * height + 2);
+        for (i, y) in images {
             // Tiles overlap by two rows: row y is row u = y - m·t of one or two tiles t.
-            for tile in (y.saturating_sub(2) / m..=y / m).filter(|&tile| tile < height) {
-                let u = y - m * tile;
-                let to = &mut taps[n * u * tiling.tap + (image * height + tile) * width..];
-                assert!((n - 1) * tiling.tap + padded <= to.len());
-                // SAFETY: the farthest read and write were just checked. What is written beyond
-                // the line is overwritten by the next line, or never read.
-                unsafe {
-                    let split = micro.winograd[m / 4].split;
-                    split(from.as_ptr(), to.as_mut_ptr(), tiling.tap, width);
+            let tiles = [y / m, (y / m).wrapping_sub(1)].map(|tile| {
+                let u = y.wrapping_sub(m.wrapping_mul(tile));
+                (tile < height && u < n).then(|| n * u * tiling.tap + (i * height + tile) * width)
+            });
+            let line = usize::try_from(first + y as isize).ok().filter(|&y| y < view.size[0]);
+            let Some(y) = line else {
+                for (at, v) in
+                    tiles.into_iter().flatten().flat_map(|at| (0..n).map(move |v| (at, v)))
+                {
+                    taps[at + v * tiling.tap..][..width].fill(T::ZERO);
                 }
-            }
+                continue;
+            };
+            let image = channel * view.batch + tiling.block.images.start + i;
+            let row = (image * view.size[0] + y) * view.size[1];
+            let pixels = view.values[row..][..view.size[1]].as_ptr();
+            // The same line of the next channel.
+            let next = pixels.wrapping_add(view.batch * area(view.size));
+            let step = 64 / size_of::<T>();
+            (0..view.size[1]).step_by(step).for_each(|x| prefetch(next.wrapping_add(x)));
+            let line = Line { pixels, width: view.size[1], first: self.first_tap[1] };
+            let reach = (n - 1) * tiling.tap + padded;
+            assert!(tiles.into_iter().flatten().all(|at| at + reach <= taps.len()));
+            let to = tiles.map(|at| at.map(|at| taps.as_mut_ptr().wrapping_add(at)));
+            // SAFETY: the farthest write was just checked. What is written beyond the tiles is
+            // overwritten by the next line, or never read.
+            unsafe { (micro.winograd[m / 4].split)(line, to, tiling.tap, width) };
         }
     }
 
@@ -304,14 +304,14 @@ impl<T: Scalar> Winograd<T> {
         }
     }
 
-    /// Y = Aᵀ M A of one channel, as lines of pixels.
+    /// Y = Aᵀ M A of one channel: [(a, b)][tile].
     fn invert(
         &self,
         tiling: &Tiling,
         products: &[T],
         ((start, panel_rows), first, n_rows): ((usize, usize), usize, usize),
         channel: usize,
-        (tiles, lines): (&mut [T], &mut [T]),
+        tiles: &mut [T],
     ) {
         let micro = T::micro(self.isa);
         let (m, columns) = (self.m, micro.columns());
@@ -328,49 +328,40 @@ impl<T: Scalar> Winograd<T> {
                 invert(from.as_ptr(), from_step, to.as_mut_ptr(), to_step);
             }
         }
-        let width = tiling.grid[1];
-        self.isa.vectorise(
-            #[inline(always)]
-            || {
-                for (line, out) in lines.chunks_exact_mut(width * m).enumerate() {
-                    let at = |b: usize| (line % m * m + b) * to_step + line / m * width;
-                    if m == 4 {
-                        let rows: [&[T]; 4] = std::array::from_fn(|b| &tiles[at(b)..][..width]);
-                        interleave(rows, out);
-                    } else {
-                        let rows: [&[T]; 2] = std::array::from_fn(|b| &tiles[at(b)..][..width]);
-                        interleave(rows, out);
-                    }
-                }
-            },
-        );
     }
 
-    /// Writes the lines of one channel.
+    /// Writes the tiles of one channel.
     fn write(
         &self,
         tiling: &Tiling,
-        lines: &[T],
+        tiles: &[T],
         channel: usize,
         batch: usize,
         (out, place, emit): (&Shared<'_, T>, Place, &Emit<'_, T>),
     ) {
-        let [height, width] = tiling.grid.map(|n| n * self.m);
-        let (block, plane) = (&tiling.block, area(place.plane));
-        let y = block.rows.start * self.m;
-        let n_rows = height.min(place.plane[0] - y);
+        let micro = T::micro(self.isa);
+        let (m, block, plane) = (self.m, &tiling.block, area(place.plane));
+        let [height, width] = tiling.grid;
+        let len = place.plane[1];
+        let y = block.rows.start * m;
+        let n_rows = (m * height).min(place.plane[0] - y);
+        let bias = emit.bias.map_or(T::ZERO, |bias| bias[channel]);
         for (i, image) in block.images.clone().enumerate() {
             let first = channel * batch * plane + place.index(image, y, 0);
-            let sums = (&lines[i * height * width..][..height * width], width);
-            let rows = [n_rows, place.plane[1]];
-            let to = (first, place.plane[1]);
-            // SAFETY: every pixel belongs to one block, every channel to one task of it.
-            unsafe {
-                emit.store(T::micro(self.isa), out, (channel, true), rows, sums, to, 1);
-                if let Some(finish) = emit.finish {
-                    let len = n_rows * place.plane[1];
-                    finish.apply(self.isa, first, out.slice(first, len));
-                }
+            for row in 0..n_rows {
+                let (tile, a) = ((i * height + row / m) * width, row % m);
+                let from = &tiles[m * a * tiling.row + tile..];
+                let padded = len.div_ceil(m).next_multiple_of(micro.lanes);
+                assert!((m - 1) * tiling.row + padded <= from.len());
+                let from = Rows { start: from.as_ptr(), step: tiling.row };
+                let to = out.pointer(first + row * len, len);
+                // SAFETY: every pixel belongs to one block, every channel to one task of it; the
+                // farthest read was just checked.
+                unsafe { (micro.winograd[m / 4].join)(from, to, len, bias, emit.accumulate) };
+            }
+            if let Some(finish) = emit.finish {
+                // SAFETY: as above.
+                unsafe { finish.apply(self.isa, first, out.slice(first, n_rows * len)) };
             }
         }
     }
@@ -378,12 +369,4 @@ impl<T: Scalar> Winograd<T> {
 
 fn pairs(n: usize, m: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..n).flat_map(move |i| (0..m).map(move |j| (i, j)))
-}
-
-/// `out` takes one element of every row in turn.
-#[inline(always)]
-fn interleave<T: Scalar, const N: usize>(rows: [&[T]; N], out: &mut [T]) {
-    for (x, out) in out.as_chunks_mut::<N>().0.iter_mut().enumerate() {
-        *out = rows.map(|row| row[x]);
-    }
 }

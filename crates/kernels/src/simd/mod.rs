@@ -15,6 +15,12 @@ pub(crate) trait Simd: Copy {
     unsafe fn add(self, other: Self) -> Self;
     /// The numbers at even places of `self` followed by `other`.
     unsafe fn even(self, other: Self) -> Self;
+    /// The numbers at odd places of `self` followed by `other`.
+    unsafe fn odd(self, other: Self) -> Self;
+    /// The numbers of `self` and `other` in turns: two vectors.
+    unsafe fn zip(self, other: Self) -> [Self; 2];
+    /// The numbers of `from` whose bit is set, the rest zero.
+    unsafe fn load_lanes(from: *const Self::Element, bits: u64) -> Self;
     /// The first `n` ≤ LANES numbers of `from`, the rest zero.
     unsafe fn load_first(from: *const Self::Element, n: usize) -> Self;
     /// Stores the first `n` ≤ LANES numbers.
@@ -50,6 +56,27 @@ impl<T: Copy + Add<Output = T> + Mul<Output = T>, const L: usize> Simd for Plain
     unsafe fn even(self, other: Self) -> Self {
         let at = |i: usize| if i < L { self.0[i] } else { other.0[i - L] };
         Self(std::array::from_fn(|lane| at(2 * lane)))
+    }
+    #[inline(always)]
+    unsafe fn odd(self, other: Self) -> Self {
+        let at = |i: usize| if i < L { self.0[i] } else { other.0[i - L] };
+        Self(std::array::from_fn(|lane| at(2 * lane + 1)))
+    }
+    #[inline(always)]
+    unsafe fn zip(self, other: Self) -> [Self; 2] {
+        let at = |i: usize| if i % 2 == 0 { self.0[i / 2] } else { other.0[i / 2] };
+        [0, L].map(|first| Self(std::array::from_fn(|lane| at(first + lane))))
+    }
+    #[inline(always)]
+    unsafe fn load_lanes(from: *const T, bits: u64) -> Self {
+        // SAFETY: valid for these numbers by the trait's contract.
+        unsafe {
+            let mut all = [std::mem::zeroed(); L];
+            for (lane, to) in all.iter_mut().enumerate().filter(|(lane, _)| bits >> lane & 1 == 1) {
+                *to = from.wrapping_add(lane).read();
+            }
+            Self(all)
+        }
     }
     #[inline(always)]
     unsafe fn load_first(from: *const T, n: usize) -> Self {
@@ -89,7 +116,8 @@ impl<T: Copy + Add<Output = T> + Mul<Output = T>, const L: usize> Simd for Plain
 macro_rules! intrinsics {
     ($name:ident, $module:ident, $element:ty, $lanes:literal, $vector:ident,
      $splat:ident, $load:ident, $store:ident, $add:ident, $fma:ident, $load_first:ident,
-     $store_first:ident, $even:ident, $store_spread:ident) => {
+     $store_first:ident, $even:ident, $store_spread:ident, $odd:ident, $zip:ident,
+     $load_lanes:ident) => {
         /// Vector of the architecture.
         #[derive(Clone, Copy)]
         pub(crate) struct $name(std::arch::$module::$vector);
@@ -116,6 +144,21 @@ macro_rules! intrinsics {
             unsafe fn even(self, other: Self) -> Self {
                 // SAFETY: instructions present by the trait's contract.
                 Self(unsafe { $even(self.0, other.0) })
+            }
+            #[inline(always)]
+            unsafe fn odd(self, other: Self) -> Self {
+                // SAFETY: instructions present by the trait's contract.
+                Self(unsafe { $odd(self.0, other.0) })
+            }
+            #[inline(always)]
+            unsafe fn zip(self, other: Self) -> [Self; 2] {
+                // SAFETY: instructions present by the trait's contract.
+                unsafe { $zip(self.0, other.0) }.map(Self)
+            }
+            #[inline(always)]
+            unsafe fn load_lanes(from: *const $element, bits: u64) -> Self {
+                // SAFETY: instructions present and pointer valid by the trait's contract.
+                Self(unsafe { $load_lanes(from, bits) })
             }
             #[inline(always)]
             unsafe fn load_first(from: *const $element, n: usize) -> Self {

@@ -5,17 +5,36 @@
 use super::Simd;
 use std::arch::aarch64::{
     float32x4_t, float64x2_t, vfmaq_f32, vfmaq_f64, vld1q_f32, vld1q_f64, vst1q_f32, vst1q_f64,
-    vuzp1q_f32, vuzp1q_f64,
+    vuzp1q_f32, vuzp1q_f64, vuzp2q_f32, vuzp2q_f64, vzip1q_f32, vzip1q_f64, vzip2q_f32, vzip2q_f64,
 };
 
 /// Arithmetic and partial loads and stores in the operand order of the x86 intrinsics.
 macro_rules! order {
-    ($fma:ident, $load:ident, $store:ident, $spread:ident, $element:ty, $lanes:literal,
-     $vector:ident, $vfma:ident, $vload:ident, $vstore:ident) => {
+    ($fma:ident, $load:ident, $store:ident, $spread:ident, $load_lanes:ident, $zip:ident,
+     $element:ty, $lanes:literal, $vector:ident, $vfma:ident, $vload:ident, $vstore:ident,
+     $vzip:ident, $vzip_high:ident) => {
         #[inline(always)]
         unsafe fn $fma(a: $vector, b: $vector, sum: $vector) -> $vector {
             // SAFETY: NEON is part of the AArch64 baseline.
             unsafe { $vfma(sum, a, b) }
+        }
+        #[inline(always)]
+        unsafe fn $zip(a: $vector, b: $vector) -> [$vector; 2] {
+            // SAFETY: NEON is part of the AArch64 baseline.
+            unsafe { [$vzip(a, b), $vzip_high(a, b)] }
+        }
+        #[inline(always)]
+        unsafe fn $load_lanes(from: *const $element, bits: u64) -> $vector {
+            let mut all = [0.0; $lanes];
+            // SAFETY: only these numbers are read.
+            unsafe {
+                for (lane, to) in all.iter_mut().enumerate() {
+                    if bits >> lane & 1 == 1 {
+                        *to = from.wrapping_add(lane).read();
+                    }
+                }
+                $vload(all.as_ptr())
+            }
         }
         #[inline(always)]
         unsafe fn $load(from: *const $element, n: usize) -> $vector {
@@ -51,24 +70,32 @@ order!(
     load_first_f32,
     store_first_f32,
     store_spread_f32,
+    load_lanes_f32,
+    zip_f32,
     f32,
     4,
     float32x4_t,
     vfmaq_f32,
     vld1q_f32,
-    vst1q_f32
+    vst1q_f32,
+    vzip1q_f32,
+    vzip2q_f32
 );
 order!(
     fma_f64,
     load_first_f64,
     store_first_f64,
     store_spread_f64,
+    load_lanes_f64,
+    zip_f64,
     f64,
     2,
     float64x2_t,
     vfmaq_f64,
     vld1q_f64,
-    vst1q_f64
+    vst1q_f64,
+    vzip1q_f64,
+    vzip2q_f64
 );
 intrinsics!(
     F32x4,
@@ -84,7 +111,10 @@ intrinsics!(
     load_first_f32,
     store_first_f32,
     vuzp1q_f32,
-    store_spread_f32
+    store_spread_f32,
+    vuzp2q_f32,
+    zip_f32,
+    load_lanes_f32
 );
 intrinsics!(
     F64x2,
@@ -100,5 +130,8 @@ intrinsics!(
     load_first_f64,
     store_first_f64,
     vuzp1q_f64,
-    store_spread_f64
+    store_spread_f64,
+    vuzp2q_f64,
+    zip_f64,
+    load_lanes_f64
 );

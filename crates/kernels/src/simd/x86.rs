@@ -99,6 +99,103 @@ unsafe fn even_f64x8(a: arch::__m512d, b: arch::__m512d) -> arch::__m512d {
     }
 }
 #[inline(always)]
+unsafe fn odd_f32x8(a: arch::__m256, b: arch::__m256) -> arch::__m256 {
+    // SAFETY: AVX2 by the caller's contract.
+    unsafe {
+        let pairs = arch::_mm256_castps_pd(arch::_mm256_shuffle_ps::<0b11_01_11_01>(a, b));
+        arch::_mm256_castpd_ps(arch::_mm256_permute4x64_pd::<0b11_01_10_00>(pairs))
+    }
+}
+#[inline(always)]
+unsafe fn odd_f64x4(a: arch::__m256d, b: arch::__m256d) -> arch::__m256d {
+    // SAFETY: AVX2 by the caller's contract.
+    unsafe { arch::_mm256_permute4x64_pd::<0b11_01_10_00>(arch::_mm256_unpackhi_pd(a, b)) }
+}
+#[inline(always)]
+unsafe fn odd_f32x16(a: arch::__m512, b: arch::__m512) -> arch::__m512 {
+    // SAFETY: AVX-512 by the caller's contract.
+    unsafe {
+        let at = arch::_mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+        arch::_mm512_permutex2var_ps(a, at, b)
+    }
+}
+#[inline(always)]
+unsafe fn odd_f64x8(a: arch::__m512d, b: arch::__m512d) -> arch::__m512d {
+    // SAFETY: AVX-512 by the caller's contract.
+    unsafe {
+        let at = arch::_mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15);
+        arch::_mm512_permutex2var_pd(a, at, b)
+    }
+}
+#[inline(always)]
+unsafe fn zip_f32x8(a: arch::__m256, b: arch::__m256) -> [arch::__m256; 2] {
+    // SAFETY: AVX2 by the caller's contract.
+    unsafe {
+        let (low, high) = (arch::_mm256_unpacklo_ps(a, b), arch::_mm256_unpackhi_ps(a, b));
+        [
+            arch::_mm256_permute2f128_ps::<0x20>(low, high),
+            arch::_mm256_permute2f128_ps::<0x31>(low, high),
+        ]
+    }
+}
+#[inline(always)]
+unsafe fn zip_f64x4(a: arch::__m256d, b: arch::__m256d) -> [arch::__m256d; 2] {
+    // SAFETY: AVX2 by the caller's contract.
+    unsafe {
+        let (low, high) = (arch::_mm256_unpacklo_pd(a, b), arch::_mm256_unpackhi_pd(a, b));
+        [
+            arch::_mm256_permute2f128_pd::<0x20>(low, high),
+            arch::_mm256_permute2f128_pd::<0x31>(low, high),
+        ]
+    }
+}
+#[inline(always)]
+unsafe fn zip_f32x16(a: arch::__m512, b: arch::__m512) -> [arch::__m512; 2] {
+    // SAFETY: AVX-512 by the caller's contract.
+    unsafe {
+        let at = arch::_mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+        let high = arch::_mm512_add_epi32(at, arch::_mm512_set1_epi32(8));
+        [at, high].map(|at| arch::_mm512_permutex2var_ps(a, at, b))
+    }
+}
+#[inline(always)]
+unsafe fn zip_f64x8(a: arch::__m512d, b: arch::__m512d) -> [arch::__m512d; 2] {
+    // SAFETY: AVX-512 by the caller's contract.
+    unsafe {
+        let at = arch::_mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11);
+        let high = arch::_mm512_add_epi64(at, arch::_mm512_set1_epi64(4));
+        [at, high].map(|at| arch::_mm512_permutex2var_pd(a, at, b))
+    }
+}
+#[inline(always)]
+unsafe fn load_lanes_f32x8(from: *const f32, bits: u64) -> arch::__m256 {
+    // SAFETY: AVX2 by the caller's contract; numbers without a bit are not touched.
+    unsafe {
+        let lanes = arch::_mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+        let own = arch::_mm256_and_si256(arch::_mm256_set1_epi32(bits as i32), lanes);
+        arch::_mm256_maskload_ps(from, arch::_mm256_cmpeq_epi32(own, lanes))
+    }
+}
+#[inline(always)]
+unsafe fn load_lanes_f64x4(from: *const f64, bits: u64) -> arch::__m256d {
+    // SAFETY: AVX2 by the caller's contract; numbers without a bit are not touched.
+    unsafe {
+        let lanes = arch::_mm256_setr_epi64x(1, 2, 4, 8);
+        let own = arch::_mm256_and_si256(arch::_mm256_set1_epi64x(bits as i64), lanes);
+        arch::_mm256_maskload_pd(from, arch::_mm256_cmpeq_epi64(own, lanes))
+    }
+}
+#[inline(always)]
+unsafe fn load_lanes_f32x16(from: *const f32, bits: u64) -> arch::__m512 {
+    // SAFETY: AVX-512 by the caller's contract; numbers without a bit are not touched.
+    unsafe { arch::_mm512_maskz_loadu_ps(bits as arch::__mmask16, from) }
+}
+#[inline(always)]
+unsafe fn load_lanes_f64x8(from: *const f64, bits: u64) -> arch::__m512d {
+    // SAFETY: AVX-512 by the caller's contract; numbers without a bit are not touched.
+    unsafe { arch::_mm512_maskz_loadu_pd(bits as arch::__mmask8, from) }
+}
+#[inline(always)]
 unsafe fn store_spread_f32x8(to: *mut f32, n: usize, x: arch::__m256) {
     // SAFETY: AVX2 by the caller's contract; numbers beyond the masks are not touched.
     unsafe {
@@ -180,7 +277,10 @@ intrinsics!(
     load_first_f32x8,
     store_first_f32x8,
     even_f32x8,
-    store_spread_f32x8
+    store_spread_f32x8,
+    odd_f32x8,
+    zip_f32x8,
+    load_lanes_f32x8
 );
 intrinsics!(
     F64x4,
@@ -196,7 +296,10 @@ intrinsics!(
     load_first_f64x4,
     store_first_f64x4,
     even_f64x4,
-    store_spread_f64x4
+    store_spread_f64x4,
+    odd_f64x4,
+    zip_f64x4,
+    load_lanes_f64x4
 );
 intrinsics!(
     F32x16,
@@ -212,7 +315,10 @@ intrinsics!(
     load_first_f32x16,
     store_first_f32x16,
     even_f32x16,
-    store_spread_f32x16
+    store_spread_f32x16,
+    odd_f32x16,
+    zip_f32x16,
+    load_lanes_f32x16
 );
 intrinsics!(
     F64x8,
@@ -228,5 +334,8 @@ intrinsics!(
     load_first_f64x8,
     store_first_f64x8,
     even_f64x8,
-    store_spread_f64x8
+    store_spread_f64x8,
+    odd_f64x8,
+    zip_f64x8,
+    load_lanes_f64x8
 );
