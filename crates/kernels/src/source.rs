@@ -91,7 +91,8 @@ impl Source {
         let row = most(|block| block.columns.len()) + self.halo[1];
         let image = row * (most(|block| block.rows.len()) + self.halo[0]);
         let phase = image * most(|block| block.images.len());
-        Strides { row, image, phase, channel: phase * self.phases.len() }
+        let channel = apart(phase * self.phases.len());
+        Strides { row, image, phase, channel }
     }
 
     /// Offset of every (channel, tap), taps fastest.
@@ -168,6 +169,13 @@ impl Source {
             }
         }
     }
+}
+
+/// The least distance of at least `len` numbers at which rows do not fall on the same sets of a cache:
+/// an odd number of its lines.
+pub(crate) fn apart(len: usize) -> usize {
+    const LINE: usize = 16;
+    LINE * (len.div_ceil(LINE) | 1)
 }
 
 /// The part of a line of a buffer that lies inside the picture.

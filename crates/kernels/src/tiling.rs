@@ -93,8 +93,7 @@ impl<'a, T: Scalar> Call<'a, T> {
         let (groups, n_blocks) = (self.gather.groups, self.blocks.len());
         let n_panels = self.gather.n_panels();
         // Every part copies the input anew: no more of them than keep all threads busy.
-        let n_threads = rayon::current_num_threads();
-        let wanted = if self.serial || n_threads == 1 { 1 } else { 2 * n_threads };
+        let wanted = if self.serial { 1 } else { rayon::current_num_threads() };
         let n_parts = wanted.div_ceil(groups * n_blocks).min(n_panels.div_ceil(2));
         let offsets = self.source.offsets(self.gather.channels, self.strides);
         let in_place = self.source.offsets(self.gather.channels, self.strides_in_place());

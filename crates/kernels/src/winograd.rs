@@ -16,7 +16,7 @@ use crate::gather::{area, panels};
 use crate::isa::{Isa, prefetch};
 use crate::micro::Rows;
 use crate::shared::Shared;
-use crate::source::{Block, View};
+use crate::source::{Block, View, apart};
 use crate::transforms::Line;
 
 /// Longest run of a sum kept in registers: short, to make up for the rounding of the transforms.
@@ -64,6 +64,8 @@ struct Tiling {
     row: usize,
     /// Distance between the taps of tiles: room for a vector that begins with the last tile.
     tap: usize,
+    /// Distance between the positions of transformed inputs.
+    inputs: usize,
 }
 
 impl<T: Scalar> Winograd<T> {
@@ -161,12 +163,20 @@ impl<T: Scalar> Winograd<T> {
         let grid = [block.rows.len(), block.columns.len()];
         let n_tiles = block.images.len() * area(grid);
         let row = n_tiles.next_multiple_of(micro.columns());
-        let tiling = Tiling { block: block.clone(), grid, n_tiles, row, tap: row + micro.lanes };
+        let tiling = Tiling {
+            block: block.clone(),
+            grid,
+            n_tiles,
+            row,
+            tap: apart(row + micro.lanes),
+            inputs: apart(self.channels * micro.columns()),
+        };
         let first = panels.first().map_or(0, |panel| panel.0);
         let n_rows = panels.last().map_or(0, |panel| panel.0 + panel.1) - first;
+        let products_step = apart(n_rows * row);
         let lens = [
-            n * n * self.channels * row,
-            n * n * n_rows * row,
+            n * n * tiling.inputs * row / micro.columns(),
+            n * n * products_step,
             n * n * tiling.tap,
             self.m * self.m * row + micro.lanes,
         ];
@@ -181,7 +191,7 @@ impl<T: Scalar> Winograd<T> {
                 self.transform(&tiling, taps, (inputs, channel));
             }
             for position in 0..n * n {
-                let products = &mut products[position * n_rows * row..][..n_rows * row];
+                let products = &mut products[position * products_step..][..n_rows * row];
                 self.multiply(position, &tiling, panels, inputs, products);
             }
             for &panel in panels {
@@ -237,7 +247,7 @@ impl<T: Scalar> Winograd<T> {
     fn transform(&self, tiling: &Tiling, taps: &[T], (inputs, channel): (&mut [T], usize)) {
         let micro = T::micro(self.isa);
         let (columns, n) = (micro.columns(), self.m + 2);
-        let step = self.channels * columns;
+        let step = tiling.inputs;
         for at in (0..tiling.n_tiles).step_by(columns) {
             let len = (tiling.n_tiles - at).min(columns);
             let from = &taps[at..];
@@ -283,7 +293,7 @@ impl<T: Scalar> Winograd<T> {
                     let at = tile * columns;
                     let n_vectors = (tiling.n_tiles - at).min(columns).div_ceil(micro.lanes);
                     let sums = &mut products[tile * n_rows * columns..][..n_rows * columns];
-                    let values = (tile * n_positions + position) * self.channels * columns;
+                    let values = (tile * n_positions + position) * tiling.inputs;
                     let values = &inputs[values..];
                     assert!(reach + n_vectors * micro.lanes <= values.len());
                     // SAFETY: offsets, weights and sums are slices of sufficient length, the
@@ -316,7 +326,7 @@ impl<T: Scalar> Winograd<T> {
         let micro = T::micro(self.isa);
         let (m, columns) = (self.m, micro.columns());
         let panel = (start - first) * tiling.row + (channel - start) * columns;
-        let (from_step, to_step) = (n_rows * tiling.row, tiling.row);
+        let (from_step, to_step) = (apart(n_rows * tiling.row), tiling.row);
         for at in (0..tiling.n_tiles).step_by(micro.lanes) {
             let from = &products[panel + at / columns * panel_rows * columns + at % columns..];
             let to = &mut tiles[at..];
