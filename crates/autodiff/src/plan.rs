@@ -76,7 +76,7 @@ impl<B: Backend> Plan<B> {
                 position[at] = position[conv];
                 continue;
             }
-            if planner.joins_into_norm(at) {
+            if planner.joins_into_norms(at) {
                 continue;
             }
             let node = &graph.nodes[at];
@@ -208,21 +208,25 @@ impl<B: Backend> Planner<'_, B> {
         (is_conv && only_reader).then_some(*conv)
     }
 
-    /// Whether the node at `at` is a concatenation that only a batch norm reads, which then takes
-    /// the parts.
-    fn joins_into_norm(&self, at: usize) -> bool {
-        let [reader] = self.readers[at][..] else { return false };
-        let is_concat = matches!(self.graph.nodes[at].op, Op::Concat);
-        let is_norm = matches!(self.graph.nodes[reader].op, Op::BatchNorm { .. });
-        is_concat && is_norm && at != self.graph.output.0
+    /// Whether the node at `at` is a concatenation that only batch norms read, themselves or through
+    /// others like it: they take the parts.
+    fn joins_into_norms(&self, at: usize) -> bool {
+        let joins = |&reader: &usize| match self.graph.nodes[reader].op {
+            Op::BatchNorm { .. } => true,
+            Op::Concat => self.joins_into_norms(reader),
+            _ => false,
+        };
+        matches!(self.graph.nodes[at].op, Op::Concat)
+            && at != self.graph.output.0
+            && self.readers[at].iter().all(joins)
     }
 
     /// What the node at `at` reads.
-    fn inputs(&self, at: usize) -> &[NodeId] {
-        match self.graph.nodes[at].inputs.as_slice() {
-            [NodeId(only)] if self.joins_into_norm(*only) => &self.graph.nodes[*only].inputs,
-            inputs => inputs,
-        }
+    fn inputs(&self, at: usize) -> Vec<NodeId> {
+        let parts = |&input: &NodeId| {
+            if self.joins_into_norms(input.0) { self.inputs(input.0) } else { vec![input] }
+        };
+        self.graph.nodes[at].inputs.iter().flat_map(parts).collect()
     }
 
     fn step(&self, at: usize) -> Result<Step<B>> {

@@ -81,11 +81,11 @@ pub(crate) struct Micro<T: 'static> {
     /// distance of neighbours in `out` (1 or 2).
     pub(crate) store_rows: StoreRows<T>,
     /// `dots[R - 1][N - 1]` meets R rows with N vectors.
-    pub(crate) dots: [[Dots<T>; VECTORS]; ROWS],
+    pub(crate) dots: &'static [[Dots<T>; VECTORS]; ROWS],
     /// `grow[R - 1]` adds R rows.
     pub(crate) grow: [Grow<T>; ROWS],
     /// Transforms of F(2×2, 3×3) and F(4×4, 3×3).
-    pub(crate) winograd: [Transforms<T>; 2],
+    pub(crate) winograd: &'static [Transforms<T>; 2],
 }
 
 impl<T> Clone for Micro<T> {
@@ -94,12 +94,6 @@ impl<T> Clone for Micro<T> {
     }
 }
 impl<T> Copy for Micro<T> {}
-impl<T> Clone for Transforms<T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-impl<T> Copy for Transforms<T> {}
 
 impl<T> Micro<T> {
     /// Columns of a full tile, and the distance between the rows of a tile in memory.
@@ -109,6 +103,7 @@ impl<T> Micro<T> {
 }
 
 #[inline(always)]
+#[allow(clippy::too_many_arguments)]
 unsafe fn tile<S: Simd, const M: usize, const V: usize>(
     n_terms: usize,
     a: *const S::Element,
@@ -341,14 +336,14 @@ macro_rules! compile {
                 strip,
                 copy_rows,
                 store_rows,
-                dots: [
+                dots: &[
                     [dots::<1, 1>, dots::<1, 2>, dots::<1, 3>, dots::<1, 4>],
                     [dots::<2, 1>, dots::<2, 2>, dots::<2, 3>, dots::<2, 4>],
                     [dots::<3, 1>, dots::<3, 2>, dots::<3, 3>, dots::<3, 4>],
                     [dots::<4, 1>, dots::<4, 2>, dots::<4, 3>, dots::<4, 4>],
                 ],
                 grow: [grow::<1>, grow::<2>, grow::<3>, grow::<4>],
-                winograd: [
+                winograd: &[
                     Transforms {
                         split: split_2,
                         input: tiles_in_2,

@@ -220,10 +220,11 @@ pub fn adaptive_avg_pool2d<T: Scalar>(
     average(in_size, out_size, windows, |r, c| r.len() * c.len(), x, out, adjoint);
 }
 
+/// Averages (or their adjoint) over windows that are the same rows for every column of outputs.
 fn average<T: Scalar>(
     [h, w]: [usize; 2],
     [oh, ow]: [usize; 2],
-    window: impl Fn(usize, usize) -> [Range<usize>; 2] + Sync,
+    window: impl Fn(usize, usize) -> [Range<usize>; 2],
     divisor: impl Fn(&Range<usize>, &Range<usize>) -> usize + Sync,
     x: &[T],
     out: &mut [T],
@@ -232,21 +233,34 @@ fn average<T: Scalar>(
     let (own, other) = if adjoint { (h * w, oh * ow) } else { (oh * ow, h * w) };
     assert_eq!(x.len() * own, out.len() * other);
     let n = planes_per_task(h * w);
-    for_chunks(out, n * own, |first, out| {
-        let planes = x[first / own * other..].chunks_exact(other);
-        for (x, out) in planes.zip(out.chunks_exact_mut(own)) {
-            for at in 0..oh * ow {
-                let [rows, columns] = window(at / ow, at % ow);
-                let scale = T::ONE / T::from_f64(divisor(&rows, &columns) as f64);
-                let lines = rows.map(|y| y * w + columns.start..y * w + columns.end);
-                if adjoint {
-                    let share = scale * x[at];
-                    lines.for_each(|line| out[line].iter_mut().for_each(|out| *out += share));
-                } else {
-                    let sum: T = lines.map(|line| x[line].iter().copied().sum()).sum();
-                    out[at] = scale * sum;
+    let columns: Vec<Range<usize>> = (0..ow).map(|x| window(0, x)[1].clone()).collect();
+    let rows: Vec<Range<usize>> = (0..oh).map(|y| window(y, 0)[0].clone()).collect();
+    let plane = |x: &[T], out: &mut [T], line: &mut [T]| {
+        for (y, rows) in rows.iter().enumerate() {
+            let scale = |columns| T::ONE / T::from_f64(divisor(rows, columns) as f64);
+            line.fill(T::ZERO);
+            if adjoint {
+                for (columns, &x) in columns.iter().zip(&x[y * ow..]) {
+                    let share = scale(columns) * x;
+                    line[columns.clone()].iter_mut().for_each(|sum| *sum += share);
+                }
+                for out in out[rows.start * w..rows.end * w].chunks_exact_mut(w) {
+                    out.iter_mut().zip(&*line).for_each(|(out, &sum)| *out += sum);
+                }
+            } else {
+                for x in x[rows.start * w..rows.end * w].chunks_exact(w) {
+                    line.iter_mut().zip(x).for_each(|(sum, &x)| *sum += x);
+                }
+                for (columns, out) in columns.iter().zip(&mut out[y * ow..]) {
+                    *out = scale(columns) * line[columns.clone()].iter().copied().sum();
                 }
             }
         }
+    };
+    for_chunks(out, n * own, |first, out| {
+        let planes = x[first / own * other..].chunks_exact(other);
+        T::with_scratch(w, |line| {
+            planes.zip(out.chunks_exact_mut(own)).for_each(|(x, out)| plane(x, out, line));
+        });
     });
 }

@@ -64,7 +64,7 @@ impl<T: Copy + Add<Output = T> + Mul<Output = T>, const L: usize> Simd for Plain
     }
     #[inline(always)]
     unsafe fn zip(self, other: Self) -> [Self; 2] {
-        let at = |i: usize| if i % 2 == 0 { self.0[i / 2] } else { other.0[i / 2] };
+        let at = |i: usize| if i.is_multiple_of(2) { self.0[i / 2] } else { other.0[i / 2] };
         [0, L].map(|first| Self(std::array::from_fn(|lane| at(first + lane))))
     }
     #[inline(always)]
