@@ -179,7 +179,9 @@ impl<'a, T: Scalar> Call<'a, T> {
                 let (image, at) = (tile / per_image, tile % per_image * columns);
                 let len = columns.min(n_positions - at);
                 let n_vectors = len.div_ceil(micro.lanes);
-                let sums = &mut sums[tile * micro.tiles.len() * columns..][..n_rows * columns];
+                // Sums that are finished at once need no place of their own.
+                let own_sums = if n_parts > 1 { tile * micro.tiles.len() * columns } else { 0 };
+                let sums = &mut sums[own_sums..][..n_rows * columns];
                 let values = &base.values[image * self.strides.image + at..];
                 let ahead = Rows::ahead(coming, (tile, n_tiles), terms.len());
                 assert!(base.reach + n_vectors * micro.lanes <= values.len());
