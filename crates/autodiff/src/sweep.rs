@@ -47,7 +47,7 @@ impl<'a, B: Backend> Linearization<'a, B> {
     ) -> Result<Self> {
         let mut values = Forward::new(plan);
         let mut saved: Vec<Saved<B>> = plan.nodes.iter().map(|_| Saved::Nothing).collect();
-        let mut input = Some(x);
+        let (mut input, uses) = (Some(x), plan.uses());
         for (at, node) in plan.nodes.iter().enumerate().filter(|(at, _)| !plan.runs_before(*at)) {
             if values.is_written(at) {
                 continue;
@@ -84,7 +84,19 @@ impl<'a, B: Backend> Linearization<'a, B> {
                 }
                 Step::MaxPool2d(spec) => {
                     let (y, indices) = backend.max_pool2d(spec, &inputs[0])?;
-                    (Arc::new(y), Saved::MaxPool2d(indices))
+                    let (y, input) = (Arc::new(y), node.inputs[0]);
+                    let keep = match &saved[input] {
+                        Saved::Activation(activation::Saved::Output { curve, .. })
+                            if uses[input] == 1 =>
+                        {
+                            let behind =
+                                activation::Saved::Output { curve: *curve, y: Arc::clone(&y) };
+                            saved[input] = Saved::Nothing;
+                            Saved::ActivatedMaxPool2d(indices, behind)
+                        }
+                        _ => Saved::MaxPool2d(indices),
+                    };
+                    (y, keep)
                 }
                 Step::Multiply => {
                     let (b, a) = (inputs.remove(1), inputs.remove(0));
@@ -132,6 +144,11 @@ impl<'a, B: Backend> Linearization<'a, B> {
                     grads.add(node.inputs[0], z_grad)?;
                 }
                 Saved::MaxPool2d(indices) => grads.push_max_pool2d(node, indices, &grad)?,
+                Saved::ActivatedMaxPool2d(indices, behind) => {
+                    let grad = Arc::new(activation::adjoint(backend, behind, grad)?);
+                    grads.push_max_pool2d(node, indices, &grad)?;
+                    grads.passed[node.inputs[0]] = true;
+                }
                 Saved::Multiply(saved) => {
                     let into = grads.take_two(node);
                     let both = multiply::adjoint(backend, saved, &grad, second, into)?;
@@ -186,7 +203,7 @@ impl<'a, B: Backend> Linearization<'a, B> {
                     let z_dot = inputs.remove(0);
                     (activation::tangent(backend, saved, &z_dot)?, Moved::Activation(z_dot))
                 }
-                (_, Saved::MaxPool2d(indices)) => {
+                (_, Saved::MaxPool2d(indices) | Saved::ActivatedMaxPool2d(indices, _)) => {
                     (max_pool2d::tangent(backend, indices, &inputs[0])?, Moved::Nothing)
                 }
                 (_, Saved::Multiply(saved)) => {

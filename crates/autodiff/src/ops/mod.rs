@@ -22,6 +22,9 @@ pub(crate) enum Saved<B: Backend> {
     Nothing,
     Activation(activation::Saved<B>),
     MaxPool2d(B::Indices),
+    /// Max pooling that alone reads an activation, for gradients: a maximum tells φ' where it was
+    /// taken, so that the activation itself keeps nothing.
+    ActivatedMaxPool2d(B::Indices, activation::Saved<B>),
     Multiply(multiply::Saved<B>),
 }
 
