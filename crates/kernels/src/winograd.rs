@@ -76,26 +76,26 @@ impl<T: Scalar> Winograd<T> {
         m: usize,
         [rows, channels]: [usize; 2],
         first_tap: [isize; 2],
-        weight: impl Fn(usize, usize, usize) -> T,
+        weight: impl Fn(usize, usize, usize) -> T + Sync,
     ) -> Self {
         assert!(isa <= Isa::detect(), "{isa:?} is not available on this machine");
         let g: &[[f64; 3]] = if m == 2 { &G_2 } else { &G_4 };
         let n = m + 2;
         let panels: Vec<_> = panels(rows, T::micro(isa).tiles.len()).collect();
         let mut weights = vec![T::ZERO; n * n * rows * channels];
-        for &(start, n_rows) in &panels {
-            for (channel, row) in pairs(channels, n_rows) {
-                let kernel: [f64; 9] =
-                    std::array::from_fn(|tap| weight(start + row, channel, tap).to_f64());
-                let at = start * channels + channel * n_rows + row;
-                for (u, v) in pairs(n, n) {
-                    let sum =
-                        |a: usize| -> f64 { (0..3).map(|b| kernel[3 * a + b] * g[v][b]).sum() };
-                    let value: f64 = (0..3).map(|a| g[u][a] * sum(a)).sum();
-                    weights[(n * u + v) * rows * channels + at] = T::from_f64(value);
+        let positions = weights.par_chunks_exact_mut((rows * channels).max(1));
+        positions.enumerate().for_each(|(position, weights)| {
+            let (g_u, g_v) = (g[position / n], g[position % n]);
+            let factors: [f64; 9] = std::array::from_fn(|tap| g_u[tap / 3] * g_v[tap % 3]);
+            let terms: Vec<_> = (0..9).filter(|&tap| factors[tap] != 0.0).collect();
+            let mut weights = weights.iter_mut();
+            for &(start, n_rows) in &panels {
+                for ((channel, row), to) in pairs(channels, n_rows).zip(&mut weights) {
+                    let term = |&t: &usize| factors[t] * weight(start + row, channel, t).to_f64();
+                    *to = T::from_f64(terms.iter().map(term).sum());
                 }
             }
-        }
+        });
         Self { m, rows, channels, first_tap, panels, weights, isa }
     }
 

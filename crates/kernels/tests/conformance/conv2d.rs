@@ -55,7 +55,8 @@ fn problem() -> impl Strategy<Value = Problem> {
     let padding = prop_oneof![1 => Just(Padding::all(0)), 3 => padding];
     let stride = prop_oneof![2 => Just([1, 1]), 2 => Just([2, 2]), 1 => pair(1..4)];
     let dilation = prop_oneof![3 => Just([1, 1]), 1 => pair(1..4)];
-    let size = [1..40usize, 1..70usize];
+    let width = prop_oneof![4 => 1..70usize, 1 => 120..200usize];
+    let size = (1..40usize, width).prop_map(|(height, width)| [height, width]);
     (channels(), kernel, stride, dilation, padding, 1..4usize, size)
         .prop_map(|((groups, i, o), kernel, stride, dilation, padding, batch, in_size)| Problem {
             spec: Conv2dSpec {
