@@ -10,8 +10,12 @@ use hsets_core::Shape;
 use crate::error::{Error, Result};
 use crate::layers::Layers;
 use crate::nearest::nearest;
+use crate::regnet::REGNETS;
 use crate::weights::Naming;
-use crate::{CifarResNet, DenseNet, MobileNetV3, ResNet, Vgg, mobilenet_v2};
+use crate::{
+    CifarResNet, DenseNet, EfficientNet, MobileNetV3, Preprocessing, RegNet, ResNet, Vgg,
+    mobilenet_v2,
+};
 
 /// A classifier's structure, without weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +32,10 @@ pub enum Architecture {
     MobileNetV2,
     /// MobileNetV3.
     MobileNetV3(MobileNetV3),
+    /// EfficientNet.
+    EfficientNet(EfficientNet),
+    /// RegNet.
+    RegNet(RegNet),
 }
 
 /// What a graph depends on besides the architecture.
@@ -37,8 +45,8 @@ pub struct GraphOptions {
     pub input: Shape,
     /// Number of logits.
     pub n_classes: usize,
-    /// Padding of strided convolutions.
-    pub padding: PaddingMode,
+    /// Padding of strided convolutions; by default what the architecture was trained with.
+    pub padding: Option<PaddingMode>,
     /// eps of batch norm; by default what the architecture was trained with.
     pub batch_norm_eps: Option<f64>,
     /// Width of the two hidden layers of VGG; 4096 by default.
@@ -49,12 +57,12 @@ pub struct GraphOptions {
 }
 
 impl GraphOptions {
-    /// Padding and eps as in torchvision.
+    /// Everything else as published.
     pub fn new(input: Shape, n_classes: usize) -> Self {
         Self {
             input,
             n_classes,
-            padding: PaddingMode::Torch,
+            padding: None,
             batch_norm_eps: None,
             hidden_features: None,
             channels: BTreeMap::new(),
@@ -86,8 +94,9 @@ impl FromStr for PaddingMode {
 
 use Architecture as A;
 
-/// Every architecture under its torchvision name (the CIFAR forms under their layer count).
-const NAMES: [(&str, Architecture); 24] = [
+/// Every architecture but the RegNets under one name: torchvision's for those that were there
+/// first, else timm's (the CIFAR forms: their layer count).
+const NAMES: [(&str, Architecture); 44] = [
     ("vgg11", A::Vgg(Vgg::VGG11)),
     ("vgg13", A::Vgg(Vgg::VGG13)),
     ("vgg16", A::Vgg(Vgg::VGG16)),
@@ -112,25 +121,77 @@ const NAMES: [(&str, Architecture); 24] = [
     ("mobilenet_v2", A::MobileNetV2),
     ("mobilenet_v3_small", A::MobileNetV3(MobileNetV3::Small)),
     ("mobilenet_v3_large", A::MobileNetV3(MobileNetV3::Large)),
+    ("efficientnet_b0", A::EfficientNet(EfficientNet::B[0])),
+    ("efficientnet_b1", A::EfficientNet(EfficientNet::B[1])),
+    ("efficientnet_b2", A::EfficientNet(EfficientNet::B[2])),
+    ("efficientnet_b3", A::EfficientNet(EfficientNet::B[3])),
+    ("efficientnet_b4", A::EfficientNet(EfficientNet::B[4])),
+    ("efficientnet_b5", A::EfficientNet(EfficientNet::B[5])),
+    ("efficientnet_b6", A::EfficientNet(EfficientNet::B[6])),
+    ("efficientnet_b7", A::EfficientNet(EfficientNet::B[7])),
+    ("efficientnetv2_s", A::EfficientNet(EfficientNet::V2_S)),
+    ("efficientnet_lite0", A::EfficientNet(EfficientNet::LITE0)),
+    ("tf_efficientnet_b0", A::EfficientNet(EfficientNet::B[0].of_tensorflow())),
+    ("tf_efficientnet_b1", A::EfficientNet(EfficientNet::B[1].of_tensorflow())),
+    ("tf_efficientnet_b2", A::EfficientNet(EfficientNet::B[2].of_tensorflow())),
+    ("tf_efficientnet_b3", A::EfficientNet(EfficientNet::B[3].of_tensorflow())),
+    ("tf_efficientnet_b4", A::EfficientNet(EfficientNet::B[4].of_tensorflow())),
+    ("tf_efficientnet_b5", A::EfficientNet(EfficientNet::B[5].of_tensorflow())),
+    ("tf_efficientnet_b6", A::EfficientNet(EfficientNet::B[6].of_tensorflow())),
+    ("tf_efficientnet_b7", A::EfficientNet(EfficientNet::B[7].of_tensorflow())),
+    ("tf_efficientnetv2_s", A::EfficientNet(EfficientNet::V2_S.of_tensorflow())),
+    ("tf_efficientnet_lite0", A::EfficientNet(EfficientNet::LITE0.of_tensorflow())),
 ];
+
+/// Names that other libraries have for the same architectures.
+const SYNONYMS: [(&str, &str); 18] = [
+    ("mobilenetv2_100", "mobilenet_v2"),
+    ("mobilenetv3_small_100", "mobilenet_v3_small"),
+    ("mobilenetv3_large_100", "mobilenet_v3_large"),
+    ("efficientnet_v2_s", "efficientnetv2_s"),
+    ("regnet_x_400mf", "regnetx_004_tv"),
+    ("regnet_x_800mf", "regnetx_008"),
+    ("regnet_x_1_6gf", "regnetx_016"),
+    ("regnet_x_3_2gf", "regnetx_032"),
+    ("regnet_x_8gf", "regnetx_080"),
+    ("regnet_x_16gf", "regnetx_160"),
+    ("regnet_x_32gf", "regnetx_320"),
+    ("regnet_y_400mf", "regnety_004"),
+    ("regnet_y_800mf", "regnety_008_tv"),
+    ("regnet_y_1_6gf", "regnety_016"),
+    ("regnet_y_3_2gf", "regnety_032"),
+    ("regnet_y_8gf", "regnety_080_tv"),
+    ("regnet_y_16gf", "regnety_160"),
+    ("regnet_y_32gf", "regnety_320"),
+];
+
+/// All names with what they stand for, families together.
+fn names() -> impl Iterator<Item = (&'static str, Architecture)> {
+    let regnets = REGNETS.into_iter().map(|(name, regnet)| (name, A::RegNet(regnet)));
+    NAMES.into_iter().chain(regnets)
+}
 
 impl Architecture {
     /// All architectures, families together.
-    pub fn all() -> impl ExactSizeIterator<Item = Self> {
-        NAMES.into_iter().map(|(_, architecture)| architecture)
+    pub fn all() -> impl Iterator<Item = Self> {
+        names().map(|(_, architecture)| architecture)
     }
 
-    /// Its name in torchvision; `resnet20` to `resnet56` are the CIFAR forms.
+    /// Its name, as `hsets models` lists it.
     pub fn name(self) -> &'static str {
-        let entry = NAMES.iter().find(|(_, architecture)| *architecture == self);
-        entry.map_or("custom", |(name, _)| name)
+        names().find(|(_, architecture)| *architecture == self).map_or("custom", |(name, _)| name)
+    }
+
+    /// Names that other libraries have for it.
+    pub fn synonyms(self) -> impl Iterator<Item = &'static str> {
+        SYNONYMS.into_iter().filter(move |(_, name)| *name == self.name()).map(|(other, _)| other)
     }
 
     /// The network for these options; fails if the image is too small for it.
     pub fn graph(self, options: &GraphOptions) -> Result<Graph> {
         let eps = options.batch_norm_eps;
         let eps = eps.unwrap_or_else(|| self.batch_norm_eps(Naming::Torchvision));
-        let mut layers = Layers::new(options, eps);
+        let mut layers = Layers::new(options, options.padding.unwrap_or(self.padding()), eps);
         let logits = self.build(&mut layers)?;
         Ok(layers.into_builder().finish(logits))
     }
@@ -143,6 +204,8 @@ impl Architecture {
             Self::DenseNet(densenet) => densenet.build(g),
             Self::MobileNetV2 => mobilenet_v2::build(g),
             Self::MobileNetV3(mobilenet) => mobilenet.build(g),
+            Self::EfficientNet(efficientnet) => efficientnet.build(g),
+            Self::RegNet(regnet) => regnet.build(g),
         }
     }
 
@@ -150,7 +213,28 @@ impl Architecture {
     pub fn batch_norm_eps(self, naming: Naming) -> f64 {
         match (self, naming) {
             (Self::MobileNetV3(_), Naming::Torchvision) => 1e-3,
+            (Self::EfficientNet(efficientnet), naming) => efficientnet.batch_norm_eps(naming),
             _ => 1e-5,
+        }
+    }
+
+    /// Padding of strided convolutions it was trained with.
+    pub fn padding(self) -> PaddingMode {
+        match self {
+            Self::EfficientNet(net) if net.pads_as_tensorflow() => PaddingMode::Same,
+            _ => PaddingMode::Torch,
+        }
+    }
+
+    /// What happens to photos, unless its weights say otherwise.
+    pub fn preprocessing(self) -> Preprocessing {
+        match self {
+            Self::CifarResNet(_) => {
+                Preprocessing { resize: 32, crop: [32; 2], ..Preprocessing::IMAGENET }
+            }
+            Self::EfficientNet(efficientnet) => efficientnet.preprocessing(),
+            Self::RegNet(_) => RegNet::PREPROCESSING,
+            _ => Preprocessing::IMAGENET,
         }
     }
 
@@ -163,12 +247,9 @@ impl Architecture {
             Self::DenseNet(_) => "classifier",
             Self::MobileNetV2 => "classifier.1",
             Self::MobileNetV3(_) => "classifier.3",
+            Self::EfficientNet(_) => "classifier",
+            Self::RegNet(_) => "head.fc",
         }
-    }
-
-    /// Height and width of the images it was trained on.
-    pub fn input_size(self) -> [usize; 2] {
-        if matches!(self, Self::CifarResNet(_)) { [32; 2] } else { [224; 2] }
     }
 }
 
@@ -182,9 +263,12 @@ impl FromStr for Architecture {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self> {
-        let entry = NAMES.into_iter().find(|(known, _)| *known == name);
+        let synonym = SYNONYMS.iter().find(|(known, _)| *known == name);
+        let own = synonym.map_or(name, |(_, own)| own);
+        let entry = names().find(|(known, _)| *known == own);
         entry.map(|(_, architecture)| architecture).ok_or_else(|| {
-            let near = nearest(name, NAMES.iter().map(|(known, _)| *known));
+            let synonyms = SYNONYMS.iter().map(|(known, _)| *known);
+            let near = nearest(name, names().map(|(known, _)| known).chain(synonyms));
             let hint = if near.is_empty() {
                 "`hsets models` lists them".to_owned()
             } else {
@@ -203,6 +287,15 @@ mod tests {
     fn every_name_leads_back() {
         for architecture in Architecture::all() {
             assert_eq!(architecture.name().parse::<Architecture>().unwrap(), architecture);
+        }
+    }
+
+    #[test]
+    fn synonyms_are_architectures() {
+        for (synonym, name) in SYNONYMS {
+            let architecture: Architecture = synonym.parse().unwrap();
+            assert_eq!(architecture.name(), name);
+            assert!(architecture.synonyms().any(|other| other == synonym));
         }
     }
 
@@ -234,12 +327,23 @@ mod tests {
             ("mobilenet_v3_large", 5_483_032),
             ("resnet20", 269_722),
             ("resnet56", 853_018),
+            ("efficientnet_b0", 5_288_548),
+            ("efficientnet_b2", 9_109_994),
+            ("efficientnet_b7", 66_347_960),
+            ("efficientnet_v2_s", 21_458_488),
+            ("tf_efficientnet_lite0", 4_652_008),
+            ("regnet_x_400mf", 5_495_976),
+            ("regnet_x_32gf", 107_811_560),
+            ("regnet_y_400mf", 4_344_144),
+            ("regnet_y_800mf", 6_432_512),
+            ("regnet_y_8gf", 39_381_472),
+            ("regnety_160", 83_590_140),
         ];
         for (name, count) in published {
             let architecture: Architecture = name.parse().unwrap();
-            let [height, width] = architecture.input_size();
-            let n_classes = if height == 32 { 10 } else { 1000 };
-            let options = GraphOptions::new(Shape::new(3, height, width), n_classes);
+            let shape = architecture.preprocessing().shape();
+            let n_classes = if shape.height == 32 { 10 } else { 1000 };
+            let options = GraphOptions::new(shape, n_classes);
             let graph = architecture.graph(&options).unwrap();
             let trained = graph.parameters().iter().filter(|p| !p.name.contains("running_"));
             let total: usize = trained.map(|p| p.shape.iter().product::<usize>()).sum();
@@ -267,9 +371,11 @@ mod tests {
     #[test]
     fn same_padding_moves_only_strided_convolutions() {
         let mut options = GraphOptions::new(Shape::new(3, 224, 224), 10);
-        options.padding = PaddingMode::Same;
+        options.padding = Some(PaddingMode::Same);
         let graph = Architecture::MobileNetV2.graph(&options).unwrap();
         assert_eq!(graph.n_classes(), 10);
+        let lite: Architecture = "tf_efficientnet_lite0".parse().unwrap();
+        assert_eq!(lite.padding(), PaddingMode::Same);
         assert!("valid".parse::<PaddingMode>().is_err());
     }
 }

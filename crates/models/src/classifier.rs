@@ -141,7 +141,7 @@ impl Classifier {
         let n_classes = classes(architecture, &file.weights).unwrap_or(1000);
         let eps = architecture.batch_norm_eps(file.naming);
         let graph_options = GraphOptions {
-            padding: options.padding.or(stated.padding).unwrap_or_default(),
+            padding: options.padding.or(stated.padding),
             batch_norm_eps: options.batch_norm_eps.or(stated.batch_norm_eps).or(Some(eps)),
             hidden_features: hidden_features(architecture, &file.weights),
             channels: channels(&file.weights),
@@ -199,7 +199,7 @@ impl Classifier {
 
     /// How strided convolutions pad.
     pub fn padding(&self) -> PaddingMode {
-        self.graph_options.padding
+        self.graph_options.padding.unwrap_or(self.architecture.padding())
     }
 
     /// eps of the batch norms.
@@ -271,7 +271,7 @@ fn preprocessing(
     stated: &ModelConfig,
     options: &LoadOptions,
 ) -> Preprocessing {
-    let mut preprocessing = stated.apply(Preprocessing::of(architecture));
+    let mut preprocessing = stated.apply(architecture.preprocessing());
     if let Some(size) = options.input_size {
         preprocessing = preprocessing.with_input_size(size);
     }

@@ -2,7 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 
-use hsets_autodiff::{Conv2d, GraphBuilder, NodeId, Result};
+use hsets_autodiff::{Activation, Conv2d, GraphBuilder, NodeId, Result};
 
 use crate::architecture::{GraphOptions, PaddingMode};
 
@@ -10,12 +10,17 @@ use crate::architecture::{GraphOptions, PaddingMode};
 pub(crate) struct Layers<'a> {
     builder: GraphBuilder,
     options: &'a GraphOptions,
+    padding: PaddingMode,
     batch_norm_eps: f64,
 }
 
 impl<'a> Layers<'a> {
-    pub(crate) fn new(options: &'a GraphOptions, batch_norm_eps: f64) -> Self {
-        Self { builder: GraphBuilder::new(options.input), options, batch_norm_eps }
+    pub(crate) fn new(
+        options: &'a GraphOptions,
+        padding: PaddingMode,
+        batch_norm_eps: f64,
+    ) -> Self {
+        Self { builder: GraphBuilder::new(options.input), options, padding, batch_norm_eps }
     }
 
     pub(crate) fn options(&self) -> &GraphOptions {
@@ -27,15 +32,17 @@ impl<'a> Layers<'a> {
     }
 
     /// Convolution, padded as the options want it where it is strided, of the width they give it.
-    /// All grouped ones are depthwise: they keep the width of their input.
+    /// Depthwise ones keep the width of their input, other grouped ones the width of a group.
     pub(crate) fn conv2d(&mut self, x: NodeId, name: &str, mut conv: Conv2d) -> Result<NodeId> {
-        if conv.groups > 1 {
+        if conv.groups > 1 && conv.groups == conv.out_channels {
             conv.groups = self.builder.shape(x).channels;
             conv.out_channels = conv.groups;
         } else if let Some(&channels) = self.options.channels.get(name) {
+            let group_width = conv.out_channels / conv.groups;
             conv.out_channels = channels;
+            conv.groups = if conv.groups > 1 { channels / group_width } else { 1 };
         }
-        let same = self.options.padding == PaddingMode::Same && conv.stride != [1; 2];
+        let same = self.padding == PaddingMode::Same && conv.stride != [1; 2];
         self.builder.conv2d(x, name, if same { conv.with_same_padding() } else { conv })
     }
 
@@ -59,6 +66,24 @@ impl<'a> Layers<'a> {
         self.conv_norm(x, [&format!("{name}.0"), &format!("{name}.1")], conv)
     }
 
+    /// x times a gate per channel: pool, squeeze, curve, excite, curve. `names` are those of the two
+    /// 1×1 convolutions.
+    pub(crate) fn squeeze_excite(
+        &mut self,
+        x: NodeId,
+        [squeeze, excite]: [&str; 2],
+        squeezed: usize,
+        [within, gate]: [Activation; 2],
+    ) -> Result<NodeId> {
+        let channels = self.builder.shape(x).channels;
+        let y = self.builder.global_avg_pool2d(x)?;
+        let y = self.conv2d(y, squeeze, Conv2d::new(squeezed, 1).with_bias())?;
+        let y = self.builder.activation(y, within);
+        let y = self.conv2d(y, excite, Conv2d::new(channels, 1).with_bias())?;
+        let y = self.builder.activation(y, gate);
+        self.builder.multiply(x, y)
+    }
+
     /// The last layer: one logit per class.
     pub(crate) fn classifier(&mut self, x: NodeId, name: &str) -> Result<NodeId> {
         let n_classes = self.options.n_classes;
@@ -78,4 +103,11 @@ impl DerefMut for Layers<'_> {
     fn deref_mut(&mut self) -> &mut GraphBuilder {
         &mut self.builder
     }
+}
+
+/// The multiple of 8 nearest to `channels / divisor`, but not more than a tenth below it.
+pub(crate) fn round_to_8(channels: usize, divisor: usize) -> usize {
+    let step = 8 * divisor;
+    let rounded = ((channels + step / 2) / step * 8).max(8);
+    if 10 * rounded * divisor < 9 * channels { rounded + 8 } else { rounded }
 }

@@ -1,5 +1,5 @@
-//! Image classifiers: VGG, ResNet, DenseNet and MobileNet as graphs, with their weights under
-//! every naming, their preprocessing and their labels.
+//! Image classifiers: VGG, ResNet, DenseNet, MobileNet, EfficientNet and RegNet as graphs, with
+//! their weights under every naming, their preprocessing and their labels.
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -32,6 +32,7 @@ mod cifar_resnet;
 mod classifier;
 mod densenet;
 mod device;
+mod efficientnet;
 mod error;
 #[cfg(feature = "hub")]
 mod hub;
@@ -44,6 +45,7 @@ mod model_config;
 mod nearest;
 mod preprocessing;
 mod recognise;
+mod regnet;
 mod resample;
 mod resnet;
 mod vgg;
@@ -55,6 +57,7 @@ pub use cifar_resnet::CifarResNet;
 pub use classifier::{Classifier, LoadOptions, Prediction};
 pub use densenet::DenseNet;
 pub use device::Device;
+pub use efficientnet::EfficientNet;
 pub use error::{Error, Result};
 #[cfg(feature = "hub")]
 pub use hub::{Hub, HubFiles, cached_commit};
@@ -62,6 +65,7 @@ pub use input::{read_input, read_photo, read_tensor};
 pub use labels::Labels;
 pub use mobilenet_v3::MobileNetV3;
 pub use preprocessing::{IMAGENET_MEAN, IMAGENET_STD, Prepared, Preprocessing};
+pub use regnet::RegNet;
 pub use resample::Interpolation;
 pub use resnet::ResNet;
 pub use vgg::Vgg;

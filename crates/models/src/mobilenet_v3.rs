@@ -5,7 +5,7 @@
 
 use hsets_autodiff::{Activation, Conv2d, NodeId, Result};
 
-use crate::layers::Layers;
+use crate::layers::{Layers, round_to_8};
 
 /// A member of the family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,29 +128,14 @@ impl Row {
         branch = g.conv_norm_at(branch, &format!("{name}.{filter}"), depthwise)?;
         branch = g.activation(branch, self.activation);
         if self.squeeze_excite {
-            branch = squeeze_excite(g, branch, &format!("{name}.{}", filter + 1))?;
+            let gate = ["fc1", "fc2"].map(|layer| format!("{name}.{}.{layer}", filter + 1));
+            let squeezed = round_to_8(g.shape(branch).channels / 4, 1);
+            let curves = [Activation::Relu, Activation::HardSigmoid];
+            branch = g.squeeze_excite(branch, [&gate[0], &gate[1]], squeezed, curves)?;
         }
         let narrow = Conv2d::new(self.channels, 1);
         branch = g.conv_norm_at(branch, &format!("{name}.{project}"), narrow)?;
         let same = self.stride == 1 && in_channels == self.channels;
         if same { g.add(branch, x) } else { Ok(branch) }
     }
-}
-
-/// x times a gate per channel: pool, squeeze to a quarter, ReLU, excite, hard sigmoid.
-fn squeeze_excite(g: &mut Layers, x: NodeId, name: &str) -> Result<NodeId> {
-    let channels = g.shape(x).channels;
-    let gate = g.global_avg_pool2d(x)?;
-    let squeezed = Conv2d::new(round_to_8(channels / 4), 1).with_bias();
-    let gate = g.conv2d(gate, &format!("{name}.fc1"), squeezed)?;
-    let gate = g.activation(gate, Activation::Relu);
-    let gate = g.conv2d(gate, &format!("{name}.fc2"), Conv2d::new(channels, 1).with_bias())?;
-    let gate = g.activation(gate, Activation::HardSigmoid);
-    g.multiply(x, gate)
-}
-
-/// The nearest multiple of 8, but not more than a tenth below `channels`.
-fn round_to_8(channels: usize) -> usize {
-    let rounded = ((channels + 4) / 8 * 8).max(8);
-    if 10 * rounded < 9 * channels { rounded + 8 } else { rounded }
 }

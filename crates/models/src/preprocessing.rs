@@ -5,7 +5,6 @@ use std::str::FromStr;
 
 use hsets_core::{Error, Image, Photo, Result, Shape};
 
-use crate::Architecture;
 use crate::resample::{Interpolation, Window, resize};
 
 /// Mean of the channels of ImageNet, of values in \[0, 1\].
@@ -46,14 +45,6 @@ impl Preprocessing {
         mean: IMAGENET_MEAN,
         std: IMAGENET_STD,
     };
-
-    /// What the architecture was trained with, unless its weights say otherwise.
-    pub fn of(architecture: Architecture) -> Self {
-        match architecture {
-            Architecture::CifarResNet(_) => Self { resize: 32, crop: [32; 2], ..Self::IMAGENET },
-            _ => Self::IMAGENET,
-        }
-    }
 
     /// The same field of view at another input size: the short side grows in proportion.
     #[must_use]

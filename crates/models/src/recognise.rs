@@ -31,11 +31,18 @@ pub(crate) fn channels(weights: &Weights) -> BTreeMap<String, usize> {
     weights.iter().filter_map(convolution).collect()
 }
 
-/// The architecture all of whose tensors are there in shapes that fit together.
+/// The architecture all of whose tensors are there in shapes that fit together: one of these widths,
+/// or one that has other widths.
 pub(crate) fn recognise(weights: &Weights) -> Option<Architecture> {
-    Architecture::all().find(|&architecture| {
-        graph(architecture, weights).is_some_and(|graph| weights.check(&graph).is_ok())
-    })
+    let fits = |architecture: Architecture, channels: &BTreeMap<String, usize>| {
+        let graph = graph(architecture, weights, channels);
+        graph.is_some_and(|graph| weights.check(&graph).is_ok())
+    };
+    let as_published = BTreeMap::new();
+    let own = channels(weights);
+    Architecture::all()
+        .find(|&architecture| fits(architecture, &as_published))
+        .or_else(|| Architecture::all().find(|&architecture| fits(architecture, &own)))
 }
 
 /// Fails with everything that is wrong with the weights, and says whose they look like instead.
@@ -52,10 +59,14 @@ pub(crate) fn fits(
 }
 
 /// The graph these weights would need; only shapes of parameters matter, so any image will do.
-fn graph(architecture: Architecture, weights: &Weights) -> Option<Graph> {
+fn graph(
+    architecture: Architecture,
+    weights: &Weights,
+    channels: &BTreeMap<String, usize>,
+) -> Option<Graph> {
     let options = GraphOptions {
         hidden_features: hidden_features(architecture, weights),
-        channels: channels(weights),
+        channels: channels.clone(),
         ..GraphOptions::new(Shape::new(3, 32, 32), classes(architecture, weights)?)
     };
     architecture.graph(&options).ok()

@@ -8,21 +8,21 @@
 //! does not. Such jumps may happen to a quarter of a family's vectors, and none may be larger than
 //! twice the largest that happens to PyTorch anywhere in these cases.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use hsets_autodiff::{Cpu, Network, Weights};
-use hsets_core::{Shape, Smoothing, Target};
+use hsets_core::{Shape, Silent, Smoothing, Target};
 use hsets_kernels::Scalar;
-use hsets_models::{Architecture, GraphOptions};
+use hsets_models::{Architecture, Classifier, GraphOptions, LoadOptions};
 use serde_json::Value;
 
 /// Multiply-adds of one forward pass above which a case waits for a release build.
 const DEBUG_LIMIT: u64 = 400_000_000;
 
-fn goldens() -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/models/goldens.json");
+fn goldens(file: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/models").join(file);
     let text = std::fs::read_to_string(path).expect("the golden file is there");
     serde_json::from_str(&text).expect("the golden file is JSON")
 }
@@ -128,7 +128,7 @@ fn check(case: &Value, all: &Value) -> Option<Vec<Comparison>> {
     let architecture: Architecture = name.parse().expect("an architecture");
     let input = Shape::new(3, size(&case["size"][0]), size(&case["size"][1]));
     let options = GraphOptions {
-        padding: case["padding"].as_str()?.parse().expect("a padding"),
+        padding: Some(case["padding"].as_str()?.parse().expect("a padding")),
         batch_norm_eps: case["eps"].as_f64(),
         hidden_features: Some(size(&all["hidden"])),
         ..GraphOptions::new(input, 10)
@@ -176,18 +176,18 @@ impl Comparison {
     }
 }
 
-/// Checks all cases of a family; gives a line on each vector.
-fn check_family(prefix: &str) -> String {
-    let all = goldens();
+/// Checks all cases of a family in a file; gives a line on each vector.
+fn check_family(file: &str, family: &str) -> String {
+    let all = goldens(file);
     let cases = all["cases"].as_array().expect("cases");
     let vectors =
         cases.iter().flat_map(|case| case["vectors"].as_object().expect("vectors").values());
     let largest = vectors.map(|v| number(&v["f32_distance"])).fold(0.0, f64::max);
 
-    let of_family = |case: &&Value| case["model"].as_str().is_some_and(|m| m.starts_with(prefix));
+    let of_family = |case: &&Value| case["model"].as_str().is_some_and(|m| m.contains(family));
     let compared: Vec<Comparison> =
         cases.iter().filter(of_family).filter_map(|case| check(case, &all)).flatten().collect();
-    assert!(!compared.is_empty(), "no case of {prefix} was light enough");
+    assert!(!compared.is_empty(), "no case of {family} was light enough");
     let report: String = compared.iter().map(Comparison::line).collect();
     for c in &compared {
         assert!(c.double <= 1e-8, "f64 is off: {}", c.line());
@@ -201,20 +201,80 @@ fn check_family(prefix: &str) -> String {
 
 #[test]
 fn vgg_agrees_with_pytorch() {
-    println!("{}", check_family("vgg"));
+    println!("{}", check_family("goldens.json", "vgg"));
 }
 
 #[test]
 fn resnet_agrees_with_pytorch() {
-    println!("{}", check_family("resnet"));
+    println!("{}", check_family("goldens.json", "resnet"));
 }
 
 #[test]
 fn densenet_agrees_with_pytorch() {
-    println!("{}", check_family("densenet"));
+    println!("{}", check_family("goldens.json", "densenet"));
 }
 
 #[test]
 fn mobilenet_agrees_with_pytorch() {
-    println!("{}", check_family("mobilenet"));
+    println!("{}", check_family("goldens.json", "mobilenet"));
+}
+
+#[test]
+fn efficientnet_agrees_with_timm() {
+    println!("{}", check_family("modern.json", "efficientnet"));
+}
+
+#[test]
+fn regnet_agrees_with_timm() {
+    println!("{}", check_family("modern.json", "regnet"));
+}
+
+/// A parameter as the script fills it, see `Weights::random`; damped as `damped`.
+fn parameter(name: &str, shape: &[usize]) -> Tensor {
+    let fan_in = shape.iter().skip(1).product::<usize>().max(1) as f64;
+    let (centre, spread) = match shape.len() {
+        1 if name.ends_with("running_var") => (1.0, 0.5),
+        1 if name.ends_with("weight") => (1.0, 0.25),
+        1 => (0.0, 0.1),
+        _ => (0.0, (6.0 / fan_in).sqrt()),
+    };
+    let n = shape.iter().product();
+    let values: Vec<f32> =
+        uniform(name, n).into_iter().map(|u| (centre + spread * u) as f32).collect();
+    Tensor::from_vec(values, shape, &Device::Cpu).expect("a tensor")
+}
+
+/// Weights under torchvision's names give torchvision's logits.
+#[test]
+fn names_of_torchvision_lead_to_its_logits() {
+    let all = goldens("modern.json");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("renamed.safetensors");
+    for case in all["renamed"].as_array().unwrap() {
+        let name = case["model"].as_str().unwrap();
+        let shapes = case["shapes"].as_object().unwrap().iter();
+        let tensors: HashMap<String, Tensor> = shapes
+            .map(|(name, shape)| {
+                let shape: Vec<usize> = serde_json::from_value(shape.clone()).unwrap();
+                (name.clone(), parameter(name, &shape))
+            })
+            .collect();
+        candle_core::safetensors::save(&tensors, &path).unwrap();
+        let size: [usize; 2] = serde_json::from_value(case["size"].clone()).unwrap();
+        let options = LoadOptions {
+            weights: Some(path.clone()),
+            input_size: Some(size),
+            ..LoadOptions::default()
+        };
+        let classifier = Classifier::load(&options, &Silent).unwrap();
+        assert_eq!(classifier.architecture(), name.parse::<Architecture>().unwrap());
+        let network = Network::<Cpu<f64>>::new(classifier.graph(), classifier.weights()).unwrap();
+        let image: Vec<f64> = uniform("image", classifier.shape().len());
+        let image: Vec<f64> = image.into_iter().map(|v| f64::from(v as f32)).collect();
+        let logits = network.logits_of(&[&image]).unwrap().remove(0);
+        let expected: Vec<f64> = serde_json::from_value(case["logits"].clone()).unwrap();
+        let off = distance(&logits, &expected);
+        println!("{name}: {off:.1e}");
+        assert!(off < 1e-8, "{name}: {off:.1e}");
+    }
 }

@@ -1,7 +1,7 @@
 //! `hsets models`: what can be loaded, and from where.
 
 use hsets_pipeline::{
-    models::{ALIASES, Architecture, Preprocessing},
+    models::{ALIASES, Architecture},
     sam_weights::{SAM_WEIGHTS, SamWeights},
 };
 use serde_json::json;
@@ -11,21 +11,25 @@ use crate::{args::General, output::say};
 #[expect(clippy::unnecessary_wraps, reason = "all commands return alike")]
 pub(crate) fn run(general: &General) -> anyhow::Result<()> {
     if !general.json {
-        say("MODEL                SEES      WEIGHTS WITHOUT --weights FILE");
+        say("MODEL                  SEES      WEIGHTS WITHOUT --weights FILE");
     }
     for architecture in Architecture::all() {
         let name = architecture.name();
         let alias = ALIASES.iter().find(|(alias, _)| *alias == name);
         let repository = alias.map(|(_, repository)| *repository);
-        let shape = Preprocessing::of(architecture).shape();
+        let shape = architecture.preprocessing().shape();
         if general.json {
             let input = [shape.channels, shape.height, shape.width];
-            say(&json!({ "model": name, "hub": repository, "input": input }).to_string());
+            let also: Vec<&str> = architecture.synonyms().collect();
+            let line = json!({ "model": name, "also": also, "hub": repository, "input": input });
+            say(&line.to_string());
         } else {
             let size = format!("{}x{}", shape.height, shape.width);
             let origin =
                 repository.map_or("-".into(), |repository| format!("huggingface.co/{repository}"));
-            say(&format!("{name:20} {size:9} {origin}"));
+            let also: String =
+                architecture.synonyms().map(|other| format!("  (also {other})")).collect();
+            say(&format!("{name:22} {size:9} {origin}{also}"));
         }
     }
     list_segmenters(general);

@@ -32,12 +32,127 @@ pub(super) fn canonical(tensors: Tensors) -> Result<(Tensors, Naming), String> {
             Naming::Timm,
         ));
     }
+    if tensors.contains_key("features.1.0.block.0.0.weight") {
+        let blocks = torchvision_efficientnet_blocks(&tensors);
+        let renamed = rename(tensors, |name| torchvision_efficientnet(name, &blocks))?;
+        return Ok((renamed, Naming::Torchvision));
+    }
+    if tensors.keys().any(|name| name.starts_with("trunk_output.")) {
+        return Ok((rename(tensors, torchvision_regnet)?, Naming::Torchvision));
+    }
+    if is_timm(&tensors) {
+        return Ok((tensors, Naming::Timm));
+    }
     if tensors.contains_key("conv_stem.weight") {
         let blocks = timm_blocks(&tensors);
         let renamed = rename(tensors, |name| timm_mobilenet(name, &blocks))?;
         return Ok((flatten(renamed, &["classifier.0.weight"])?, Naming::Timm));
     }
     Ok((rename(tensors, legacy_densenet)?, Naming::Torchvision))
+}
+
+/// Whether these are the names of a family whose canonical names are timm's.
+fn is_timm(tensors: &Tensors) -> bool {
+    let has = |name: &str| tensors.contains_key(name);
+    // MobileNets begin alike; a V3 has a bias on its last convolution, a V2 is gated nowhere and
+    // has no 5×5 convolution.
+    let is_wide = |(name, tensor): (&String, &Tensor)| {
+        name.ends_with("conv_dw.weight") && tensor.dims().last() == Some(&5)
+    };
+    let is_efficientnet = || {
+        let has_part = |part: &str| tensors.keys().any(|name| name.contains(part));
+        has_part(".se.") || has_part(".conv_exp.") || tensors.iter().any(is_wide)
+    };
+    has("stem.conv.weight") && has("s1.b1.conv1.conv.weight")
+        || has("conv_stem.weight") && !has("conv_head.bias") && is_efficientnet()
+}
+
+/// The layers of every block of torchvision's EfficientNet, and which of them is the gate.
+type Blocks = BTreeMap<String, (usize, Option<usize>)>;
+
+fn torchvision_efficientnet_blocks(tensors: &Tensors) -> Blocks {
+    let mut blocks = Blocks::new();
+    for name in tensors.keys() {
+        let Some((block, rest)) = name.split_once(".block.") else { continue };
+        let Some((layer, rest)) = rest.split_once('.') else { continue };
+        let Ok(layer) = layer.parse::<usize>() else { continue };
+        let entry = blocks.entry(block.to_owned()).or_default();
+        entry.0 = entry.0.max(layer + 1);
+        if rest.starts_with("fc1.") {
+            entry.1 = Some(layer);
+        }
+    }
+    blocks
+}
+
+/// `features.2.0.block.1.0.weight` is `blocks.1.0.conv_dw.weight` in timm, where a layer is called
+/// by what it does.
+fn torchvision_efficientnet(name: &str, blocks: &Blocks) -> String {
+    let in_block = |name: &str| {
+        let (block, rest) = name.split_once(".block.")?;
+        let &(n_layers, gate) = blocks.get(block)?;
+        let mut parts = block.strip_prefix("features.")?.split('.');
+        let stage: usize = parts.next()?.parse().ok()?;
+        let index = parts.next()?;
+        let (layer, rest) = rest.split_once('.')?;
+        let layer: usize = layer.parse().ok()?;
+        let within = if gate == Some(layer) {
+            let rest = rest.replacen("fc1.", "conv_reduce.", 1);
+            format!("se.{}", rest.replacen("fc2.", "conv_expand.", 1))
+        } else {
+            let convs: &[&str] = match (n_layers, gate) {
+                (1, _) => &["conv"],
+                (_, None) => &["conv_exp", "conv_pwl"],
+                (3, _) => &["conv_dw", "conv_pw"],
+                _ => &["conv_pw", "conv_dw", "conv_pwl"],
+            };
+            let layer = layer - usize::from(gate.is_some_and(|gate| gate < layer));
+            let (kind, suffix) = rest.split_once('.')?;
+            let conv = convs.get(layer)?;
+            if kind == "0" {
+                format!("{conv}.{suffix}")
+            } else {
+                format!("bn{}.{suffix}", layer + 1)
+            }
+        };
+        Some(format!("blocks.{}.{index}.{within}", stage.checked_sub(1)?))
+    };
+    let head = blocks.keys().filter_map(|block| block.split('.').nth(1)?.parse::<usize>().ok());
+    let head = head.max().unwrap_or(0) + 1;
+    in_block(name).unwrap_or_else(|| {
+        let head = [format!("features.{head}.0."), format!("features.{head}.1.")];
+        let parts = [
+            ("features.0.0.", "conv_stem."),
+            ("features.0.1.", "bn1."),
+            (head[0].as_str(), "conv_head."),
+            (head[1].as_str(), "bn2."),
+            ("classifier.1.", "classifier."),
+        ];
+        replace_prefix(name, &parts)
+    })
+}
+
+/// `trunk_output.block2.block2-0.f.b.1.bias` is `s2.b1.conv2.bn.bias` in timm.
+fn torchvision_regnet(name: &str) -> String {
+    const PARTS: [(&str, &str); 9] = [
+        ("proj.0.", "downsample.conv."),
+        ("proj.1.", "downsample.bn."),
+        ("f.a.0.", "conv1.conv."),
+        ("f.a.1.", "conv1.bn."),
+        ("f.b.0.", "conv2.conv."),
+        ("f.b.1.", "conv2.bn."),
+        ("f.c.0.", "conv3.conv."),
+        ("f.c.1.", "conv3.bn."),
+        ("f.se.", "se."),
+    ];
+    let in_block = |name: &str| {
+        let (stage, rest) = name.strip_prefix("trunk_output.block")?.split_once('.')?;
+        let (block, rest) = rest.split_once('-')?.1.split_once('.')?;
+        let block = block.parse::<usize>().ok()? + 1;
+        Some(format!("s{stage}.b{block}.{}", replace_prefix(rest, &PARTS)))
+    };
+    let outside = [("stem.0.", "stem.conv."), ("stem.1.", "stem.bn."), ("fc.", "head.fc.")];
+    in_block(name).unwrap_or_else(|| replace_prefix(name, &outside))
 }
 
 fn common_wrapper(tensors: &Tensors) -> Option<&'static str> {
