@@ -244,10 +244,9 @@ impl Architecture {
             Self::Vgg(_) => "classifier.6",
             Self::ResNet(_) => "fc",
             Self::CifarResNet(_) => "linear",
-            Self::DenseNet(_) => "classifier",
+            Self::DenseNet(_) | Self::EfficientNet(_) => "classifier",
             Self::MobileNetV2 => "classifier.1",
             Self::MobileNetV3(_) => "classifier.3",
-            Self::EfficientNet(_) => "classifier",
             Self::RegNet(_) => "head.fc",
         }
     }
