@@ -27,8 +27,12 @@ pub(crate) fn run(general: &General) -> anyhow::Result<()> {
             let size = format!("{}x{}", shape.height, shape.width);
             let origin =
                 repository.map_or("-".into(), |repository| format!("huggingface.co/{repository}"));
-            let also: String =
-                architecture.synonyms().map(|other| format!("  (also {other})")).collect();
+            let also: Vec<&str> = architecture.synonyms().collect();
+            let also = if also.is_empty() {
+                String::new()
+            } else {
+                format!("  (also {})", also.join(", "))
+            };
             say(&format!("{name:22} {size:9} {origin}{also}"));
         }
     }
