@@ -32,16 +32,25 @@ fn agrees_with_pytorch(
     list: &str,
     class: &str,
 ) -> [u32; 2] {
-    let listed = std::fs::read_to_string(folder.join(list)).unwrap();
-    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    let listed = std::fs::read_to_string(folder.join(list)).expect("the list of photos is sound");
+    let listed: serde_json::Value =
+        serde_json::from_str(&listed).expect("the list of photos is sound");
     let (mut n_photos, mut n_same, mut n_right, mut differences) = (0, 0, 0, Vec::new());
-    for entry in listed.as_array().unwrap() {
-        let file = folder.join("images").join(entry["file"].as_str().unwrap());
-        let index = |key: &str| entry[key].as_u64().unwrap() as usize;
-        let prepared = classifier.read(&file).unwrap();
-        let top = classifier.predict(&prepared.image, 1000).unwrap();
-        let probability = top.iter().find(|p| p.class == index(class)).unwrap().probability;
-        differences.push((probability - entry["prob"].as_f64().unwrap()).abs());
+    for entry in listed.as_array().expect("the list of photos is sound") {
+        let file = folder
+            .join("images")
+            .join(entry["file"].as_str().expect("the list of photos is sound"));
+        let index = |key: &str| entry[key].as_u64().expect("the list of photos is sound") as usize;
+        let prepared = classifier.read(&file).expect("the list of photos is sound");
+        let top = classifier.predict(&prepared.image, 1000).expect("the list of photos is sound");
+        let probability = top
+            .iter()
+            .find(|p| p.class == index(class))
+            .expect("the list of photos is sound")
+            .probability;
+        differences.push(
+            (probability - entry["prob"].as_f64().expect("the list of photos is sound")).abs(),
+        );
         n_same += u32::from(top[0].class == index(class));
         n_right += u32::from(top[0].class == index("class_index"));
         n_photos += 1;
