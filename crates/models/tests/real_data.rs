@@ -26,6 +26,7 @@ fn mobilenet(folder: &Path, padding: PaddingMode) -> Classifier {
 /// probability (4 decimals). JPEG decoders differ by a level here and there.
 ///
 /// Returns how many photos are named rightly, and how many there are.
+#[allow(clippy::print_stdout, reason = "for whoever looks at the numbers")]
 fn agrees_with_pytorch(
     classifier: &Classifier,
     folder: &Path,
