@@ -1,5 +1,6 @@
 //! What can be typed. What it means is worked out in [`crate::settings`].
 
+mod contrasts;
 mod evaluation;
 mod measuring;
 
@@ -17,6 +18,7 @@ use hsets_pipeline::{
 
 use crate::{commands::train::TrainArgs, segmenter::SegmenterArgs};
 
+pub(crate) use contrasts::{ContrastArgs, ContrastFlags, Polygon};
 pub(crate) use evaluation::{EvaluateArgs, ExportArgs, MergeArgs, ModelSpec, SlurmArgs};
 pub(crate) use measuring::{AxiomsArgs, CompareArgs, MetricArgs, Metrics, MetricsArgs, chosen};
 
@@ -49,6 +51,8 @@ pub(crate) enum Command {
     Compare(Box<CompareArgs>),
     /// Measure saliency maps of any program: Gini, ROAD, insertion, deletion and more
     Metrics(Box<MetricsArgs>),
+    /// Take two regions away, alone and together, and see what the network says
+    Contrast(Box<ContrastArgs>),
     /// Measure how far methods are from the axioms of attribution, on one picture
     Axioms(Box<AxiomsArgs>),
     /// Print the five most probable classes of each picture
@@ -154,8 +158,8 @@ pub(crate) struct InputArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Target")]
 pub(crate) struct TargetArgs {
-    /// Class to explain, index or label; logprob:CLASS for its log-probability [default: the most
-    /// probable]
+    /// Class to explain, index or label; logprob:CLASS for its log-probability, logodds:CLASS for its
+    /// log-odds, which contrasts and its kin measure in any case [default: the most probable]
     #[arg(long, short, value_name = "CLASS")]
     pub(crate) target: Option<String>,
     /// Explain why the target rather than this class: the difference of their logits
@@ -201,7 +205,8 @@ Examples:
   hsets explain cat.jpg --model resnet50 --out results
   hsets explain cat.jpg --model resnet50 --target 'tiger cat' --against tabby --out results
   hsets explain cat.jpg --model resnet50 --seed-pixel 120,80 --segmenter my-labels.png --out results
-  hsets explain cat.jpg --model resnet50 --segmenter mobile-sam --out results";
+  hsets explain cat.jpg --model resnet50 --segmenter mobile-sam --out results
+  hsets explain cat.jpg --model resnet50 --method contrasts --out results";
 
 /// How pictures are explained.
 #[derive(Debug, Clone, Args)]
@@ -236,6 +241,8 @@ pub(crate) struct MethodArgs {
     /// FILE
     #[arg(long, default_value = "zero", value_name = "BASELINE")]
     pub(crate) baseline: String,
+    #[command(flatten)]
+    pub(crate) contrasts: ContrastFlags,
 }
 
 /// How single pictures are explained.

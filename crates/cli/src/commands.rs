@@ -2,6 +2,7 @@
 
 pub(crate) mod axioms;
 pub(crate) mod compare;
+pub(crate) mod contrast;
 pub(crate) mod demo;
 pub(crate) mod evaluate;
 pub(crate) mod explain;

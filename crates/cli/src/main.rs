@@ -11,6 +11,7 @@ mod measuring;
 mod network;
 mod output;
 mod progress;
+mod regions;
 mod segmenter;
 mod settings;
 mod table;
@@ -37,6 +38,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Explain(args) => commands::explain::run(args, general),
         Command::Compare(args) => commands::compare::run(args, general),
         Command::Metrics(args) => commands::metrics::run(args, general),
+        Command::Contrast(args) => Ok(commands::contrast::run(args, general)?),
         Command::Axioms(args) => Ok(commands::axioms::run(args, general)?),
         Command::Predict(args) => commands::predict::run(args, general),
         Command::Gradient(args) => Ok(commands::gradient::run(args, general)?),

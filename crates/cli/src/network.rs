@@ -109,16 +109,19 @@ impl Network {
         }
     }
 
-    /// The target as typed: nothing, an index, a label, `logprob:` and one of these, or the
-    /// difference of two.
+    /// The target as typed: nothing, an index, a label, `logprob:` or `logodds:` and one of these, or
+    /// the difference of two.
     pub(crate) fn target(&self, args: &TargetArgs) -> Result<Target, models::Error> {
         let find = |text: &str| self.classifier.labels().find(text);
         let Some(typed) = &args.target else { return Ok(Target::Top) };
         if let Some(against) = &args.against {
             return Ok(Target::Difference { class: find(typed)?, against: find(against)? });
         }
-        match typed.strip_prefix("logprob:") {
-            Some(class) => Ok(Target::LogProbability(find(class)?)),
+        if let Some(class) = typed.strip_prefix("logprob:") {
+            return Ok(Target::LogProbability(find(class)?));
+        }
+        match typed.strip_prefix("logodds:") {
+            Some(class) => Ok(Target::LogOdds(find(class)?)),
             None => Ok(Target::Logit(find(typed)?)),
         }
     }
@@ -130,7 +133,8 @@ impl Network {
             Target::Difference { class, against } => {
                 format!("{} rather than {}", self.label(class), self.label(against))
             }
-            Target::Logit(class) => self.label(class),
+            // Who did not ask for another scalar gets the one that suits the method.
+            Target::Logit(class) | Target::LogOdds(class) => self.label(class),
             Target::Top | Target::Weighted(_) => "weighted logits".into(),
         }
     }

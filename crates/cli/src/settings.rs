@@ -1,14 +1,14 @@
 //! What the arguments mean.
 
 use hsets_pipeline::{
-    Settings,
+    ContrastSettings, Reference, Settings,
     attribution::{Baseline, PathSettings, Steps},
     core::{Error, Result, Smoothing},
     detection::{GivenSeed, HessianSets},
 };
 
 use crate::{
-    args::{General, MethodArgs, Preset, RowCap, SingleArgs},
+    args::{ContrastFlags, General, MethodArgs, Preset, RowCap, SingleArgs},
     network::Network,
 };
 
@@ -60,6 +60,7 @@ pub(crate) fn settings(
     }
     set(&mut settings.ig.steps, method.steps);
     set(&mut settings.ig.quadrature, method.quadrature);
+    settings.contrasts = contrast_settings(&method.contrasts, general, network)?;
     let settings = settings.with_seed(general.seed);
     settings.check()?;
     Ok(settings)
@@ -78,6 +79,46 @@ pub(crate) fn single_settings(
     set(&mut settings.attribution.samples, single.samples);
     settings.check()?;
     Ok(settings)
+}
+
+/// The standard settings with what was typed laid over them.
+pub(crate) fn contrast_settings(
+    typed: &ContrastFlags,
+    general: &General,
+    network: &Network,
+) -> anyhow::Result<ContrastSettings> {
+    let mut settings = ContrastSettings::standard();
+    if !typed.references.is_empty() {
+        let references = typed.references.iter();
+        let reference = |name: &String| reference(name, general.seed, network);
+        settings.references = references.map(reference).collect::<anyhow::Result<_>>()?;
+    }
+    set(&mut settings.regions.trials.contexts, typed.contexts);
+    set(&mut settings.regions.trials.delta, typed.delta);
+    set(&mut settings.regions.trials.order, typed.order);
+    set(&mut settings.regions.proposals.n_pairs, typed.pairs);
+    set(&mut settings.regions.proposals.copies, typed.copies);
+    set(&mut settings.banzhaf.coalitions, typed.coalitions);
+    (settings.regions.seed, settings.banzhaf.seed) = (general.seed, general.seed);
+    settings.check()?;
+    Ok(settings)
+}
+
+/// The reference of this name, or the image of this path.
+fn reference(name: &str, seed: u64, network: &Network) -> anyhow::Result<Reference> {
+    if let Some(reference) = Reference::named(name) {
+        return Ok(reference);
+    }
+    if let Some(baseline) = named_baseline(name, seed)? {
+        return Ok(Reference::Baseline(baseline));
+    }
+    let path = std::path::Path::new(name);
+    if path.exists() {
+        return Ok(Reference::Baseline(Baseline::Image(network.read(path)?.image)));
+    }
+    let expected = "expected ring, blur, blur:SIGMA, imputed, rolled, zero, black, white, mean, noise \
+                    or an image file";
+    Err(Error::config("references", name, expected).into())
 }
 
 fn set<T>(setting: &mut T, typed: Option<T>) {

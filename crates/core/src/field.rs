@@ -12,6 +12,20 @@ pub trait Scored: Send + Sync {
     fn logits(&self, images: &[Image]) -> Result<Vec<Vec<f32>>>;
 }
 
+impl<T: Scored + ?Sized> Scored for &T {
+    fn shape(&self) -> Shape {
+        (**self).shape()
+    }
+
+    fn n_classes(&self) -> usize {
+        (**self).n_classes()
+    }
+
+    fn logits(&self, images: &[Image]) -> Result<Vec<Vec<f32>>> {
+        (**self).logits(images)
+    }
+}
+
 /// Logits and input gradient at one image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evaluation {

@@ -18,6 +18,9 @@ pub enum Target {
     },
     /// ln softmax of one class (minus the cross-entropy loss).
     LogProbability(usize),
+    /// ln(p / (1 - p)) of one class: its logit minus the ln Σ exp of all others. It does not level
+    /// off where the class is sure, and other classes count as they compete.
+    LogOdds(usize),
     /// Any linear combination of the logits, one weight per class.
     Weighted(Vec<f32>),
 }
@@ -33,10 +36,15 @@ impl Target {
         };
         match self {
             Self::Top => Ok(()),
-            Self::Logit(class) | Self::LogProbability(class) => check_class(*class),
             Self::Difference { class, against } => {
                 check_class(*class)?;
                 check_class(*against)
+            }
+            Self::LogOdds(_) if n_classes < 2 => {
+                Err(Error::config("target", "log-odds", "a network of two classes or more"))
+            }
+            Self::Logit(class) | Self::LogProbability(class) | Self::LogOdds(class) => {
+                check_class(*class)
             }
             Self::Weighted(weights) if weights.len() == n_classes => Ok(()),
             Self::Weighted(weights) => {
@@ -62,10 +70,8 @@ impl Target {
             Self::Logit(class) => logits[*class],
             Self::Top => logits[argmax(logits)],
             Self::Difference { class, against } => logits[*class] - logits[*against],
-            Self::LogProbability(class) => {
-                let top = logits[argmax(logits)];
-                logits[*class] - top - logits.iter().map(|z| (z - top).exp()).sum::<f64>().ln()
-            }
+            Self::LogProbability(class) => logits[*class] - log_sum_exp(logits),
+            Self::LogOdds(class) => logits[*class] - log_sum_exp(&others(logits, *class)),
             Self::Weighted(weights) => {
                 logits.iter().zip(weights).map(|(z, &w)| z * f64::from(w)).sum()
             }
@@ -87,6 +93,11 @@ impl Target {
                 gradient.iter_mut().zip(probabilities).for_each(|(g, p)| *g = -p);
                 gradient[*class] += 1.0;
             }
+            Self::LogOdds(class) => {
+                let rivals = softmax(&others(logits, *class));
+                gradient.iter_mut().zip(rivals).for_each(|(g, q)| *g = -q);
+                gradient[*class] = 1.0;
+            }
             Self::Weighted(weights) => {
                 gradient.iter_mut().zip(weights).for_each(|(g, &w)| *g = f64::from(w));
             }
@@ -96,8 +107,12 @@ impl Target {
 
     /// Its Hessian with respect to the logits times `direction`; `None` where it is zero.
     pub fn hessian_product(&self, logits: &[f64], direction: &[f64]) -> Option<Vec<f64>> {
-        let Self::LogProbability(_) = self else { return None };
-        let probabilities = softmax(logits);
+        // The classes whose ln Σ exp is subtracted.
+        let probabilities = match self {
+            Self::LogProbability(_) => softmax(logits),
+            Self::LogOdds(class) => softmax(&others(logits, *class)),
+            _ => return None,
+        };
         let mean: f64 = probabilities.iter().zip(direction).map(|(p, v)| p * v).sum();
         Some(probabilities.iter().zip(direction).map(|(p, v)| -p * (v - mean)).collect())
     }
@@ -110,6 +125,19 @@ pub fn softmax(logits: &[f64]) -> Vec<f64> {
     let sum: f64 = probabilities.iter().sum();
     probabilities.iter_mut().for_each(|p| *p /= sum);
     probabilities
+}
+
+/// ln Σ exp of the logits, free of overflow.
+fn log_sum_exp(logits: &[f64]) -> f64 {
+    let top = logits[argmax(logits)];
+    top + logits.iter().map(|z| (z - top).exp()).sum::<f64>().ln()
+}
+
+/// The logits with that of one class at minus infinity, where it counts for nothing.
+fn others(logits: &[f64], class: usize) -> Vec<f64> {
+    let mut others = logits.to_vec();
+    others[class] = f64::NEG_INFINITY;
+    others
 }
 
 /// Index of the largest value, the first among equals.
@@ -131,6 +159,8 @@ mod tests {
             Target::Top,
             Target::Difference { class: 0, against: 3 },
             Target::LogProbability(3),
+            Target::LogOdds(2),
+            Target::LogOdds(3),
             Target::Weighted(vec![0.5, -1.0, 2.0, 0.25]),
         ];
         let direction = [0.4, -0.1, 0.9, -0.6];

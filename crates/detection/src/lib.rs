@@ -1,4 +1,5 @@
-//! Interaction detection: sets of features grown from rows of the input Hessian.
+//! Interaction detection: sets of features grown from rows of the input Hessian, and pairs of regions
+//! whose interaction is measured and tested ([`find_contrasts`]).
 //!
 //! Row j of the Hessian of a logit, `H[j, :]`, says which features act together with feature j. From a
 //! seed in each of the highest-ranked segments a set grows along the strongest entries of the rows
@@ -27,6 +28,7 @@
 
 mod archipelago;
 mod config;
+mod contrasts;
 mod detect;
 mod growth;
 mod interaction_set;
@@ -38,6 +40,12 @@ pub use archipelago::{ArchDetect, ArchDetection, Contexts, PairStrength, arch_de
 pub use config::{
     DetectionClass, GivenSeed, Growth, HessianSets, RowScaling, SeedRanking, SegmentChoice,
     SpatialPrior,
+};
+pub use contrasts::{
+    Contrast, Contrasted, Contrasts, Estimate, Interaction, PairEffects, Proposals, Proposed,
+    ReferenceEffect, Sign, Trials, Triple, find_contrasts, interaction_map, main_effects,
+    measure_contrasts, measure_triples, pair_effects, partners, propose_pairs, propose_triple,
+    ring,
 };
 pub use detect::{Detection, detect, detect_at};
 pub use interaction_set::{InteractionSet, Member, Stop};

@@ -7,13 +7,13 @@ use std::{
 
 use hsets_attribution::{Normalisation, PathGradients};
 use hsets_core::{
-    ChannelReduction, Error, Image, MaskReport, Photo, Progress, Result, SegmentMap, Segmentation,
-    Segmenter, TwiceDifferentiable,
+    ChannelReduction, Error, Image, MaskReport, Photo, Progress, Removal, Result, SegmentMap,
+    Segmentation, Segmenter, Target, TwiceDifferentiable,
 };
 
 use crate::{
-    Cost, Explanation, Measures, Settings,
-    memo::{Memo, Shelf, Start},
+    Cost, Explanation, Measures, Reference, Settings,
+    memo::{Memo, RemovalMemo, Shelf, Start},
     method::{Findings, Task},
     stopwatch::Stopwatch,
     work::Counted,
@@ -140,7 +140,8 @@ impl<'a> Explainer<'a> {
     /// path gradients, linearisations, Hessian rows.
     pub fn resegmented(self, segments: SegmentMap) -> Result<Self> {
         let segments = at_size_of(self.image, segments)?;
-        let memo = Memo { detections: Shelf::default(), ..self.memo };
+        let memo =
+            Memo { detections: Shelf::default(), removal: RemovalMemo::default(), ..self.memo };
         Ok(Self { segments, masks: None, memo, ..self })
     }
 
@@ -158,9 +159,10 @@ impl<'a> Explainer<'a> {
     pub fn explain(&self, settings: &Settings, progress: &dyn Progress) -> Result<Explanation> {
         settings.check()?;
         let before = self.field.ledger.begin();
+        self.memo.removal.begin();
         let stopwatch = RefCell::new(self.preparation.take());
         let start = self.start(settings)?;
-        let target = settings.target.fixed(&self.logits);
+        let target = settings.explained(&self.logits);
         target.check(self.logits.len())?;
         let task = Task {
             explainer: self,
@@ -170,13 +172,14 @@ impl<'a> Explainer<'a> {
             progress,
             stopwatch: &stopwatch,
         };
-        let Findings { sets, map, completeness, refinement, baseline_logits } =
+        let Findings { sets, map, completeness, refinement, baseline_logits, interactions } =
             settings.method.run(&task)?;
         let baseline_logits = match baseline_logits {
             Some(logits) => logits,
             None => self.baseline_logits(&start, &stopwatch)?,
         };
         let gini = task.time("metrics", || hsets_metrics::gini(&map, ChannelReduction::AbsSum))?;
+        self.field.ledger.reuse(self.memo.removal.reused());
         let after = self.field.ledger.tally();
         let reused = after.reused - before.reused;
         Ok(Explanation {
@@ -187,6 +190,7 @@ impl<'a> Explainer<'a> {
             segments: self.segments.clone(),
             masks: self.masks.clone(),
             sets,
+            interactions,
             map,
             refinement,
             measures: Measures { gini, completeness },
@@ -195,6 +199,19 @@ impl<'a> Explainer<'a> {
                 alone: after.computed - before.computed + reused,
                 reused,
             },
+        })
+    }
+
+    /// Pictures with parts removed; all that ask for those of one reference and target share what is
+    /// known of them.
+    pub fn removal(&self, reference: &Reference, target: &Target) -> Result<Arc<Removal<'a>>> {
+        let key = (reference.clone(), target.fixed(&self.logits));
+        self.memo.removal.removals.get(&self.field.ledger, key, || {
+            let shown = reference.image(self.image, &self.segments, self.normalisation)?;
+            let field = self.field.clone();
+            let target = target.fixed(&self.logits);
+            let removal = Removal::new(field, self.image, reference.name(), shown, target)?;
+            Ok(Arc::new(removal))
         })
     }
 

@@ -6,7 +6,7 @@ use hsets_attribution::Refinement;
 use hsets_core::{CompletenessGap, FeatureSet, Image, MaskReport, SaliencyMap, SegmentMap, Target};
 use hsets_detection::Stop;
 
-use crate::Work;
+use crate::{Interactions, Work};
 
 /// One image explained.
 #[derive(Debug, Clone)]
@@ -25,6 +25,8 @@ pub struct Explanation {
     pub masks: Option<MaskReport>,
     /// The sets, the highest score first. Empty for methods without sets.
     pub sets: Vec<ScoredSet>,
+    /// Which regions act together, for methods that measure it.
+    pub interactions: Interactions,
     /// One score per feature.
     pub map: SaliencyMap,
     /// How many steps the path of the method came to; `None` for methods without a path.

@@ -37,6 +37,7 @@ mod explanation;
 mod measure;
 mod memo;
 mod method;
+mod reference;
 #[cfg(feature = "hub")]
 pub mod sam_weights;
 mod settings;
@@ -51,9 +52,10 @@ pub use explainer::{Explainer, Subject, explain};
 pub use explanation::{Cost, Explanation, Grown, Measures, ScoredSet};
 pub use measure::{Better, Measured, Metric, MetricReport, MetricSettings, Reading, measure};
 pub use method::{
-    Archipelago, Controls, Coverage, HessiansWithin, Method, MoxiSettings, PairedSets,
-    SegmentSummary, XraiBaselines, XraiSettings,
+    Archipelago, ContrastSettings, Controls, Coverage, HessiansWithin, Interactions, Method,
+    MoxiSettings, PairedSets, Scalar, SegmentSummary, XraiBaselines, XraiSettings,
 };
+pub use reference::Reference;
 pub use settings::Settings;
 pub use work::Work;
 

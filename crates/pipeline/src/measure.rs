@@ -111,9 +111,10 @@ const NEEDS_METHOD: &str = "max-sensitivity needs the method that made the map: 
 /// The class that a target is about; of a mixture of logits, the top one.
 fn class_of(target: &Target, logits: &[f32]) -> usize {
     match *target {
-        Target::Logit(class) | Target::LogProbability(class) | Target::Difference { class, .. } => {
-            class
-        }
+        Target::Logit(class)
+        | Target::LogProbability(class)
+        | Target::LogOdds(class)
+        | Target::Difference { class, .. } => class,
         Target::Top | Target::Weighted(_) => {
             let better = |best: usize, i: usize| if logits[i] > logits[best] { i } else { best };
             (1..logits.len()).fold(0, better)

@@ -7,9 +7,10 @@ use std::{
 };
 
 use hsets_attribution::{Baseline, PathGradients, Quadrature, Steps};
-use hsets_core::{Curvature, Error, Image, Result, SaliencyMap, Smoothing, Target};
-use hsets_detection::{Detection, HessianSets};
+use hsets_core::{Curvature, Error, Image, Mask, Removal, Result, SaliencyMap, Smoothing, Target};
+use hsets_detection::{Contrasts, Detection, HessianSets, Proposed};
 
+use crate::Reference;
 use crate::work::{CountedCurvature, Ledger, Work};
 
 /// Everything that may serve a second explanation of one image.
@@ -20,6 +21,31 @@ pub(crate) struct Memo<'a> {
     pub(crate) gradients: Shelf<Target, Arc<SaliencyMap>>,
     pub(crate) curvatures: Shelf<(Target, Smoothing), Arc<Remembered<'a>>>,
     pub(crate) detections: Shelf<DetectionKey, Arc<Detection>>,
+    pub(crate) removal: RemovalMemo<'a>,
+}
+
+/// What is known of pictures with parts removed; all of it depends on the segments.
+#[derive(Default)]
+pub(crate) struct RemovalMemo<'a> {
+    pub(crate) removals: Shelf<(Reference, Target), Arc<Removal<'a>>>,
+    pub(crate) proposals: Shelf<ProposalKey, Arc<Proposed>>,
+    pub(crate) triples: Shelf<(ProposalKey, [Mask; 2]), Option<[Mask; 3]>>,
+}
+
+/// What proposals depend on, beside the segments.
+pub(crate) type ProposalKey = (Contrasts, Reference, Target);
+
+impl RemovalMemo<'_> {
+    /// Another explanation begins.
+    pub(crate) fn begin(&self) {
+        self.removals.0.borrow().iter().for_each(|kept| kept.value.begin());
+    }
+
+    /// What was known before this explanation and served it.
+    pub(crate) fn reused(&self) -> Work {
+        let n_forwards = self.removals.0.borrow().iter().map(|kept| kept.value.n_reused()).sum();
+        Work { n_forwards, ..Work::default() }
+    }
 }
 
 /// Where a path starts.

@@ -2,6 +2,7 @@
 
 mod archipelago;
 mod caso;
+mod contrasts;
 mod controls;
 mod coverage;
 mod gradients;
@@ -13,6 +14,7 @@ mod task;
 mod xrai;
 
 pub use archipelago::Archipelago;
+pub use contrasts::{ContrastSettings, Interactions, Scalar};
 pub use controls::{Controls, SegmentSummary};
 pub use coverage::Coverage;
 pub use integrated_hessians::{HessiansWithin, PairedSets};
@@ -52,6 +54,14 @@ pub enum Method {
     Xrai,
     /// Integrated Hessians of the pairs inside sets (Janizek et al. 2021).
     IntegratedHessians,
+    /// Pairs of regions that act together, measured and tested.
+    Contrasts,
+    /// Effects of all pairs of segments.
+    PairEffects,
+    /// Banzhaf values of segments, Integrated Gradients inside.
+    Banzhaf,
+    /// How much the attribution of every pixel depends on what else is there.
+    InteractionMap,
     /// Control: every pixel random.
     RandomMap,
     /// Control: random sets of the sizes of those of H-Sets, scored alike.
@@ -64,6 +74,10 @@ pub enum Method {
     SegmentsByIg,
     /// Control: central segments first.
     SegmentsByCentre,
+    /// Control: the regions and the map of contrasts at a random place, measured alike.
+    MovedContrasts,
+    /// Control: Banzhaf values dealt to the segments at random.
+    ShuffledBanzhaf,
 }
 
 impl Method {
@@ -80,12 +94,18 @@ impl Method {
         Self::Moxi,
         Self::Xrai,
         Self::IntegratedHessians,
+        Self::Contrasts,
+        Self::PairEffects,
+        Self::Banzhaf,
+        Self::InteractionMap,
         Self::RandomMap,
         Self::RandomSets,
         Self::RandomSegments,
         Self::SegmentsByArea,
         Self::SegmentsByIg,
         Self::SegmentsByCentre,
+        Self::MovedContrasts,
+        Self::ShuffledBanzhaf,
     ];
 
     /// The name that [`FromStr`] takes.
@@ -102,12 +122,18 @@ impl Method {
             Self::Moxi => "moxi",
             Self::Xrai => "xrai",
             Self::IntegratedHessians => "integrated-hessians",
+            Self::Contrasts => "contrasts",
+            Self::PairEffects => "pair-effects",
+            Self::Banzhaf => "banzhaf",
+            Self::InteractionMap => "interaction-map",
             Self::RandomMap => "random-map",
             Self::RandomSets => "random-sets",
             Self::RandomSegments => "random-segments",
             Self::SegmentsByArea => "segments-by-area",
             Self::SegmentsByIg => "segments-by-ig",
             Self::SegmentsByCentre => "segments-by-centre",
+            Self::MovedContrasts => "moved-contrasts",
+            Self::ShuffledBanzhaf => "shuffled-banzhaf",
         }
     }
 
@@ -125,18 +151,51 @@ impl Method {
             Self::Moxi => "patches inserted greedily, by what they add",
             Self::Xrai => "segments, greedily, by the Integrated Gradients inside",
             Self::IntegratedHessians => "Integrated Hessians of all pairs inside the sets of hsets",
+            Self::Contrasts => "pairs of regions that act together, measured by removal and tested",
+            Self::PairEffects => "segments by the effects of all pairs, by removal",
+            Self::Banzhaf => "segments by Banzhaf values, Integrated Gradients inside",
+            Self::InteractionMap => "how much a pixel's attribution depends on other segments",
             Self::RandomMap => "control: every pixel random",
             Self::RandomSets => "control: random sets of the sizes of those of hsets, scored alike",
             Self::RandomSegments => "control: segments in random order",
             Self::SegmentsByArea => "control: large segments first",
             Self::SegmentsByIg => "control: segments by the Integrated Gradients inside",
             Self::SegmentsByCentre => "control: central segments first",
+            Self::MovedContrasts => "control: the regions of contrasts at a random place",
+            Self::ShuffledBanzhaf => "control: Banzhaf values dealt to segments at random",
         }
     }
 
     /// Whether it is a control, which knows nothing of the network, or little.
     pub fn is_control(self) -> bool {
         self >= Self::RandomMap
+    }
+
+    /// The control that it must beat: the same with chance in the place of what it found; `None` for
+    /// controls, and for methods whose only control is a random map.
+    pub fn control(self) -> Option<Self> {
+        match self {
+            Self::HSets | Self::IntegratedHessians => Some(Self::RandomSets),
+            Self::Archipelago | Self::PairEffects => Some(Self::RandomSegments),
+            Self::Xrai => Some(Self::SegmentsByIg),
+            Self::Contrasts | Self::InteractionMap => Some(Self::MovedContrasts),
+            Self::Banzhaf => Some(Self::ShuffledBanzhaf),
+            _ => None,
+        }
+    }
+
+    /// Whether it asks what the network says without parts of the picture, by a reference of its
+    /// own rather than the baseline.
+    pub fn is_by_removal(self) -> bool {
+        matches!(
+            self,
+            Self::Contrasts
+                | Self::PairEffects
+                | Self::Banzhaf
+                | Self::InteractionMap
+                | Self::MovedContrasts
+                | Self::ShuffledBanzhaf
+        )
     }
 
     /// In what units its map is, unless its settings say otherwise: see [`Settings::units`].
@@ -153,11 +212,17 @@ impl Method {
             | Self::IntegratedHessians
             | Self::RandomSets => Units::Output,
             Self::Gradient | Self::SmoothGrad | Self::Cafo | Self::Caso => Units::PerInput,
-            Self::RandomMap
+            Self::Contrasts
+            | Self::PairEffects
+            | Self::Banzhaf
+            | Self::InteractionMap
+            | Self::RandomMap
             | Self::RandomSegments
             | Self::SegmentsByArea
             | Self::SegmentsByIg
-            | Self::SegmentsByCentre => Units::Other,
+            | Self::SegmentsByCentre
+            | Self::MovedContrasts
+            | Self::ShuffledBanzhaf => Units::Other,
         }
     }
 
@@ -170,15 +235,21 @@ impl Method {
             | Self::Cafo
             | Self::Caso
             | Self::IntegratedHessians
+            | Self::Contrasts
+            | Self::Banzhaf
+            | Self::InteractionMap
             | Self::RandomMap
             | Self::RandomSets
-            | Self::RandomSegments => true,
+            | Self::RandomSegments
+            | Self::MovedContrasts
+            | Self::ShuffledBanzhaf => true,
             Self::Ig
             | Self::Gradient
             | Self::GradientXInput
             | Self::Archipelago
             | Self::Moxi
             | Self::Xrai
+            | Self::PairEffects
             | Self::SegmentsByArea
             | Self::SegmentsByIg
             | Self::SegmentsByCentre => false,
@@ -198,12 +269,18 @@ impl Method {
             Self::Moxi => moxi::run(task),
             Self::Xrai => xrai::run(task),
             Self::IntegratedHessians => integrated_hessians::run(task),
+            Self::Contrasts => contrasts::run(task),
+            Self::PairEffects => contrasts::pair_effects(task),
+            Self::Banzhaf => contrasts::banzhaf(task),
+            Self::InteractionMap => contrasts::interaction_map(task),
             Self::RandomMap => controls::random_map(task),
             Self::RandomSets => controls::random_sets(task),
             Self::RandomSegments => controls::random_segments(task),
             Self::SegmentsByArea => controls::by_area(task),
             Self::SegmentsByIg => controls::by_ig(task),
             Self::SegmentsByCentre => controls::by_centre(task),
+            Self::MovedContrasts => contrasts::moved(task),
+            Self::ShuffledBanzhaf => contrasts::shuffled_banzhaf(task),
         }
     }
 }

@@ -8,7 +8,10 @@ use hsets_core::{Error, Result, Target};
 use hsets_detection::{HessianSets, SegmentChoice, SpatialPrior};
 use hsets_metrics::Units;
 
-use crate::{Archipelago, Controls, Coverage, HessiansWithin, Method, MoxiSettings, XraiSettings};
+use crate::{
+    Archipelago, ContrastSettings, Controls, Coverage, HessiansWithin, Method, MoxiSettings,
+    Scalar, XraiSettings,
+};
 
 /// Settings of an explanation: what all methods share, then those of each.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +45,8 @@ pub struct Settings {
     pub xrai: XraiSettings,
     /// Integrated Hessians.
     pub integrated_hessians: HessiansWithin,
+    /// Contrasts, pair effects, Banzhaf values and the interaction map.
+    pub contrasts: ContrastSettings,
     /// The controls.
     pub controls: Controls,
 }
@@ -64,6 +69,7 @@ impl Settings {
             moxi: MoxiSettings::paper(),
             xrai: XraiSettings::paper(),
             integrated_hessians: HessiansWithin::paper(),
+            contrasts: ContrastSettings::standard(),
             controls: Controls::paper(),
         }
     }
@@ -107,8 +113,25 @@ impl Settings {
         self.smooth_grad.seed = seed;
         self.cafo.seed = seed;
         self.caso.seed = seed;
+        self.contrasts.regions.seed = seed;
+        self.contrasts.banzhaf.seed = seed;
         self.controls.seed = seed;
         self
+    }
+
+    /// What is explained of these logits of the image: the target with its class chosen, as the
+    /// method sees it.
+    pub fn explained(&self, logits: &[f32]) -> Target {
+        match self.target.fixed(logits) {
+            Target::Logit(class)
+                if self.method.is_by_removal()
+                    && self.contrasts.scalar == Scalar::LogOdds
+                    && logits.len() > 1 =>
+            {
+                Target::LogOdds(class)
+            }
+            fixed => fixed,
+        }
     }
 
     /// In what units the map is.
@@ -154,6 +177,7 @@ impl Settings {
         self.caso.check()?;
         self.moxi.order.check()?;
         self.xrai.path.check()?;
-        self.integrated_hessians.integral.check()
+        self.integrated_hessians.integral.check()?;
+        self.contrasts.check()
     }
 }

@@ -91,6 +91,7 @@ impl Ledger {
 }
 
 /// A field that enters in a ledger what is asked of it.
+#[derive(Clone)]
 pub(crate) struct Counted<'a> {
     pub(crate) field: &'a dyn TwiceDifferentiable,
     pub(crate) ledger: Arc<Ledger>,

@@ -227,5 +227,5 @@ fn names_are_read_back() {
     }
     let error = "lime".parse::<Method>().unwrap_err().to_string();
     assert!(error.contains("hsets") && error.contains("segments-by-centre"), "{error}");
-    assert_eq!(Method::ALL.iter().filter(|method| method.is_control()).count(), 6);
+    assert_eq!(Method::ALL.iter().filter(|method| method.is_control()).count(), 8);
 }

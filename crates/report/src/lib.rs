@@ -18,9 +18,11 @@ pub mod panel;
 pub mod plot;
 pub mod record;
 mod tensors;
+mod wording;
 
 pub use comparison::{Cell, Comparison};
 pub use error::{Error, Result};
 pub use figure::Figure;
 pub use record::{ModelRecord, Provenance, Record};
 pub use tensors::{Tensors, maps};
+pub use wording::{contrast_words, group_words, verdict_words};

@@ -1,6 +1,7 @@
 //! `explanation.json`: everything about an explanation that is not a picture or a tensor.
 
 mod adaptive;
+mod interactions;
 mod metrics;
 mod segmenter;
 mod settings;
@@ -13,6 +14,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{Error, Result};
+use interactions::InteractionsRecord;
+pub use interactions::{group_record, interaction_record, verdict};
 pub use metrics::{curves_plot, metrics_record};
 pub use segmenter::{masks, segmenter};
 use settings::SettingsRecord;
@@ -76,6 +79,9 @@ pub struct Record {
     #[serde(skip_serializing_if = "Option::is_none")]
     masks: Option<Value>,
     sets: Vec<SetRecord>,
+    /// Of methods that measure what acts together.
+    #[serde(flatten)]
+    interactions: InteractionsRecord,
     measures: MeasuresRecord,
     /// What was left to be found, where anything was.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -185,6 +191,7 @@ impl Record {
             n_segments: explanation.segments.n_segments(),
             masks: explanation.masks.as_ref().map(masks),
             sets: sets.map(|(rank, set)| set_record(rank, set, shape)).collect(),
+            interactions: InteractionsRecord::new(explanation),
             measures: MeasuresRecord {
                 gini: explanation.measures.gini,
                 gini_channels: ChannelReduction::AbsSum.name(),
@@ -227,9 +234,10 @@ pub fn top_classes(logits: &[f32], n: usize, label: &dyn Fn(usize) -> String) ->
 /// The class that a target is about, if it is about one.
 pub fn class(target: &Target) -> Option<usize> {
     match target {
-        Target::Logit(class) | Target::LogProbability(class) | Target::Difference { class, .. } => {
-            Some(*class)
-        }
+        Target::Logit(class)
+        | Target::LogProbability(class)
+        | Target::LogOdds(class)
+        | Target::Difference { class, .. } => Some(*class),
         Target::Top | Target::Weighted(_) => None,
     }
 }
@@ -254,6 +262,7 @@ fn target(explanation: &Explanation, label: &dyn Fn(usize) -> String) -> TargetR
         Target::Top => ("top", None),
         Target::Difference { against, .. } => ("difference", Some(against)),
         Target::LogProbability(_) => ("log-probability", None),
+        Target::LogOdds(_) => ("log-odds", None),
         Target::Weighted(_) => ("weighted", None),
     };
     TargetRecord {

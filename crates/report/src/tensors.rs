@@ -1,6 +1,7 @@
 //! Results as `.safetensors`.
 
-use hsets_pipeline::Explanation;
+use hsets_core::Mask;
+use hsets_pipeline::{Explanation, Interactions};
 use safetensors::{Dtype, SafeTensorError, tensor::TensorView};
 
 use crate::{Error, Result};
@@ -68,7 +69,9 @@ impl Tensor {
     }
 }
 
-/// `map` \[3, H, W\] f32, `sets` \[n, 3, H, W\] u8 (1 for members) and `segments` \[H, W\] i32.
+/// `map` \[3, H, W\] f32, `sets` \[n, 3, H, W\] u8 (1 for members) and `segments` \[H, W\] i32; of
+/// methods that measure interactions `regions` \[n, 2, H, W\] u8, `group_regions` \[m, 3, H, W\] u8
+/// and `pair_effects` \[S, S\] f32.
 pub fn maps(explanation: &Explanation) -> Tensors {
     let shape = explanation.map.shape();
     let dimensions = [shape.channels, shape.height, shape.width];
@@ -78,14 +81,43 @@ pub fn maps(explanation: &Explanation) -> Tensors {
         set.features.iter().for_each(|feature| plane[feature] = 1);
     }
     let segments = &explanation.segments;
-    Tensors::new()
+    let tensors = Tensors::new()
         .f32("map", &dimensions, explanation.map.data())
         .u8("sets", &[sets.len(), shape.channels, shape.height, shape.width], members)
         .i32(
             "segments",
             &[segments.height(), segments.width()],
             segments.labels().iter().map(|&label| label as i32),
-        )
+        );
+    interactions(tensors, explanation)
+}
+
+fn interactions(mut tensors: Tensors, explanation: &Explanation) -> Tensors {
+    let Interactions { contrasts, pair_effects, banzhaf: _ } = &explanation.interactions;
+    let shape = explanation.map.shape();
+    let flags = |regions: &[Mask]| -> Vec<u8> {
+        regions
+            .iter()
+            .flat_map(|region| region.inside().iter().map(|&is_in| is_in.into()))
+            .collect()
+    };
+    if let Some(found) = contrasts {
+        let (pairs, groups) = (&found.interactions, &found.triples);
+        let dimensions = |n, regions| [n, regions, shape.height, shape.width];
+        let of_pairs = pairs.iter().flat_map(|pair| flags(&pair.regions)).collect();
+        let of_groups = groups.iter().flat_map(|group| flags(&group.regions)).collect();
+        tensors = tensors.u8("regions", &dimensions(pairs.len(), 2), of_pairs).u8(
+            "group_regions",
+            &dimensions(groups.len(), 3),
+            of_groups,
+        );
+    }
+    if let Some(effects) = pair_effects {
+        let n = effects.n_segments();
+        let single: Vec<f32> = effects.effects.iter().map(|&effect| effect as f32).collect();
+        tensors = tensors.f32("pair_effects", &[n, n], &single);
+    }
+    tensors
 }
 
 #[cfg(test)]

@@ -3,10 +3,9 @@
 //! A random set of n of the picture's N pixels meets a part of P pixels in h of them, where h is
 //! hypergeometric. Expectations and probabilities below are exact sums over that law.
 
-use hsets_core::{Error, Result};
+use hsets_core::{Error, Mask, Result};
 
 use crate::dice::Dice;
-use crate::mask::Mask;
 use crate::outline::length;
 use crate::scoring::{Criterion, Overlap};
 

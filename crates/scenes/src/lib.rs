@@ -20,7 +20,6 @@
 //! ```
 
 mod chance;
-mod mask;
 mod scene;
 mod scoring;
 mod task;
@@ -32,7 +31,7 @@ mod layout;
 mod outline;
 
 pub use chance::{chance_of_holding, expected_overlap, random_blob, random_pixels};
-pub use mask::Mask;
+pub use hsets_core::Mask;
 pub use scene::{Part, Scene};
 pub use scoring::{
     Criterion, Overlap, first_holding, n_held, overlap, relevance_mass, relevance_rank,

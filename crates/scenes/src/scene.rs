@@ -1,10 +1,9 @@
 //! Painted scenes and their truth.
 
-use hsets_core::{Error, Photo, Result};
+use hsets_core::{Error, Mask, Photo, Result};
 
 use crate::canvas::Canvas;
 use crate::compose::{Composition, Role};
-use crate::mask::Mask;
 use crate::task::Task;
 
 /// A picture, its class, and what its class depends on.

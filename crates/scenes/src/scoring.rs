@@ -1,8 +1,6 @@
 //! Scoring sets of pixels and saliency maps against the true parts.
 
-use hsets_core::{Error, Result};
-
-use crate::mask::Mask;
+use hsets_core::{Error, Mask, Result};
 
 /// How a set of pixels and a true part overlap, each number in 0..=1.
 #[derive(Debug, Clone, Copy, PartialEq)]

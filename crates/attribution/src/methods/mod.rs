@@ -13,9 +13,11 @@
 //! | MoXI | [`moxi`] | Sumiyasu et al. 2024 |
 //! | regions by Integrated Gradients | [`xrai`] | Kapishnikov et al. 2019 |
 //! | Integrated Hessians | [`integrated_hessians`], [`integrated_hessians_within`] | Janizek et al. 2021 |
+//! | Banzhaf values of segments | [`banzhaf`], [`ranked_map`] | Hammer and Holzman 1992 |
 //! | controls | [`random_map`], [`random_sets`], [`segment_control`] | |
 
 mod archipelago;
+mod banzhaf;
 mod caso;
 mod controls;
 mod gradient;
@@ -27,6 +29,7 @@ mod smooth_grad;
 mod xrai;
 
 pub use archipelago::{ArchipelagoMap, arch_attribute, archipelago_map, merge_pairs};
+pub use banzhaf::{Banzhaf, banzhaf, ranked_map, shuffled};
 pub use caso::{Caso, CasoNoise, Solver, caso, caso_at};
 pub use controls::{SegmentOrder, random_map, random_sets, segment_control};
 pub use gradient::{gradient, gradient_times_input};

@@ -7,18 +7,20 @@ use std::{
 
 use hsets_pipeline::{
     Adaptive, AdaptiveSamples, AdaptiveSteps, Explanation, Settings, Subject, Work,
-    core::{Error, Segmenter},
+    core::{Error, Mask, Segmenter},
+    detection::Contrasted,
     explain,
     models::Prepared,
     segmentation::SegmenterChoice,
 };
 use hsets_report::{
-    Figure, Provenance, Record,
+    Figure, Provenance, Record, contrast_words, group_words,
     html::{ImageReport, IndexEntry, image_page},
     maps,
     output::Folder,
     panel::Panels,
     record::class,
+    verdict_words,
 };
 use rayon::prelude::*;
 
@@ -214,6 +216,9 @@ impl Job<'_> {
                 set.features.len(),
             ));
         }
+        if let Some(found) = &explanation.interactions.contrasts {
+            interactions(found).iter().for_each(|line| say(&format!("  {line}")));
+        }
         if let Some(masks) = &explanation.masks {
             say(&format!("  {}", described(masks)));
         }
@@ -234,6 +239,39 @@ impl Job<'_> {
         }
         say(&format!("  {}", written.join("explanation.html").display()));
     }
+}
+
+/// What acts together, and what does not.
+fn interactions(found: &Contrasted) -> Vec<String> {
+    let mut lines = Vec::new();
+    let claimed = found.interactions.iter().filter(|pair| pair.claim).count();
+    lines.push(match claimed {
+        0 => "no interaction found".to_owned(),
+        1 => "1 pair of regions acts together".to_owned(),
+        n => format!("{n} pairs of regions act together"),
+    });
+    for (rank, pair) in found.interactions.iter().enumerate() {
+        let place = |region: &Mask| {
+            let [x, y] = region.centre().unwrap_or_default();
+            format!("x {x:.0}, y {y:.0}")
+        };
+        let [first, second] = &pair.regions;
+        lines.push(format!(
+            "pair {} around {} and {}: {}",
+            rank + 1,
+            place(first),
+            place(second),
+            verdict_words(pair)
+        ));
+        // Those without a claim are one line each.
+        if pair.claim {
+            lines.push(format!("  {}", contrast_words(&pair.contrast, ["first", "second"])));
+        }
+    }
+    lines.extend(
+        found.triples.iter().map(|group| format!("with a third region: {}", group_words(group))),
+    );
+    lines
 }
 
 /// What adaptive settings came to, one line each.

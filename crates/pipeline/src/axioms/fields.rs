@@ -165,8 +165,8 @@ impl TwiceDifferentiable for Mirrored<'_> {
         target: &Target,
         smoothing: Smoothing,
     ) -> Result<Box<dyn Curvature + '_>> {
-        if matches!(target, Target::LogProbability(_)) {
-            let what = "second derivatives of a log-probability of a symmetrised network";
+        if matches!(target, Target::LogProbability(_) | Target::LogOdds(_)) {
+            let what = "second derivatives of probabilities of a symmetrised network";
             return Err(Error::Unsupported(what.into()));
         }
         let [plain, mirror] = both(image)?;

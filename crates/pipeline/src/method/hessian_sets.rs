@@ -86,10 +86,10 @@ fn findings(
 ) -> Findings {
     Findings {
         sets,
-        map,
         completeness: Some(completeness),
         refinement: Some(path.refinement()),
         baseline_logits: Some(path.baseline_logits().to_vec()),
+        ..map.into()
     }
 }
 

@@ -8,7 +8,7 @@ use hsets_core::{
 };
 
 use crate::{
-    Explainer, ScoredSet, Settings,
+    Explainer, Interactions, ScoredSet, Settings,
     memo::{PathKey, Remembered},
     stopwatch::Stopwatch,
     work::Counted,
@@ -37,12 +37,21 @@ pub(crate) struct Findings {
     pub(crate) refinement: Option<Refinement>,
     /// Logits of the baseline of the settings, where that path starts there.
     pub(crate) baseline_logits: Option<Vec<f32>>,
+    /// Of methods that measure them.
+    pub(crate) interactions: Interactions,
 }
 
 impl From<SaliencyMap> for Findings {
     /// Of a method that has nothing but a map.
     fn from(map: SaliencyMap) -> Self {
-        Self { sets: Vec::new(), map, completeness: None, refinement: None, baseline_logits: None }
+        Self {
+            sets: Vec::new(),
+            map,
+            completeness: None,
+            refinement: None,
+            baseline_logits: None,
+            interactions: Interactions::default(),
+        }
     }
 }
 
@@ -132,7 +141,9 @@ impl<'t, 'a> Task<'t, 'a> {
     /// The class that is explained, for methods defined on classes alone.
     pub(super) fn class(&self) -> Result<usize> {
         match self.target {
-            Target::Logit(class) | Target::LogProbability(class) => Ok(*class),
+            Target::Logit(class) | Target::LogProbability(class) | Target::LogOdds(class) => {
+                Ok(*class)
+            }
             Target::Top | Target::Difference { .. } | Target::Weighted(_) => {
                 let method = self.settings.method;
                 Err(Error::config("target", "of several classes", format!("a class for {method}")))

@@ -28,6 +28,12 @@ pub(super) fn of_method(settings: &Settings) -> Value {
         Method::Moxi => moxi(&settings.moxi),
         Method::Xrai => xrai(&settings.xrai),
         Method::IntegratedHessians => hessians(&settings.integrated_hessians),
+        Method::Contrasts
+        | Method::PairEffects
+        | Method::Banzhaf
+        | Method::InteractionMap
+        | Method::MovedContrasts
+        | Method::ShuffledBanzhaf => contrasts(settings),
         Method::RandomMap | Method::RandomSets | Method::RandomSegments => {
             json!({ "seed": settings.controls.seed })
         }
@@ -47,6 +53,18 @@ fn path(settings: &PathSettings) -> Value {
     // Neither of the last two changes a result.
     let PathSettings { steps, quadrature, batch: _, keep_points: _ } = settings;
     json!({ "steps": steps_record(*steps), "quadrature": quadrature.name() })
+}
+
+/// In full, whatever of it the method uses.
+fn contrasts(settings: &Settings) -> Value {
+    let mut record = serde_json::to_value(&settings.contrasts).unwrap_or_default();
+    if matches!(settings.method, Method::Banzhaf | Method::ShuffledBanzhaf) {
+        record["path"] = path(&settings.ig);
+    }
+    if settings.method.is_control() {
+        record["control_seed"] = json!(settings.controls.seed);
+    }
+    record
 }
 
 fn smooth_grad(settings: &SmoothGrad) -> Value {

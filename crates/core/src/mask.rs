@@ -1,9 +1,9 @@
 //! Sets of pixels of one picture.
 
-use hsets_core::{Error, FeatureSet, Result, Shape};
+use crate::{Error, FeatureSet, Result, SegmentMap, Shape};
 
 /// Which pixels of a picture belong to something.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Mask {
     width: usize,
     height: usize,
@@ -45,6 +45,23 @@ impl Mask {
         Self::of_pixels(shape.width, shape.height, set.iter().map(|feature| shape.pixel(feature)))
     }
 
+    /// The pixels of some segments.
+    pub fn of_segments(segments: &SegmentMap, labels: &[u32]) -> Self {
+        let mut is_chosen = vec![false; segments.n_segments()];
+        for &label in labels {
+            if let Some(chosen) = is_chosen.get_mut(label as usize) {
+                *chosen = true;
+            }
+        }
+        let inside = segments.labels().iter().map(|&label| is_chosen[label as usize]).collect();
+        Self { width: segments.width(), height: segments.height(), inside }
+    }
+
+    /// No pixel at all.
+    pub fn empty(width: usize, height: usize) -> Self {
+        Self { width, height, inside: vec![false; width * height] }
+    }
+
     /// Columns of pixels.
     pub fn width(&self) -> usize {
         self.width
@@ -68,6 +85,53 @@ impl Mask {
     /// The pixels inside, ascending.
     pub fn pixels(&self) -> impl Iterator<Item = usize> + '_ {
         self.inside.iter().enumerate().filter_map(|(pixel, &inside)| inside.then_some(pixel))
+    }
+
+    /// Whether the pixel y · width + x is inside.
+    pub fn contains(&self, pixel: usize) -> bool {
+        self.inside[pixel]
+    }
+
+    /// True if no pixel is inside.
+    pub fn is_empty(&self) -> bool {
+        !self.inside.contains(&true)
+    }
+
+    /// Mean column and row of the pixels inside, \[x, y\]; `None` if there is none.
+    pub fn centre(&self) -> Option<[f64; 2]> {
+        let (mut n, mut sums) = (0.0, [0.0; 2]);
+        for pixel in self.pixels() {
+            n += 1.0;
+            sums[0] += (pixel % self.width) as f64;
+            sums[1] += (pixel / self.width) as f64;
+        }
+        (n > 0.0).then(|| sums.map(|sum| sum / n))
+    }
+
+    /// The pixels of either mask, of the same size.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        self.joined(other, |a, b| a || b)
+    }
+
+    /// The pixels inside that are not in `other`, of the same size.
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> Self {
+        self.joined(other, |a, b| a && !b)
+    }
+
+    fn joined(&self, other: &Self, join: impl Fn(bool, bool) -> bool) -> Self {
+        let inside = self.inside.iter().zip(&other.inside).map(|(&a, &b)| join(a, b)).collect();
+        Self { inside, ..*self }
+    }
+
+    /// Fails unless the mask has the size of images of `shape`.
+    pub fn expect_size(&self, what: &str, shape: Shape) -> Result<()> {
+        if (self.width, self.height) == (shape.width, shape.height) {
+            return Ok(());
+        }
+        let expected = format!("{}x{} pixels", shape.width, shape.height);
+        Err(Error::shape(what, expected, format!("{}x{} pixels", self.width, self.height)))
     }
 
     /// Number of pixels inside both; fails if the sizes differ.
