@@ -52,7 +52,7 @@ fn is_right_at_any_resolution() {
 fn is_at_chance_without_either_hand() {
     let classifier = bundled();
     for part in 0..2 {
-        let scenes = draw(|index| Task::Duel.draw_without(part, SEED, index, 64));
+        let scenes = draw(|index| Task::Duel.draw_without(&[part], SEED, index, 64));
         let accuracy = accuracy(&classifier, &scenes);
         // Three standard errors around 1/3.
         assert!((accuracy - 1.0 / 3.0).abs() < 0.183, "{accuracy} without part {part}");

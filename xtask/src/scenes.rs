@@ -41,9 +41,9 @@ pub(crate) struct Args {
     /// Which endless sequence of pictures.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Leave this part out (0, 1, …); the labels stay.
-    #[arg(long)]
-    without: Option<usize>,
+    /// Leave these parts out (0, 1, …, separated by commas); the labels stay.
+    #[arg(long, value_delimiter = ',')]
+    without: Vec<usize>,
     /// Write no masks.
     #[arg(long)]
     no_masks: bool,
@@ -73,10 +73,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 /// Writes one picture with its masks and returns its row of the table.
 fn write_scene(args: &Args, index: u64) -> Result<String> {
-    let scene = match args.without {
-        None => args.task.draw(args.seed, index, args.size)?,
-        Some(part) => args.task.draw_without(part, args.seed, index, args.size)?,
-    };
+    let scene = args.task.draw_without(&args.without, args.seed, index, args.size)?;
     let label = args.task.labels()[scene.class];
     let file = format!("{index:06}-{}.png", label.replace(' ', "-").to_lowercase());
     let save = |folder: &str, bytes: &[u8], colour| {

@@ -13,7 +13,7 @@ use crate::nearest::nearest;
 use crate::regnet::REGNETS;
 use crate::weights::Naming;
 use crate::{
-    CifarResNet, DenseNet, EfficientNet, MobileNetV3, Preprocessing, RegNet, ResNet, Vgg,
+    Bag, CifarResNet, DenseNet, EfficientNet, MobileNetV3, Preprocessing, RegNet, ResNet, Vgg,
     mobilenet_v2,
 };
 
@@ -36,6 +36,8 @@ pub enum Architecture {
     EfficientNet(EfficientNet),
     /// RegNet.
     RegNet(RegNet),
+    /// Bag of local features.
+    Bag(Bag),
 }
 
 /// What a graph depends on besides the architecture.
@@ -95,8 +97,8 @@ impl FromStr for PaddingMode {
 use Architecture as A;
 
 /// Every architecture but the RegNets under one name: torchvision's for those that were there
-/// first, else timm's (the CIFAR forms: their layer count).
-const NAMES: [(&str, Architecture); 44] = [
+/// first, else timm's (the CIFAR forms: their layer count; the bags: the side of their patches).
+const NAMES: [(&str, Architecture); 46] = [
     ("vgg11", A::Vgg(Vgg::VGG11)),
     ("vgg13", A::Vgg(Vgg::VGG13)),
     ("vgg16", A::Vgg(Vgg::VGG16)),
@@ -141,6 +143,8 @@ const NAMES: [(&str, Architecture); 44] = [
     ("tf_efficientnet_b7", A::EfficientNet(EfficientNet::B[7].of_tensorflow())),
     ("tf_efficientnetv2_s", A::EfficientNet(EfficientNet::V2_S.of_tensorflow())),
     ("tf_efficientnet_lite0", A::EfficientNet(EfficientNet::LITE0.of_tensorflow())),
+    ("bag9", A::Bag(Bag::SUM)),
+    ("bag9_product", A::Bag(Bag::PRODUCT)),
 ];
 
 /// Names that other libraries have for the same architectures.
@@ -206,6 +210,7 @@ impl Architecture {
             Self::MobileNetV3(mobilenet) => mobilenet.build(g),
             Self::EfficientNet(efficientnet) => efficientnet.build(g),
             Self::RegNet(regnet) => regnet.build(g),
+            Self::Bag(bag) => bag.build(g),
         }
     }
 
@@ -232,6 +237,7 @@ impl Architecture {
             Self::CifarResNet(_) => {
                 Preprocessing { resize: 32, crop: [32; 2], ..Preprocessing::IMAGENET }
             }
+            Self::Bag(_) => Preprocessing { resize: 64, crop: [64; 2], ..Preprocessing::IMAGENET },
             Self::EfficientNet(efficientnet) => efficientnet.preprocessing(),
             Self::RegNet(_) => RegNet::PREPROCESSING,
             _ => Preprocessing::IMAGENET,
@@ -242,7 +248,7 @@ impl Architecture {
     pub(crate) fn classifier_name(self) -> &'static str {
         match self {
             Self::Vgg(_) => "classifier.6",
-            Self::ResNet(_) => "fc",
+            Self::ResNet(_) | Self::Bag(_) => "fc",
             Self::CifarResNet(_) => "linear",
             Self::DenseNet(_) | Self::EfficientNet(_) => "classifier",
             Self::MobileNetV2 => "classifier.1",

@@ -28,6 +28,7 @@
 
 mod aliases;
 mod architecture;
+mod bag;
 mod cifar_resnet;
 mod classifier;
 mod densenet;
@@ -53,6 +54,7 @@ mod weights;
 
 pub use aliases::ALIASES;
 pub use architecture::{Architecture, GraphOptions, PaddingMode};
+pub use bag::Bag;
 pub use cifar_resnet::CifarResNet;
 pub use classifier::{Classifier, LoadOptions, Prediction};
 pub use densenet::DenseNet;

@@ -44,18 +44,25 @@ impl Task {
         paint(self, &Composition::roll(self, seed, index), size)
     }
 
-    /// The same picture with one part never drawn; the class stays what it was with it.
+    /// The same picture with these parts never drawn, all else equal to the pixel: background,
+    /// grain, other parts. The class stays what it was with them.
     ///
     /// A classifier that needs both parts must fall to chance here.
-    pub fn draw_without(self, part: usize, seed: u64, index: u64, size: usize) -> Result<Scene> {
+    pub fn draw_without(
+        self,
+        parts: &[usize],
+        seed: u64,
+        index: u64,
+        size: usize,
+    ) -> Result<Scene> {
         let n_parts = self.part_names().len();
-        if part >= n_parts {
+        if let Some(part) = parts.iter().find(|&&part| part >= n_parts) {
             return Err(Error::config("part", part, format!("below {n_parts} for task {self}")));
         }
         let mut composition = Composition::roll(self, seed, index);
         composition
             .stamps
-            .retain(|(role, _)| !matches!(role, Role::Part { index, .. } if *index == part));
+            .retain(|(role, _)| !matches!(role, Role::Part { index, .. } if parts.contains(index)));
         paint(self, &composition, size)
     }
 }

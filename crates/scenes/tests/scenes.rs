@@ -150,7 +150,7 @@ fn the_decoy_tells_the_class_in_training_only() {
 #[test]
 fn erasing_a_part_changes_its_pixels_and_its_shadow_only() {
     let whole = Task::Duel.draw(3, 8, 64).unwrap();
-    let erased = Task::Duel.draw_without(0, 3, 8, 64).unwrap();
+    let erased = Task::Duel.draw_without(&[0], 3, 8, 64).unwrap();
     assert_eq!((erased.class, erased.parts.len()), (whole.class, 1));
     assert_eq!(erased.parts[0], whole.parts[1]);
     let differs = |&pixel: &usize| {
@@ -166,10 +166,34 @@ fn erasing_a_part_changes_its_pixels_and_its_shadow_only() {
     assert!((0..64 * 64).filter(differs).all(near));
 }
 
+/// What is left without two parts is what the pictures without either share: the four pictures of
+/// a drawn counterfactual differ in the parts and in nothing else.
+#[test]
+fn four_pictures_differ_in_two_parts_alone() {
+    for index in 0..20 {
+        let without = |parts: &[usize]| Task::Additive.draw_without(parts, 3, index, 64).unwrap();
+        let [both, first, second, neither] = [&[][..], &[1], &[4], &[1, 4]].map(without);
+        assert_eq!(both, Task::Additive.draw(3, index, 64).unwrap());
+        assert_eq!(neither.parts.len(), 3);
+        let mut n_shared = 0;
+        for pixel in 0..64 * 64 {
+            let of = |scene: &Scene| scene.photo.pixel(pixel / 64, pixel % 64);
+            match (of(&both) != of(&first), of(&both) != of(&second)) {
+                (false, false) => assert_eq!(of(&neither), of(&both)),
+                (true, false) => assert_eq!(of(&neither), of(&first)),
+                (false, true) => assert_eq!(of(&neither), of(&second)),
+                // Shadows of tiles that nearly touch.
+                (true, true) => n_shared += 1,
+            }
+        }
+        assert!(n_shared < 40, "scene {index}: {n_shared} pixels");
+    }
+}
+
 #[test]
 fn bad_arguments_are_named() {
     assert!(Task::Duel.draw(0, 0, 8).unwrap_err().to_string().starts_with("size = 8"));
-    assert!(Task::Duel.draw_without(2, 0, 0, 64).unwrap_err().to_string().contains("part = 2"));
+    assert!(Task::Duel.draw_without(&[2], 0, 0, 64).unwrap_err().to_string().contains("part = 2"));
     assert!("duell".parse::<Task>().unwrap_err().to_string().contains("decoy-shuffled"));
     assert!(Task::ALL.iter().all(|task| task.name().parse::<Task>().is_ok_and(|t| t == *task)));
 }

@@ -10,7 +10,6 @@ use hsets_pipeline::{
     normalisation,
     segmentation::QuickShift,
 };
-use hsets_scenes::Task;
 use hsets_tests::study::{
     Sheet, Tried, Variant, mobilenet, photos, score_truth, score_variant, truth_networks, variants,
 };
@@ -48,9 +47,9 @@ const SEED: u64 = 12;
 pub(crate) fn on_truth(work: &Work, pictures: u64) -> Result<()> {
     let mut sheet = Sheet::open(&work.out)?;
     for network in truth_networks()? {
-        let subject = match network.task {
-            Task::Xor => "settings-xor",
-            Task::And => "settings-and",
+        let subject = match network.subject() {
+            "xor" => "settings-xor",
+            "and" => "settings-and",
             _ => continue,
         };
         let classifier = network.load()?;

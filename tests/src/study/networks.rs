@@ -13,7 +13,7 @@ use hsets_scenes::Task;
 pub struct TruthNetwork {
     /// What it was trained on.
     pub task: Task,
-    /// Its name, `vgg11_bn-0`: architecture and training seed.
+    /// Its name, `vgg11_bn-0`: architecture or control, and training seed.
     pub name: String,
     /// Its training seed.
     pub seed: u64,
@@ -24,10 +24,17 @@ pub struct TruthNetwork {
 /// parts.
 const RESISTED: (Task, &str) = (Task::Decoy, "vgg11_bn-2");
 
+/// Controls: additive, a product, and a sum with one product, by construction.
+const CONTROLS: [&str; 3] = ["bag", "prod", "bagmix"];
+
 impl TruthNetwork {
-    /// What its results are gathered under: the task, but for the network that the decoy did not
-    /// lead astray.
+    /// What its results are gathered under: the task, but for the controls by construction and for
+    /// the network that the decoy did not lead astray.
     pub fn subject(&self) -> &'static str {
+        let kind = self.name.split('-').next();
+        if let Some(control) = CONTROLS.into_iter().find(|&control| kind == Some(control)) {
+            return control;
+        }
         if (self.task, self.name.as_str()) == RESISTED {
             return "decoy-resisted";
         }
