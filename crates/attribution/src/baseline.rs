@@ -64,6 +64,27 @@ pub enum Baseline {
 }
 
 impl Baseline {
+    /// σ of `blur` without a number, in pixels.
+    const BLUR_SIGMA: f32 = 10.0;
+
+    /// The baseline of this name: zero, black, white, mean, blur, blur:SIGMA, or noise of a seed.
+    /// `None` for any other.
+    pub fn named(name: &str, seed: u64) -> Result<Option<Self>> {
+        Ok(Some(match name {
+            "zero" => Self::Zero,
+            "black" => Self::Black,
+            "white" => Self::White,
+            "mean" => Self::Mean,
+            "noise" => Self::Noise { seed },
+            "blur" => Self::Blur { sigma: Self::BLUR_SIGMA },
+            _ => {
+                let Some(sigma) = name.strip_prefix("blur:") else { return Ok(None) };
+                let refused = || Error::config("baseline", name, "expected blur:SIGMA, in pixels");
+                Self::Blur { sigma: sigma.parse().map_err(|_| refused())? }
+            }
+        }))
+    }
+
     /// The baseline of `image`, both normalised by `normalisation`.
     pub fn image(&self, image: &Image, normalisation: &Normalisation) -> Result<Image> {
         let shape = image.shape();
@@ -194,6 +215,15 @@ mod tests {
         assert!((centre - 1.0 / (total * total)).abs() < 1e-6);
         let side = blurred.data()[shape.index(0, 4, 3)];
         assert!(side < centre && side > 0.0);
+    }
+
+    #[test]
+    fn baselines_by_name() {
+        assert_eq!(Baseline::named("noise", 3).unwrap(), Some(Baseline::Noise { seed: 3 }));
+        let blur = Baseline::named("blur:2.5", 0).unwrap();
+        assert_eq!(blur, Some(Baseline::Blur { sigma: 2.5 }));
+        assert_eq!(Baseline::named("photo.jpg", 0).unwrap(), None);
+        assert!(Baseline::named("blur:wide", 0).is_err());
     }
 
     #[test]

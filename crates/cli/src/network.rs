@@ -5,11 +5,11 @@ use std::path::Path;
 use anyhow::Context as _;
 use hsets_pipeline::{
     attribution::Normalisation,
-    core::{Error, Photo, Target, TwiceDifferentiable, softmax},
-    models::{self, Classifier, LoadOptions, PaddingMode, Prepared},
+    core::{Error, Photo, Target, TwiceDifferentiable},
+    models::{self, Classifier, LoadOptions, Prepared},
     normalisation,
 };
-use hsets_report::ModelRecord;
+use hsets_report::{ModelRecord, described};
 
 use crate::{
     args::{General, ModelArgs, TargetArgs},
@@ -95,18 +95,7 @@ impl Network {
     }
 
     pub(crate) fn record(&self) -> ModelRecord {
-        let preprocessing = self.classifier.preprocessing();
-        ModelRecord {
-            name: self.name().to_owned(),
-            weights: self.origin.clone(),
-            weights_sha256: self.classifier.weights_sha256().to_owned(),
-            mean: preprocessing.mean,
-            std: preprocessing.std,
-            padding: match self.classifier.padding() {
-                PaddingMode::Torch => "torch".into(),
-                PaddingMode::Same => "same".into(),
-            },
-        }
+        ModelRecord::new(&self.classifier, &self.origin)
     }
 
     /// The target as typed: nothing, an index, a label, `logprob:` or `logodds:` and one of these, or
@@ -128,21 +117,8 @@ impl Network {
 
     /// The target for people; `logits` tell which class [`Target::Top`] is.
     pub(crate) fn described(&self, target: &Target, logits: &[f32]) -> String {
-        match target.fixed(logits) {
-            Target::LogProbability(class) => format!("log-probability of {}", self.label(class)),
-            Target::Difference { class, against } => {
-                format!("{} rather than {}", self.label(class), self.label(against))
-            }
-            // Who did not ask for another scalar gets the one that suits the method.
-            Target::Logit(class) | Target::LogOdds(class) => self.label(class),
-            Target::Top | Target::Weighted(_) => "weighted logits".into(),
-        }
+        described(target, logits, &|class| self.label(class))
     }
-}
-
-/// Softmax of the logits at a class.
-pub(crate) fn probability(class: usize, logits: &[f32]) -> f64 {
-    softmax(&logits.iter().map(|&logit| f64::from(logit)).collect::<Vec<_>>())[class]
 }
 
 /// Fails if the network gave something that is not a number.

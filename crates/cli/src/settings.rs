@@ -3,7 +3,7 @@
 use hsets_pipeline::{
     ContrastSettings, Reference, Settings,
     attribution::{Baseline, PathSettings, Steps},
-    core::{Error, Result, Smoothing},
+    core::{Error, Smoothing},
     detection::{GivenSeed, HessianSets},
 };
 
@@ -11,9 +11,6 @@ use crate::{
     args::{ContrastFlags, General, MethodArgs, Preset, RowCap, SingleArgs},
     network::Network,
 };
-
-/// σ of `--baseline blur` in pixels.
-const BLUR_SIGMA: f32 = 10.0;
 
 impl Preset {
     /// The name as it is typed.
@@ -109,7 +106,7 @@ fn reference(name: &str, seed: u64, network: &Network) -> anyhow::Result<Referen
     if let Some(reference) = Reference::named(name) {
         return Ok(reference);
     }
-    if let Some(baseline) = named_baseline(name, seed)? {
+    if let Some(baseline) = Baseline::named(name, seed)? {
         return Ok(Reference::Baseline(baseline));
     }
     let path = std::path::Path::new(name);
@@ -129,7 +126,7 @@ fn set<T>(setting: &mut T, typed: Option<T>) {
 
 /// The baseline of this name, or the image of this path.
 pub(crate) fn baseline(name: &str, seed: u64, network: &Network) -> anyhow::Result<Baseline> {
-    if let Some(baseline) = named_baseline(name, seed)? {
+    if let Some(baseline) = Baseline::named(name, seed)? {
         return Ok(baseline);
     }
     let path = std::path::Path::new(name);
@@ -138,34 +135,4 @@ pub(crate) fn baseline(name: &str, seed: u64, network: &Network) -> anyhow::Resu
     }
     let expected = "expected zero, black, white, mean, blur, blur:SIGMA, noise or an image file";
     Err(Error::config("baseline", name, expected).into())
-}
-
-fn named_baseline(name: &str, seed: u64) -> Result<Option<Baseline>> {
-    Ok(Some(match name {
-        "zero" => Baseline::Zero,
-        "black" => Baseline::Black,
-        "white" => Baseline::White,
-        "mean" => Baseline::Mean,
-        "noise" => Baseline::Noise { seed },
-        "blur" => Baseline::Blur { sigma: BLUR_SIGMA },
-        _ => {
-            let Some(sigma) = name.strip_prefix("blur:") else { return Ok(None) };
-            let refused = || Error::config("baseline", name, "expected blur:SIGMA, in pixels");
-            Baseline::Blur { sigma: sigma.parse().map_err(|_| refused())? }
-        }
-    }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn baselines_by_name() {
-        assert_eq!(named_baseline("noise", 3).unwrap(), Some(Baseline::Noise { seed: 3 }));
-        let blur = named_baseline("blur:2.5", 0).unwrap();
-        assert_eq!(blur, Some(Baseline::Blur { sigma: 2.5 }));
-        assert_eq!(named_baseline("photo.jpg", 0).unwrap(), None);
-        assert!(named_baseline("blur:wide", 0).is_err());
-    }
 }

@@ -17,6 +17,7 @@ pub mod output;
 pub mod panel;
 pub mod plot;
 pub mod record;
+mod results;
 mod tensors;
 mod wording;
 
@@ -24,5 +25,6 @@ pub use comparison::{Cell, Comparison};
 pub use error::{Error, Result};
 pub use figure::Figure;
 pub use record::{ModelRecord, Provenance, Record};
+pub use results::{Drawn, Results, described};
 pub use tensors::{Tensors, maps};
 pub use wording::{contrast_words, group_words, verdict_words};

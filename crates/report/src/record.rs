@@ -8,7 +8,10 @@ mod settings;
 
 use hsets_core::{ChannelReduction, Shape, Target, softmax};
 use hsets_pipeline::{
-    Explanation, Grown, ScoredSet, Settings, Work, detection::Stop, segmentation::SegmenterChoice,
+    Explanation, Grown, ScoredSet, Settings, Work,
+    detection::Stop,
+    models::{Classifier, PaddingMode},
+    segmentation::SegmenterChoice,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -59,6 +62,24 @@ pub struct ModelRecord {
     pub std: [f32; 3],
     /// Padding of strided convolutions.
     pub padding: String,
+}
+
+impl ModelRecord {
+    /// Of a classifier; `weights` says where they came from.
+    pub fn new(classifier: &Classifier, weights: &str) -> Self {
+        let preprocessing = classifier.preprocessing();
+        Self {
+            name: classifier.architecture().name().to_owned(),
+            weights: weights.to_owned(),
+            weights_sha256: classifier.weights_sha256().to_owned(),
+            mean: preprocessing.mean,
+            std: preprocessing.std,
+            padding: match classifier.padding() {
+                PaddingMode::Torch => "torch".into(),
+                PaddingMode::Same => "same".into(),
+            },
+        }
+    }
 }
 
 /// An explanation as it is written to `explanation.json`.
@@ -242,12 +263,16 @@ pub fn class(target: &Target) -> Option<usize> {
     }
 }
 
+/// Probability of a class by these logits.
+pub fn probability(class: usize, logits: &[f32]) -> f64 {
+    softmax(&logits.iter().map(|&logit| f64::from(logit)).collect::<Vec<_>>())[class]
+}
+
 fn class_record(class: usize, logits: &[f32], label: &dyn Fn(usize) -> String) -> ClassRecord {
-    let wide: Vec<f64> = logits.iter().map(|&logit| f64::from(logit)).collect();
     ClassRecord {
         index: class,
         label: label(class),
-        probability: softmax(&wide)[class],
+        probability: probability(class, logits),
         logit: logits[class],
     }
 }

@@ -12,7 +12,7 @@ use hsets_report::{
     Cell, Comparison, Provenance, Record, Tensors,
     html::{ImageReport, image_page},
     output::Folder,
-    record::{class, metrics_record},
+    record::{class, metrics_record, probability},
 };
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ use crate::{
     args::{CompareArgs, General, chosen},
     failure::{Failure, for_each_input},
     measuring::metric_settings,
-    network::{Network, probability},
+    network::Network,
     output::{say, short},
     progress::{self, Bars},
     settings::single_settings,

@@ -14,21 +14,18 @@ use hsets_pipeline::{
     segmentation::SegmenterChoice,
 };
 use hsets_report::{
-    Figure, Provenance, Record, contrast_words, group_words,
-    html::{ImageReport, IndexEntry, image_page},
-    maps,
+    Provenance, Results, contrast_words, group_words,
+    html::IndexEntry,
     output::Folder,
-    panel::Panels,
-    record::class,
+    record::{class, probability},
     verdict_words,
 };
-use rayon::prelude::*;
 
 use super::index;
 use crate::{
     args::{ExplainArgs, General},
     failure::{Failure, for_each_input},
-    network::{Network, probability},
+    network::Network,
     output::{say, short},
     progress::{self, Bars},
     segmenter::described,
@@ -84,9 +81,6 @@ pub(crate) fn run(args: &ExplainArgs, general: &General) -> Result<(), Failure> 
     outcome
 }
 
-/// Name of a file, and what it takes to make it.
-type File<'a> = (&'static str, &'a (dyn Fn() -> anyhow::Result<Vec<u8>> + Sync));
-
 /// What was asked for, as the user named it.
 pub(super) struct Names<'a> {
     pub(super) segmenter: &'a SegmenterChoice,
@@ -127,51 +121,6 @@ impl Job<'_> {
         input: &str,
         mut folder: Folder,
     ) -> anyhow::Result<IndexEntry> {
-        let record = self.record(explanation, input);
-        let (title, subtitle) = self.headline(explanation);
-        let photo = &prepared.photo;
-        let sets: Vec<_> = explanation.sets.iter().map(|set| &set.features).collect();
-        let page = ImageReport::new(&title, photo, &[(explanation, &record)])?;
-        let (page, panels) = rayon::join(
-            || image_page(&page),
-            || Panels::draw(photo, &explanation.segments, &sets, &explanation.map),
-        );
-        let (page, panels) = (page?, panels?);
-        let figure = Figure {
-            title: &title,
-            subtitle: &subtitle,
-            photo,
-            segments: &explanation.segments,
-            sets: &explanation.sets,
-            panels: &panels,
-        };
-        let files: [File<'_>; 6] = [
-            ("figure.png", &|| Ok(figure.draw()?.png()?)),
-            ("overlay.png", &|| Ok(panels.overlay.png()?)),
-            ("sets.png", &|| Ok(panels.sets.png()?)),
-            ("segments.png", &|| Ok(panels.segments.png()?)),
-            ("maps.safetensors", &|| Ok(maps(explanation).encode()?)),
-            ("explanation.json", &|| Ok(record.to_pretty_json()?.into_bytes())),
-        ];
-        let drawn: anyhow::Result<Vec<_>> =
-            files.par_iter().map(|(name, bytes)| Ok((name, bytes()?))).collect();
-        for (name, bytes) in drawn? {
-            folder.add(name, &bytes)?;
-        }
-        folder.add("explanation.html", page.as_bytes())?;
-        if progress::is_cancelled() {
-            return Err(Error::Cancelled.into());
-        }
-        let written = folder.publish()?;
-        if self.general.json {
-            say(&record.to_json_line()?);
-        } else if !self.general.quiet {
-            self.summarise(explanation, input, &written);
-        }
-        index::entry(&written, input, title, &panels.overlay)
-    }
-
-    fn record(&self, explanation: &Explanation, input: &str) -> Record {
         let provenance = Provenance {
             input,
             model: &self.network.record(),
@@ -181,18 +130,19 @@ impl Job<'_> {
             preset: self.names.preset,
             software: SOFTWARE,
         };
-        Record::new(explanation, self.settings, &provenance)
-    }
-
-    /// Title and subtitle of the figure.
-    fn headline(&self, explanation: &Explanation) -> (String, String) {
-        let target = self.network.described(&explanation.target, &explanation.logits);
-        let share = class(&explanation.target).map(|class| probability(class, &explanation.logits));
-        let mut facts = vec![self.network.name().to_owned()];
-        facts.extend(share.map(|p| format!("probability {p:.3}")));
-        facts.push(format!("{} ({})", self.settings.method, self.names.preset));
-        facts.push(format!("Gini {:.3}", explanation.measures.gini));
-        (target, facts.join("   ·   "))
+        let results = Results::new(explanation, &prepared.photo, self.settings, &provenance);
+        let drawn = results.draw()?;
+        drawn.add_to(&mut folder)?;
+        if progress::is_cancelled() {
+            return Err(Error::Cancelled.into());
+        }
+        let written = folder.publish()?;
+        if self.general.json {
+            say(&results.record().to_json_line()?);
+        } else if !self.general.quiet {
+            self.summarise(explanation, input, &written);
+        }
+        index::entry(&written, input, results.title().to_owned(), &drawn.overlay)
     }
 
     fn summarise(&self, explanation: &Explanation, input: &str, written: &Path) {
