@@ -34,6 +34,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("hsets-report", &["hsets-core", "hsets-pipeline"]),
+    ("hsets-explorer", &["hsets-core", "hsets-pipeline", "hsets-report"]),
     ("hsets-training", &["hsets-core", "hsets-datasets", "hsets-autodiff", "hsets-models"]),
     ("hsets-evaluation", &["hsets-core", "hsets-datasets", "hsets-metrics", "hsets-pipeline"]),
     (
@@ -41,6 +42,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "hsets-training",
             "hsets-evaluation",
+            "hsets-explorer",
             "hsets-pipeline",
             "hsets-report",
             "hsets-scenes",
@@ -149,8 +151,8 @@ fn text(value: &Value) -> &str {
 
 fn check_arrows(package: &Package, faults: &mut Vec<String>) {
     let Some((name, allowed)) = ARROWS.iter().find(|(name, _)| *name == package.name) else {
-        if !["hsets-tests", "hsets-bench", "hsets-study", "xtask"].contains(&package.name.as_str())
-        {
+        let tools = ["hsets-tests", "hsets-bench", "hsets-browser", "hsets-study", "xtask"];
+        if !tools.contains(&package.name.as_str()) {
             faults.push(format!("{}: is not on the map of ARCHITECTURE.md", package.name));
         }
         return;

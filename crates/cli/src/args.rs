@@ -3,6 +3,7 @@
 mod contrasts;
 mod evaluation;
 mod measuring;
+mod serving;
 
 use std::path::PathBuf;
 
@@ -21,6 +22,7 @@ use crate::{commands::train::TrainArgs, segmenter::SegmenterArgs};
 pub(crate) use contrasts::{ContrastArgs, ContrastFlags, Polygon};
 pub(crate) use evaluation::{EvaluateArgs, ExportArgs, MergeArgs, ModelSpec, SlurmArgs};
 pub(crate) use measuring::{AxiomsArgs, CompareArgs, MetricArgs, Metrics, MetricsArgs, chosen};
+pub(crate) use serving::ServeArgs;
 
 /// See which groups of pixels act together when an image classifier decides.
 #[derive(Debug, Parser)]
@@ -37,6 +39,7 @@ Examples:
   hsets demo                                             explain bundled pictures, offline
   hsets explain cat.jpg --model resnet50 --out results   explain a photo, weights from the hub
   hsets explain *.jpg --model mobilenet_v2 --weights my.safetensors --labels my.json --out results
+  hsets serve photos/ --model resnet50 --open            explore pictures in a browser
   hsets predict cat.jpg --model vgg16 --json | jq '.top[0].label'
 
 Exit codes: 0 all done, 1 something failed, 2 wrong usage, 130 stopped by Ctrl-C.";
@@ -47,6 +50,8 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Explain pictures: overlay, sets, segments, JSON and tensors for each
     Explain(Box<ExplainArgs>),
+    /// Explore pictures in a browser: what acts together with what, and what happens without it
+    Serve(Box<ServeArgs>),
     /// Explain pictures with several methods and measure their maps, side by side
     Compare(Box<CompareArgs>),
     /// Measure saliency maps of any program: Gini, ROAD, insertion, deletion and more
@@ -123,7 +128,8 @@ impl From<DeviceChoice> for Device {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Model")]
 pub(crate) struct ModelArgs {
-    /// Architecture or alias, as `hsets models` lists them [default: what the weights look like]
+    /// Architecture or alias, as `hsets models` lists them, or `bundled` for the model of the demo
+    /// [default: what the weights look like]
     #[arg(long, short, value_name = "NAME", required_unless_present = "weights")]
     pub(crate) model: Option<String>,
     /// Weights: .safetensors, .safetensors.index.json, .pth or .pt [default: from the hub]
@@ -191,6 +197,9 @@ pub(crate) struct ExplainArgs {
     pub(crate) settings: MethodArgs,
     #[command(flatten)]
     pub(crate) single: SingleArgs,
+    /// Repeat what was done in the explorer: the by-hand.json that it saved
+    #[arg(long, value_name = "FILE", help_heading = "Method")]
+    pub(crate) by_hand: Option<PathBuf>,
     /// Folder for the results, a folder in it for each input
     #[arg(long, short, value_name = "DIR")]
     pub(crate) out: PathBuf,

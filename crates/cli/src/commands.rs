@@ -16,5 +16,6 @@ pub(crate) mod metrics;
 pub(crate) mod models;
 pub(crate) mod predict;
 pub(crate) mod segment;
+pub(crate) mod serve;
 mod tensors;
 pub(crate) mod train;

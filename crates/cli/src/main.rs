@@ -36,6 +36,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
     match &cli.command {
         Command::Demo(args) => commands::demo::run(args, general),
         Command::Explain(args) => commands::explain::run(args, general),
+        Command::Serve(args) => Ok(commands::serve::run(args, general)?),
         Command::Compare(args) => commands::compare::run(args, general),
         Command::Metrics(args) => commands::metrics::run(args, general),
         Command::Contrast(args) => Ok(commands::contrast::run(args, general)?),

@@ -19,6 +19,9 @@ use crate::{
 /// The bundled model: ResNet-20 that plays rock, paper, scissors.
 const BUNDLED: &[u8] = include_bytes!("../../../fixtures/bundled/model.safetensors");
 
+/// What `--model` calls it.
+pub(crate) const BUNDLED_NAME: &str = "bundled";
+
 /// A classifier and where it came from.
 pub(crate) struct Network {
     classifier: Classifier,
@@ -28,6 +31,9 @@ pub(crate) struct Network {
 
 impl Network {
     pub(crate) fn load(args: &ModelArgs, general: &General) -> anyhow::Result<Self> {
+        if args.model.as_deref() == Some(BUNDLED_NAME) && args.weights.is_none() {
+            return Self::bundled();
+        }
         let options = LoadOptions {
             model: args.model.clone(),
             weights: args.weights.clone(),
@@ -56,7 +62,11 @@ impl Network {
             &LoadOptions::default(),
         )
         .context("the bundled model is damaged; build hsets again")?;
-        Ok(Self { classifier, origin: "bundled".into() })
+        Ok(Self { classifier, origin: BUNDLED_NAME.into() })
+    }
+
+    pub(crate) fn into_classifier(self) -> Classifier {
+        self.classifier
     }
 
     pub(crate) fn classifier(&self) -> &Classifier {

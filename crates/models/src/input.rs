@@ -43,8 +43,14 @@ pub fn read_photo(_path: &Path) -> Result<Photo> {
     Err(Error::NotCompiled { what: "reading image files".into(), feature: "files" })
 }
 
+/// Needs the cargo feature `files`.
+#[cfg(not(feature = "files"))]
+pub fn decode_photo(_bytes: &[u8], _name: &Path) -> Result<Photo> {
+    Err(Error::NotCompiled { what: "reading image files".into(), feature: "files" })
+}
+
 #[cfg(feature = "files")]
-pub use decode::read_photo;
+pub use decode::{decode_photo, read_photo};
 
 #[cfg(feature = "files")]
 mod decode {
@@ -65,7 +71,12 @@ mod decode {
     /// followed).
     pub fn read_photo(path: &Path) -> Result<Photo> {
         let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
-        let picture = decode(&bytes).map_err(|problem| Error::file(path, problem))?;
+        decode_photo(&bytes, path)
+    }
+
+    /// [`read_photo`] of the content of a file; `name` stands in errors.
+    pub fn decode_photo(bytes: &[u8], name: &Path) -> Result<Photo> {
+        let picture = decode(bytes).map_err(|problem| Error::file(name, problem))?;
         let (width, height) = (picture.width() as usize, picture.height() as usize);
         let rgb = match picture {
             DynamicImage::ImageLuma16(_)

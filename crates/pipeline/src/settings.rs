@@ -4,7 +4,7 @@ use hsets_attribution::{
     Baseline, IdgVis, PathSettings,
     methods::{Caso, MoxiMap, Reward, SmoothGrad},
 };
-use hsets_core::{Error, Result, Target};
+use hsets_core::{Error, FeatureSet, Result, Target};
 use hsets_detection::{HessianSets, SegmentChoice, SpatialPrior};
 use hsets_metrics::Units;
 
@@ -25,6 +25,8 @@ pub struct Settings {
     pub baseline: Baseline,
     /// First stage of H-Sets: how sets are found.
     pub detection: HessianSets,
+    /// Sets made by hand, to be scored; if there are any, H-Sets finds none itself.
+    pub given_sets: Vec<FeatureSet>,
     /// Second stage of H-Sets: how sets are scored.
     pub attribution: IdgVis,
     /// The path of Integrated Gradients.
@@ -59,6 +61,7 @@ impl Settings {
             target: Target::Top,
             baseline: Baseline::Zero,
             detection: HessianSets::paper(),
+            given_sets: Vec::new(),
             attribution: IdgVis::paper(),
             ig: PathSettings { keep_points: false, ..PathSettings::riemann(50) },
             coverage: Coverage::Sets,
@@ -157,9 +160,11 @@ impl Settings {
         let one_each = *segments == SegmentChoice::Every
             && *prior == SpatialPrior::InsideOnly
             && *include_seed
-            && given_seeds.is_empty();
+            && given_seeds.is_empty()
+            && self.given_sets.is_empty();
         if self.coverage == Coverage::Complete && !one_each {
-            let why = "segments `every`, prior `inside-only`, seeds as members and none given";
+            let why =
+                "segments `every`, prior `inside-only`, seeds as members, no seed or set given";
             return Err(Error::config("coverage", "complete", why));
         }
         Ok(())

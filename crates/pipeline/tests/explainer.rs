@@ -229,3 +229,25 @@ fn names_are_read_back() {
     assert!(error.contains("hsets") && error.contains("segments-by-centre"), "{error}");
     assert_eq!(Method::ALL.iter().filter(|method| method.is_control()).count(), 8);
 }
+
+#[test]
+fn sets_made_by_hand_are_scored_as_those_that_are_found() {
+    let (field, picture) = (field(), Picture::new());
+    let subject = picture.subject();
+    let explainer = Explainer::new(&field, &subject, &GRID, &Silent).unwrap();
+    let found = explainer.explain(&Settings::paper(), &Silent).unwrap();
+    let sets: Vec<FeatureSet> = found.sets.iter().map(|set| set.features.clone()).collect();
+    let by_hand = Settings { given_sets: sets.clone(), ..Settings::paper() };
+    let given = explainer.explain(&by_hand, &Silent).unwrap();
+    assert_eq!(given.map, found.map);
+    for (given, found) in given.sets.iter().zip(&found.sets) {
+        assert_eq!((&given.features, given.score), (&found.features, found.score));
+        assert!(given.grown.is_none());
+    }
+    assert_eq!(given.cost.alone.n_rows, 0);
+    for wrong in [FeatureSet::default(), FeatureSet::new([SHAPE.len()])] {
+        let settings = Settings { given_sets: vec![wrong], ..Settings::paper() };
+        let error = explainer.explain(&settings, &Silent).unwrap_err().to_string();
+        assert!(error.contains("given set"), "{error}");
+    }
+}

@@ -107,6 +107,9 @@ pub struct Record {
     /// What was left to be found, where anything was.
     #[serde(skip_serializing_if = "Option::is_none")]
     adaptive: Option<Value>,
+    /// What a person did, where anybody did anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by_hand: Option<Value>,
     cost: CostRecord,
     logits: Vec<f32>,
     baseline_logits: Vec<f32>,
@@ -219,6 +222,7 @@ impl Record {
                 completeness_gap: completeness.map(|gap| gap.absolute()),
             },
             adaptive: adaptive::adaptive(explanation, settings, from.preset),
+            by_hand: None,
             cost: CostRecord {
                 timings: stages
                     .map(|(stage, took)| StageRecord { stage, seconds: took.as_secs_f64() })
@@ -231,6 +235,12 @@ impl Record {
             logits: logits.clone(),
             baseline_logits: explanation.baseline_logits.clone(),
         }
+    }
+
+    /// With what a person did, and what came of it.
+    #[must_use]
+    pub fn with_steps_by_hand(self, steps: Value) -> Self {
+        Self { by_hand: Some(steps), ..self }
     }
 
     /// For people: indented.

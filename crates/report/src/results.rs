@@ -3,6 +3,7 @@
 use hsets_core::{Photo, Target};
 use hsets_pipeline::{Explanation, Settings};
 use rayon::prelude::*;
+use serde_json::Value;
 
 use crate::{
     Figure, Provenance, Record, Result,
@@ -56,6 +57,12 @@ impl<'a> Results<'a> {
             title: described(target, logits, from.label),
             subtitle: facts.join("   ·   "),
         }
+    }
+
+    /// With what a person did, and what came of it, in the record.
+    #[must_use]
+    pub fn with_steps_by_hand(self, steps: Value) -> Self {
+        Self { record: self.record.with_steps_by_hand(steps), ..self }
     }
 
     /// `explanation.json`.

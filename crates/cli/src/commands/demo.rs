@@ -6,6 +6,7 @@
 
 use hsets_pipeline::{
     Explanation, Settings,
+    core::Error,
     segmentation::{Grid, QuickShift, SegmenterChoice},
 };
 use hsets_report::output::Folder;
@@ -29,9 +30,7 @@ const PICTURES: [u64; 4] = [10, 45, 35, 1];
 
 pub(crate) fn run(args: &DemoArgs, general: &General) -> Result<(), Failure> {
     let network = Network::bundled()?;
-    let mut settings = Settings::paper().with_seed(general.seed);
-    // The paper's numbers are for photos of 224 pixels; these pictures have 64.
-    settings.detection.max_features = 400;
+    let settings = settings().with_seed(general.seed);
     let choice = segmenter();
     let segmenter = choice.build()?;
     let job = Job {
@@ -39,12 +38,12 @@ pub(crate) fn run(args: &DemoArgs, general: &General) -> Result<(), Failure> {
         settings: &settings,
         segmenter: segmenter.as_ref(),
         names: Names { segmenter: &choice, baseline: "zero".into(), preset: "paper" },
+        by_hand: None,
         general,
     };
-    let scenes: Result<Vec<Scene>, _> =
-        PICTURES.iter().map(|&index| Task::Duel.draw(SEED, index, network.side())).collect();
+    let scenes = scenes(network.side())?;
     let mut pages = Vec::new();
-    let outcome = for_each_input(&scenes?, name, |index, scene| {
+    let outcome = for_each_input(&scenes, name, |index, scene| {
         progress::check()?;
         let folder = Folder::begin(args.out.join(name(scene)))?;
         let prepared = network.prepare(&scene.photo)?;
@@ -62,8 +61,20 @@ pub(crate) fn run(args: &DemoArgs, general: &General) -> Result<(), Failure> {
     outcome
 }
 
+/// The bundled pictures, of `side` pixels.
+pub(super) fn scenes(side: usize) -> Result<Vec<Scene>, Error> {
+    PICTURES.iter().map(|&index| Task::Duel.draw(SEED, index, side)).collect()
+}
+
+/// The paper's settings, but for sets of a size that suits pictures of 64 pixels and not of 224.
+pub(super) fn settings() -> Settings {
+    let mut settings = Settings::paper();
+    settings.detection.max_features = 400;
+    settings
+}
+
 /// What suits pictures of 64 pixels; the demo needs no weights in any build.
-fn segmenter() -> SegmenterChoice {
+pub(super) fn segmenter() -> SegmenterChoice {
     if cfg!(feature = "quickshift") {
         let quickshift = QuickShift { kernel_size: 1.5, max_dist: 8.0, ..QuickShift::photo() };
         SegmenterChoice::QuickShift(quickshift)
@@ -73,7 +84,7 @@ fn segmenter() -> SegmenterChoice {
 }
 
 /// "orange-paper-blue-rock".
-fn name(scene: &Scene) -> String {
+pub(super) fn name(scene: &Scene) -> String {
     let part = |part: &Part| format!("{}-{}", part.name, part.variant_name);
     scene.parts.iter().map(part).collect::<Vec<_>>().join("-")
 }

@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use hsets_explorer::ByHand;
 use hsets_pipeline::{
     Adaptive, AdaptiveSamples, AdaptiveSteps, Explanation, Settings, Subject, Work,
     core::{Error, Mask, Segmenter},
@@ -44,6 +45,11 @@ pub(crate) fn run(args: &ExplainArgs, general: &General) -> Result<(), Failure> 
     let mut settings = single_settings(&args.settings, &args.single, general, &network)?;
     settings.method = args.method;
     settings.target = network.target(&args.target)?;
+    let by_hand = args.by_hand.as_deref().map(ByHand::open).transpose()?;
+    if let Some(by_hand) = &by_hand {
+        settings.given_sets = by_hand.sets(network.classifier().shape())?;
+        settings.check()?;
+    }
     let job = Job {
         network: &network,
         settings: &settings,
@@ -53,6 +59,7 @@ pub(crate) fn run(args: &ExplainArgs, general: &General) -> Result<(), Failure> 
             baseline: args.settings.baseline.clone(),
             preset: args.settings.preset.name(),
         },
+        by_hand: by_hand.as_ref(),
         general,
     };
     let folders = folders(&args.out, &args.inputs);
@@ -94,6 +101,8 @@ pub(super) struct Job<'a> {
     pub(super) settings: &'a Settings,
     pub(super) segmenter: &'a dyn Segmenter,
     pub(super) names: Names<'a>,
+    /// Steps to repeat.
+    pub(super) by_hand: Option<&'a ByHand>,
     pub(super) general: &'a General,
 }
 
@@ -130,7 +139,11 @@ impl Job<'_> {
             preset: self.names.preset,
             software: SOFTWARE,
         };
-        let results = Results::new(explanation, &prepared.photo, self.settings, &provenance);
+        let mut results = Results::new(explanation, &prepared.photo, self.settings, &provenance);
+        if let Some(by_hand) = self.by_hand {
+            let steps = by_hand.repeat(self.network.classifier(), prepared, explanation)?;
+            results = results.with_steps_by_hand(steps);
+        }
         let drawn = results.draw()?;
         drawn.add_to(&mut folder)?;
         if progress::is_cancelled() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hsets_attribution::{
     PathGradients, PathSettings, SetScore, integrated_gradients, saliency_map, score_sets,
 };
-use hsets_core::{CompletenessGap, FeatureSet, Result, SaliencyMap, Target};
+use hsets_core::{CompletenessGap, Error, FeatureSet, Result, SaliencyMap, Target};
 use hsets_detection::{Detection, InteractionSet, SeedRanking, detect_at};
 
 use super::{
@@ -16,6 +16,9 @@ use crate::{Grown, ScoredSet, memo::DetectionKey};
 
 /// Path gradients once, shared by seeds and scores; one linearisation for all Hessian rows.
 pub(super) fn run(task: &Task<'_, '_>) -> Result<Findings> {
+    if !task.settings.given_sets.is_empty() {
+        return given(task);
+    }
     let Found { path, detection } = find(task)?;
     let found = &detection.sets;
     if task.settings.coverage == Coverage::Complete {
@@ -23,6 +26,22 @@ pub(super) fn run(task: &Task<'_, '_>) -> Result<Findings> {
     }
     let features: Vec<FeatureSet> = found.iter().map(InteractionSet::features).collect();
     score(task, &path, features, found.iter().map(grown).map(Some))
+}
+
+/// Scores the sets that were made by hand.
+fn given(task: &Task<'_, '_>) -> Result<Findings> {
+    let sets = task.settings.given_sets.clone();
+    let n_features = task.image().shape().len();
+    for set in &sets {
+        if set.iter().last().is_none_or(|last| last >= n_features) {
+            let expected = format!("some of the {n_features} features of the image");
+            return Err(Error::config("given set", format!("{} features", set.len()), expected));
+        }
+    }
+    let attribution = &task.settings.attribution;
+    let path = task.path(&attribution.path(), &attribution.target(task.target))?;
+    let grown = vec![None; sets.len()];
+    score(task, &path, sets, grown.into_iter())
 }
 
 fn grown(set: &InteractionSet) -> Grown {

@@ -41,8 +41,8 @@ pub(crate) fn shell(title: &str, body: &str) -> String {
     )
 }
 
-/// The palettes as variables.
-fn colors() -> String {
+/// The palettes as variables of a style, for light and dark.
+pub fn colors() -> String {
     let block = |palette: &Palette| {
         let variables = palette.variables();
         let variable = |(name, rgb): &(String, _)| format!("{name}:{};", hex(*rgb));
@@ -88,7 +88,7 @@ pub(crate) fn png_uri(png: &[u8]) -> String {
 }
 
 /// RFC 4648, with padding.
-fn base64(bytes: &[u8]) -> String {
+pub fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {

@@ -2,7 +2,7 @@
 
 mod methods;
 
-use hsets_core::Smoothing;
+use hsets_core::{FeatureSet, Smoothing};
 use hsets_pipeline::{
     Coverage, Settings,
     attribution::{Directional, IdgVis, PathClass, PathMean, SampleSum, Samples, Steps},
@@ -25,6 +25,9 @@ pub(super) struct SettingsRecord {
     segmentation: Value,
     baseline: String,
     coverage: &'static str,
+    /// Sizes of the sets that were made by hand; their members are among the tensors.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    given_sets: Vec<usize>,
     detection: Value,
     attribution: Value,
     /// Settings of the method beyond these two.
@@ -43,6 +46,7 @@ impl SettingsRecord {
                 Coverage::Sets => "sets",
                 Coverage::Complete => "complete",
             },
+            given_sets: settings.given_sets.iter().map(FeatureSet::len).collect(),
             detection: detection(&settings.detection),
             attribution: attribution(&settings.attribution),
             method_settings: methods::of_method(settings),

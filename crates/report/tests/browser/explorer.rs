@@ -2,7 +2,9 @@
 
 use hsets_report::html::image_page;
 
-use crate::{driver::Browser, keep, page, sample};
+use hsets_browser::Browser;
+
+use crate::{keep, page, sample};
 
 /// Opens the sample's page.
 fn open(name: &str) -> Option<Browser> {

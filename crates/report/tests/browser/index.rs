@@ -2,7 +2,9 @@
 
 use std::{fs, time::Duration};
 
-use crate::{driver::Browser, keep, page, sample};
+use hsets_browser::Browser;
+
+use crate::{keep, page, sample};
 
 #[test]
 fn entries_are_reached_and_opened_with_the_keyboard() {

@@ -5,7 +5,6 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 mod access;
-mod driver;
 mod explorer;
 mod index;
 mod sample;

@@ -1,6 +1,8 @@
 //! Tables sort.
 
-use crate::{driver::Browser, page, sample};
+use hsets_browser::Browser;
+
+use crate::{page, sample};
 
 fn order(browser: &Browser) -> String {
     let script = "return [...document.querySelectorAll('#sparsity tbody tr')]\

@@ -1,18 +1,26 @@
 //! A small client of chromedriver (W3C WebDriver), and what tests ask of a page.
+//!
+//! Used by the tests of pages and by nothing else: what fails, panics.
+#![allow(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    clippy::print_stdout,
+    reason = "for tests: a failure is a panic"
+)]
 
 use std::{
     io::{BufRead, BufReader, Write as _},
     net::TcpStream,
     path::Path,
     process::{Child, Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use image::RgbImage;
 use serde_json::{Value, json};
 
 /// A browser with one window. It ends with the test.
-pub(crate) struct Browser {
+pub struct Browser {
     driver: Child,
     port: u16,
     session: String,
@@ -26,7 +34,7 @@ const PROGRAMS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 impl Browser {
     /// Starts Chromium without a window; `None`, with a message, where it is not installed. With
     /// `HSETS_REQUIRE_BROWSER` set, that is a failure.
-    pub(crate) fn start() -> Option<Self> {
+    pub fn start() -> Option<Self> {
         let chromium = PROGRAMS.iter().copied().find(|program| is_installed(program));
         let Some(chromium) = chromium.filter(|_| is_installed("chromedriver")) else {
             let message = "skipped: chromium and chromedriver are not installed \
@@ -111,19 +119,24 @@ impl Browser {
     }
 
     /// Opens a file.
-    pub(crate) fn open(&self, page: &Path) {
-        self.ask("url", &json!({"url": format!("file://{}", page.display())}));
+    pub fn open(&self, page: &Path) {
+        self.go(&format!("file://{}", page.display()));
+    }
+
+    /// Opens an address.
+    pub fn go(&self, address: &str) {
+        self.ask("url", &json!({ "url": address }));
     }
 
     /// Width and height of the window.
-    pub(crate) fn size(&self, width: u32, height: u32) {
+    pub fn size(&self, width: u32, height: u32) {
         let size =
             json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
         self.devtools("Emulation.setDeviceMetricsOverride", &size);
     }
 
     /// The reader's wish for "light" or "dark"; always without motion.
-    pub(crate) fn prefer(&self, scheme: &str) {
+    pub fn prefer(&self, scheme: &str) {
         let features = json!([
             {"name": "prefers-color-scheme", "value": scheme},
             {"name": "prefers-reduced-motion", "value": "reduce"},
@@ -132,21 +145,40 @@ impl Browser {
     }
 
     /// Value of the body of a function.
-    pub(crate) fn run(&self, script: &str) -> Value {
+    pub fn run(&self, script: &str) -> Value {
         self.ask("execute/sync", &json!({"script": script, "args": []}))
     }
 
+    /// Value of the body of a function, asked for until it is neither null nor false.
+    pub fn wait_for(&self, script: &str) -> Value {
+        let begun = Instant::now();
+        loop {
+            let value = self.run(script);
+            if !value.is_null() && value != false {
+                return value;
+            }
+            assert!(begun.elapsed() < PATIENCE, "waited in vain for: {script}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Presses keys one after the other: "a", or names such as "Tab".
-    pub(crate) fn press(&self, keys: &[&str]) {
-        let code = |key: &&str| match *key {
-            "Tab" => "\u{e004}",
-            "Enter" => "\u{e007}",
-            "Escape" => "\u{e00c}",
-            "End" => "\u{e010}",
-            "Home" => "\u{e011}",
-            "ArrowUp" => "\u{e013}",
-            "ArrowDown" => "\u{e015}",
-            _ => panic!("unknown key {key}"),
+    pub fn press(&self, keys: &[&str]) {
+        let code = |key: &&str| {
+            match *key {
+                "Tab" => "\u{e004}",
+                "Enter" => "\u{e007}",
+                "Escape" => "\u{e00c}",
+                "End" => "\u{e010}",
+                "Home" => "\u{e011}",
+                "ArrowLeft" => "\u{e012}",
+                "ArrowUp" => "\u{e013}",
+                "ArrowRight" => "\u{e014}",
+                "ArrowDown" => "\u{e015}",
+                key if key.chars().count() == 1 => key,
+                _ => panic!("unknown key {key}"),
+            }
+            .to_owned()
         };
         let strokes = keys.iter().map(code).flat_map(|code| {
             [json!({"type": "keyDown", "value": code}), json!({"type": "keyUp", "value": code})]
@@ -159,7 +191,7 @@ impl Browser {
     }
 
     /// Moves the pointer to a place of the window, and clicks there if asked to.
-    pub(crate) fn point(&self, (x, y): (f64, f64), click: bool) {
+    pub fn point(&self, (x, y): (f64, f64), click: bool) {
         let mut steps =
             vec![json!({"type": "pointerMove", "x": x as i64, "y": y as i64, "duration": 0})];
         if click {
@@ -172,8 +204,20 @@ impl Browser {
         );
     }
 
+    /// Drags the pointer through places of the window, the button held down.
+    pub fn drag(&self, places: &[(f64, f64)]) {
+        let to = |(x, y): &(f64, f64)| json!({"type": "pointerMove", "x": *x as i64, "y": *y as i64, "duration": 0});
+        let mut steps: Vec<Value> = places.iter().map(to).collect();
+        steps.insert(1, json!({"type": "pointerDown", "button": 0}));
+        steps.push(json!({"type": "pointerUp", "button": 0}));
+        self.ask(
+            "actions",
+            &json!({"actions": [{"type": "pointer", "id": "mouse", "actions": steps}]}),
+        );
+    }
+
     /// The middle of the first element that `selector` finds, in the window.
-    pub(crate) fn middle(&self, selector: &str) -> (f64, f64) {
+    pub fn middle(&self, selector: &str) -> (f64, f64) {
         let found = self.run(&format!(
             "const e = document.querySelector({selector:?}); e.scrollIntoView({{block: 'nearest'}});\
              const b = e.getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2];"
@@ -182,7 +226,7 @@ impl Browser {
     }
 
     /// The window as it is seen.
-    pub(crate) fn screenshot(&self) -> RgbImage {
+    pub fn screenshot(&self) -> RgbImage {
         let path = format!("/session/{}/screenshot", self.session);
         let encoded = self.call("GET", &path, &Value::Null);
         let png = base64(encoded.as_str().unwrap());
@@ -190,20 +234,24 @@ impl Browser {
     }
 
     /// Messages of the console.
-    pub(crate) fn complaints(&self) -> Vec<String> {
+    pub fn complaints(&self) -> Vec<String> {
         let log = self.ask("se/log", &json!({"type": "browser"}));
         log.as_array().unwrap().iter().map(Value::to_string).collect()
     }
 
-    /// Addresses of everything that a page asked for.
-    pub(crate) fn requests(&self, page: &Path) -> Vec<String> {
-        let address = format!("file://{}", page.display());
+    /// Addresses of everything that the page of a file asked for.
+    pub fn requests(&self, page: &Path) -> Vec<String> {
+        self.requests_of(&format!("file://{}", page.display()))
+    }
+
+    /// Addresses of everything that the page at an address asked for.
+    pub fn requests_of(&self, address: &str) -> Vec<String> {
         let log = self.ask("se/log", &json!({"type": "performance"}));
         let message = |entry: &Value| -> Option<String> {
             let message: Value = serde_json::from_str(entry["message"].as_str()?).ok()?;
             let message = &message["message"];
             let is_request = message["method"] == "Network.requestWillBeSent";
-            let is_ours = message["params"]["documentURL"] == address.as_str();
+            let is_ours = message["params"]["documentURL"] == address;
             (is_request && is_ours)
                 .then(|| message["params"]["request"]["url"].as_str().map(str::to_owned))?
         };
@@ -211,7 +259,7 @@ impl Browser {
     }
 
     /// Role and name of everything that assistive technology is told of.
-    pub(crate) fn spoken(&self) -> Vec<(String, String)> {
+    pub fn spoken(&self) -> Vec<(String, String)> {
         let tree = self.devtools("Accessibility.getFullAXTree", &json!({}));
         let text = |value: &Value| value["value"].as_str().unwrap_or_default().to_owned();
         let nodes = tree["nodes"].as_array().unwrap().iter();

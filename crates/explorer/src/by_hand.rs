@@ -1,0 +1,188 @@
+//! What a person did: sets made by hand, and regions taken away. It is written beside what was
+//! saved, and `hsets explain --by-hand` does it again.
+
+use std::path::Path;
+
+use hsets_core::{Error, FeatureSet, Result, Shape, Target};
+use hsets_pipeline::{
+    Explanation,
+    models::{Classifier, Prepared},
+    normalisation,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::{
+    region::Region,
+    removal::{check_number, reference, without},
+};
+
+/// Steps made by hand.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ByHand {
+    /// Regions that are scored as sets, all channels of each.
+    #[serde(default)]
+    pub sets: Vec<Region>,
+    /// What was taken away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_away: Option<TakenAway>,
+}
+
+/// Regions that were taken away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TakenAway {
+    /// The regions.
+    pub regions: Vec<Region>,
+    /// What their pixels show: `ring`, `imputed`, `blur`, `rolled`, `mean`, `zero`, `black` or
+    /// `white`.
+    pub reference: String,
+}
+
+impl ByHand {
+    /// Reads a file that the explorer saved.
+    pub fn open(path: &Path) -> Result<Self> {
+        let refused = |why: String| Error::config("by-hand", path.display(), why);
+        let text = std::fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
+        serde_json::from_str(&text)
+            .map_err(|error| refused(format!("not what the explorer saves: {error}")))
+    }
+
+    /// The sets, as features of images of this shape.
+    pub fn sets(&self, shape: Shape) -> Result<Vec<FeatureSet>> {
+        let set = |region: &Region| {
+            region.check(shape)?;
+            Ok(region.features(shape))
+        };
+        self.sets.iter().map(set).collect()
+    }
+
+    /// The steps with what comes of them, for the record of an explanation of the same picture.
+    pub fn repeat(
+        &self,
+        classifier: &Classifier,
+        prepared: &Prepared,
+        explanation: &Explanation,
+    ) -> Result<Value> {
+        let mut steps = json!({ "sets": self.sets });
+        if let Some(taken) = &self.taken_away {
+            steps["taken_away"] = taken.measure(classifier, prepared, explanation)?;
+        }
+        Ok(steps)
+    }
+}
+
+impl TakenAway {
+    fn measure(
+        &self,
+        classifier: &Classifier,
+        prepared: &Prepared,
+        explanation: &Explanation,
+    ) -> Result<Value> {
+        let Self { regions, reference: name } = self;
+        check_number(regions)?;
+        let image = &prepared.image;
+        let normalisation = normalisation(classifier.preprocessing());
+        let shown = reference(name)?.image(image, &explanation.segments, &normalisation)?;
+        let all = [Region::union(regions)];
+        let images = regions.iter().chain(&all).map(|region| without(image, region, &shown));
+        let logits = classifier.field().logits(&images.collect::<Result<Vec<_>>>()?)?;
+        let effects = Effects::of(&explanation.target, &explanation.logits, &logits);
+        Ok(json!({ "reference": name, "regions": regions, "effects": effects }))
+    }
+}
+
+/// What the network loses, in units of [`value`].
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Effects {
+    unit: &'static str,
+    whole: f64,
+    /// Without each region alone.
+    alone: Vec<f64>,
+    together: f64,
+    /// What the changes without each sum to.
+    additive: f64,
+    /// What the change without all is beyond that.
+    interaction: f64,
+}
+
+impl Effects {
+    /// `logits` of the picture without each region, and of the picture without all last.
+    pub(crate) fn of(target: &Target, whole: &[f32], logits: &[Vec<f32>]) -> Self {
+        let value = |logits: &[f32]| value(target, &wide(logits));
+        let mut values: Vec<f64> = logits.iter().map(|logits| value(logits)).collect();
+        let whole = value(whole);
+        let together = values.pop().unwrap_or(whole);
+        let additive: f64 = values.iter().map(|alone| alone - whole).sum();
+        let interaction = together - whole - additive;
+        Self { unit: unit(target), whole, alone: values, together, additive, interaction }
+    }
+}
+
+/// Name of the unit of [`value`].
+pub(crate) fn unit(target: &Target) -> &'static str {
+    match target {
+        Target::Logit(_) => "log-odds",
+        _ => "difference of logits",
+    }
+}
+
+/// What additivity is asked of: the log-odds of a class, or the difference of two logits.
+pub(crate) fn value(target: &Target, logits: &[f64]) -> f64 {
+    match target {
+        // A single logit has no others to be compared with.
+        Target::Logit(class) if logits.len() > 1 => Target::LogOdds(*class).value(logits),
+        _ => target.value(logits),
+    }
+}
+
+pub(crate) fn wide(logits: &[f32]) -> Vec<f64> {
+    logits.iter().map(|&logit| f64::from(logit)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hsets_core::softmax;
+
+    #[test]
+    fn log_odds_are_those_of_the_softmax() {
+        let logits = [1.0, -0.5, 2.0];
+        for class in 0..3 {
+            let p = softmax(&logits)[class];
+            let expected = (p / (1.0 - p)).ln();
+            assert!((value(&Target::Logit(class), &logits) - expected).abs() < 1e-12);
+        }
+        let difference = Target::Difference { class: 2, against: 0 };
+        assert!((value(&difference, &logits) - 1.0).abs() < 1e-12);
+        assert_eq!(value(&Target::Logit(0), &[3.0]), 3.0);
+    }
+
+    #[test]
+    fn what_is_beyond_the_sum_is_the_interaction() {
+        let target = Target::Difference { class: 0, against: 1 };
+        let without = [vec![3.0, 0.0], vec![2.5, 0.5], vec![1.0, 0.0]];
+        let effects = Effects::of(&target, &[4.0, 0.0], &without);
+        assert_eq!(effects.alone, [3.0, 2.0]);
+        assert_eq!((effects.additive, effects.together, effects.interaction), (-3.0, 1.0, 0.0));
+    }
+
+    #[test]
+    fn steps_are_read_as_they_are_written() {
+        let steps = ByHand {
+            sets: vec![Region::new([1, 2])],
+            taken_away: Some(TakenAway {
+                regions: vec![Region::new([3])],
+                reference: "blur".into(),
+            }),
+        };
+        let text = serde_json::to_string(&steps).unwrap();
+        assert_eq!(serde_json::from_str::<ByHand>(&text).unwrap(), steps);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("by-hand.json");
+        std::fs::write(&path, "{\"sets\": 3}").unwrap();
+        let error = ByHand::open(&path).unwrap_err().to_string();
+        assert!(error.starts_with("by-hand = ") && error.contains("not what"), "{error}");
+    }
+}

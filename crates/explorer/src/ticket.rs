@@ -1,0 +1,181 @@
+//! Somebody who waits for an answer: told how far the work is, and able to leave.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use hsets_core::Progress;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use crate::error::Refusal;
+
+/// Lines of an answer that may wait for a slow reader.
+const LINES: usize = 64;
+/// How often progress is told.
+const EVERY: Duration = Duration::from_millis(100);
+
+/// One question on its way. The answer is a line of JSON, which lines about progress may precede.
+pub(crate) struct Ticket {
+    lines: mpsc::Sender<Bytes>,
+    left: Arc<AtomicBool>,
+    stage: Mutex<Stage>,
+    done: AtomicU64,
+    _place: Place,
+}
+
+struct Stage {
+    name: String,
+    total: u64,
+    begun: Instant,
+    told: Instant,
+}
+
+impl Ticket {
+    /// A line before the answer.
+    pub(crate) fn tell(&self, line: &Value) {
+        // A reader that is slow misses it.
+        let _ = self.lines.try_send(encode(line));
+    }
+
+    /// The last line.
+    pub(crate) fn answer(&self, outcome: Result<Value, Refusal>) {
+        let line = match outcome {
+            Ok(answer) => json!({ "answer": answer }),
+            Err(Refusal { status, message }) => {
+                json!({ "error": message, "status": status.as_u16() })
+            }
+        };
+        // Nobody reads it if they have gone.
+        let _ = self.lines.blocking_send(encode(&line));
+    }
+}
+
+fn encode(line: &Value) -> Bytes {
+    (line.to_string() + "\n").into()
+}
+
+impl Progress for Ticket {
+    fn begin(&self, stage: &str, total: u64) {
+        let now = Instant::now();
+        self.done.store(0, Ordering::Relaxed);
+        let mut current = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
+        *current = Stage { name: stage.to_owned(), total, begun: now, told: now };
+    }
+
+    fn advance(&self, n: u64) {
+        let done = self.done.fetch_add(n, Ordering::Relaxed) + n;
+        let mut stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
+        if stage.told.elapsed() < EVERY {
+            return;
+        }
+        stage.told = Instant::now();
+        let Stage { name, total, begun, .. } = &*stage;
+        let left = begun.elapsed().as_secs_f64() * total.saturating_sub(done) as f64 / done as f64;
+        self.tell(&json!({"stage": name, "done": done, "total": total, "seconds_left": left}));
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.left.load(Ordering::Relaxed) || self.lines.is_closed()
+    }
+}
+
+/// A place among those who wait; free again when it is dropped.
+struct Place(Arc<AtomicUsize>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// All who wait.
+#[derive(Default)]
+pub(crate) struct Office {
+    waiting: Arc<AtomicUsize>,
+    /// The last question of each window of a browser, by what it asks about.
+    last: Mutex<BTreeMap<(String, String), Weak<AtomicBool>>>,
+}
+
+impl Office {
+    /// Lets somebody in, if fewer than `most` wait. Whatever the same window asked before about the
+    /// same thing is given up.
+    pub(crate) fn admit(
+        &self,
+        window: &str,
+        about: &str,
+        most: usize,
+    ) -> Result<(Ticket, mpsc::Receiver<Bytes>), Refusal> {
+        let left = Arc::new(AtomicBool::new(false));
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = last.insert((window.to_owned(), about.to_owned()), Arc::downgrade(&left));
+        if let Some(before) = before.and_then(|weak| weak.upgrade()) {
+            before.store(true, Ordering::Relaxed);
+        }
+        last.retain(|_, weak| weak.strong_count() > 0);
+        drop(last);
+        let place = Place(Arc::clone(&self.waiting));
+        if self.waiting.fetch_add(1, Ordering::Relaxed) >= most {
+            return Err(Refusal::busy());
+        }
+        let (lines, answer) = mpsc::channel(LINES);
+        let now = Instant::now();
+        let stage = Mutex::new(Stage { name: String::new(), total: 0, begun: now, told: now });
+        Ok((Ticket { lines, left, stage, done: AtomicU64::new(0), _place: place }, answer))
+    }
+
+    /// How many wait.
+    pub(crate) fn n_waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_click_wins() {
+        let office = Office::default();
+        let (first, _a) = office.admit("w", "partners", 9).unwrap();
+        let (other, _b) = office.admit("w", "layer", 9).unwrap();
+        let (second, _c) = office.admit("w", "partners", 9).unwrap();
+        assert!(first.is_cancelled() && !second.is_cancelled() && !other.is_cancelled());
+    }
+
+    #[test]
+    fn who_has_gone_is_not_waited_for() {
+        let office = Office::default();
+        let (ticket, answer) = office.admit("w", "layer", 9).unwrap();
+        assert!(!ticket.is_cancelled());
+        drop(answer);
+        assert!(ticket.is_cancelled());
+        ticket.answer(Ok(json!(1)));
+    }
+
+    #[test]
+    fn places_are_bounded_and_become_free() {
+        let office = Office::default();
+        let admitted: Vec<_> = (0..3).map(|i| office.admit(&i.to_string(), "x", 3)).collect();
+        assert_eq!(office.admit("z", "x", 3).err(), Some(Refusal::busy()));
+        assert_eq!(office.n_waiting(), 3);
+        drop(admitted);
+        assert_eq!(office.n_waiting(), 0);
+        assert!(office.admit("z", "x", 3).is_ok());
+    }
+
+    #[test]
+    fn an_answer_is_one_line() {
+        let office = Office::default();
+        let (ticket, mut answer) = office.admit("w", "x", 3).unwrap();
+        ticket.answer(Err(Refusal::bad("no")));
+        let line = answer.try_recv().unwrap();
+        assert_eq!(line, "{\"error\":\"no\",\"status\":400}\n");
+    }
+}
