@@ -1,10 +1,30 @@
 //! Builds graphs, with shape inference: a network that does not fit is refused where it is written.
+//!
+//! Axes are those of one image (the batch is not among them), counted from 0. Besides the layers of
+//! convolutional networks on \[C, H, W\] there are, for tensors of rank 1 to 8,
+//!
+//! | rule | methods |
+//! |---|---|
+//! | source | `input`, `parameter`, `constant` |
+//! | linear | `add`, `subtract` (broadcast), `scale`, `linear_along`, `sum`, `mean`, `broadcast`, `concat_along`, `slice`, `pad`, `gather`, `permute`, `reshape`, `conv_transpose2d`, `separable`, `resize2d`, `select` (constant mask) |
+//! | curve | `activation` |
+//! | bilinear | `multiply`, `divide` (broadcast), `matmul` |
+//! | choice | `max`, `max_pool2d` |
+//! | lines | `softmax`, `normalize`, `layer_norm`, `group_norm` |
+//!
+//! `permute` costs nothing by itself: the plan holds tensors in the order that suits what reads
+//! them, and `reshape` moves nothing where neighbouring axes are only split or joined.
+
+mod tensors;
 
 use hsets_core::Shape;
 use hsets_kernels::{Conv2dSpec, Pool2dSpec};
 
 use crate::error::{Error, Result};
-use crate::{Activation, Conv2d, Graph, Node, NodeId, Op, ParameterId, ParameterSpec, Pool2d};
+use crate::{
+    Activation, Conv2d, Dims, Graph, Node, NodeId, Op, ParameterId, ParameterSpec, Pool2d, Slice,
+};
+pub use tensors::{Interpolation, ResizePoints};
 
 /// Adds ops one after another and gives a [`Graph`] in the end.
 ///
@@ -32,7 +52,8 @@ pub struct GraphBuilder {
 impl GraphBuilder {
     /// A graph for images of this shape.
     pub fn new(input: Shape) -> Self {
-        let input = Node { name: "input".into(), op: Op::Input, inputs: vec![], shape: input };
+        let input =
+            Node { name: "input".into(), op: Op::Input, inputs: vec![], dims: input.into() };
         Self { nodes: vec![input], parameters: vec![] }
     }
 
@@ -41,14 +62,19 @@ impl GraphBuilder {
         NodeId(0)
     }
 
-    /// Shape of a node's output.
+    /// Shape of a node's output as an image \[C, H, W\], see [`Dims::image`].
     pub fn shape(&self, node: NodeId) -> Shape {
-        self.nodes[node.0].shape
+        self.dims(node).image()
+    }
+
+    /// Sizes of a node's output.
+    pub fn dims(&self, node: NodeId) -> Dims {
+        self.nodes[node.0].dims
     }
 
     /// Convolution with parameters `{name}.weight` and, if asked for, `{name}.bias`.
     pub fn conv2d(&mut self, x: NodeId, name: &str, conv: Conv2d) -> Result<NodeId> {
-        let input = self.shape(x);
+        let input = self.image("conv2d", name, x)?;
         let in_size = [input.height, input.width];
         let refuse = |reason: String| refusal("conv2d", name, reason);
         let Conv2d { out_channels, kernel, stride, dilation, groups, .. } = conv;
@@ -70,35 +96,32 @@ impl GraphBuilder {
         let [height, width] = spec.output_size(in_size).ok_or_else(|| {
             refuse(format!("the kernel {kernel:?} does not fit into {input}: use a larger image"))
         })?;
-        let weight = self.parameter(name, "weight", &spec.weight_shape());
-        let bias = conv.bias.then(|| self.parameter(name, "bias", &[out_channels]));
+        let weight = self.add_parameter(name, "weight", &spec.weight_shape());
+        let bias = conv.bias.then(|| self.add_parameter(name, "bias", &[out_channels]));
         let shape = Shape::new(out_channels, height, width);
         Ok(self.push(name, Op::Conv2d { spec, weight, bias }, vec![x], shape))
     }
 
-    /// Fully connected layer with `{name}.weight` \[O, I\] and `{name}.bias` \[O\].
+    /// Fully connected layer of a vector with `{name}.weight` \[O, I\] and `{name}.bias` \[O\].
     pub fn linear(&mut self, x: NodeId, name: &str, out_features: usize) -> Result<NodeId> {
         let input = self.shape(x);
         if input.n_pixels() != 1 {
             return Err(refusal("linear", name, format!("flatten the input {input} first")));
         }
-        let weight = self.parameter(name, "weight", &[out_features, input.channels]);
-        let bias = Some(self.parameter(name, "bias", &[out_features]));
-        let shape = Shape::new(out_features, 1, 1);
-        Ok(self.push(name, Op::Linear { weight, bias }, vec![x], shape))
+        self.linear_along(x, name, out_features, 0, true)
     }
 
     /// Batch norm with `{name}.weight`, `.bias`, `.running_mean` and `.running_var`.
     pub fn batch_norm(&mut self, x: NodeId, name: &str, eps: f64) -> NodeId {
-        let shape = self.shape(x);
+        let dims = self.dims(x);
         let parameters = ["weight", "bias", "running_mean", "running_var"]
-            .map(|suffix| self.parameter(name, suffix, &[shape.channels]));
-        self.push(name, Op::BatchNorm { parameters, eps }, vec![x], shape)
+            .map(|suffix| self.add_parameter(name, suffix, &dims.sizes()[..1]));
+        self.push(name, Op::BatchNorm { parameters, eps }, vec![x], dims)
     }
 
     /// Elementwise activation.
     pub fn activation(&mut self, x: NodeId, activation: Activation) -> NodeId {
-        let shape = self.shape(x);
+        let shape = self.dims(x);
         self.push("activation", Op::Activation(activation), vec![x], shape)
     }
 
@@ -120,7 +143,7 @@ impl GraphBuilder {
         if size.contains(&0) {
             return Err(refusal(name, name, "the output size must be 1 or more".into()));
         }
-        let shape = Shape::new(self.shape(x).channels, size[0], size[1]);
+        let shape = Shape::new(self.image(name, name, x)?.channels, size[0], size[1]);
         Ok(self.push(name, Op::AdaptiveAvgPool2d(size), vec![x], shape))
     }
 
@@ -129,52 +152,33 @@ impl GraphBuilder {
         self.adaptive_avg_pool2d(x, [1, 1])
     }
 
-    /// Sum of two nodes of the same shape.
+    /// Sum of two nodes, broadcast to a common shape (aligned at their last axes).
     pub fn add(&mut self, a: NodeId, b: NodeId) -> Result<NodeId> {
-        let (left, right) = (self.shape(a), self.shape(b));
-        if left != right {
-            return Err(refusal("add", "add", format!("{left} and {right} differ")));
-        }
-        Ok(self.push("add", Op::Add, vec![a, b], left))
+        let dims = self.common("add", a, b)?;
+        Ok(self.push("add", Op::Add, vec![a, b], dims))
     }
 
-    /// Product of two nodes of the same shape, or of `x` and a gate \[C, 1, 1\].
+    /// Product of two nodes, broadcast to a common shape, such as \[C, H, W\] and a gate
+    /// \[C, 1, 1\].
     pub fn multiply(&mut self, x: NodeId, gate: NodeId) -> Result<NodeId> {
-        let (shape, gate_shape) = (self.shape(x), self.shape(gate));
-        if gate_shape != shape && gate_shape != Shape::new(shape.channels, 1, 1) {
-            let reason = format!("{gate_shape} is neither {shape} nor one value per channel");
-            return Err(refusal("multiply", "multiply", reason));
-        }
-        Ok(self.push("multiply", Op::Multiply, vec![x, gate], shape))
+        let dims = self.common("multiply", x, gate)?;
+        Ok(self.push("multiply", Op::Multiply, vec![x, gate], dims))
     }
 
-    /// Concatenation along channels.
+    /// Concatenation along channels, the first axis.
     pub fn concat(&mut self, inputs: &[NodeId]) -> Result<NodeId> {
-        let shapes: Vec<Shape> = inputs.iter().map(|&x| self.shape(x)).collect();
-        let Some(&first) = shapes.first() else {
-            return Err(refusal("concat", "concat", "there is nothing to join".into()));
-        };
-        if let Some(other) =
-            shapes.iter().find(|s| (s.height, s.width) != (first.height, first.width))
-        {
-            return Err(refusal("concat", "concat", format!("{first} and {other} differ in size")));
-        }
-        let channels = shapes.iter().map(|shape| shape.channels).sum();
-        let shape = Shape::new(channels, first.height, first.width);
-        Ok(self.push("concat", Op::Concat, inputs.to_vec(), shape))
+        self.concat_along(0, inputs)
     }
 
-    /// \[C, H, W\] to a vector.
+    /// Any tensor to a vector.
     pub fn flatten(&mut self, x: NodeId) -> NodeId {
-        let shape = Shape::new(self.shape(x).len(), 1, 1);
-        self.push("flatten", Op::Flatten, vec![x], shape)
+        let dims = Dims::new(&[self.dims(x).n_elements()]);
+        self.push("flatten", Op::Reshape, vec![x], dims)
     }
 
     /// Zero channels before and after.
     pub fn pad_channels(&mut self, x: NodeId, before: usize, after: usize) -> NodeId {
-        let input = self.shape(x);
-        let shape = Shape::new(before + input.channels + after, input.height, input.width);
-        self.push("pad_channels", Op::PadChannels { before, after }, vec![x], shape)
+        self.pad_axis(x, 0, before, after)
     }
 
     /// The finished graph; `logits` is its output.
@@ -187,7 +191,7 @@ impl GraphBuilder {
     }
 
     fn pool_spec(&self, op: &'static str, x: NodeId, pool: Pool2d) -> Result<(Pool2dSpec, Shape)> {
-        let input = self.shape(x);
+        let input = self.image(op, op, x)?;
         let in_size = [input.height, input.width];
         let Pool2d { kernel, stride, count_include_pad, .. } = pool;
         if [kernel, stride].concat().contains(&0) {
@@ -207,14 +211,36 @@ impl GraphBuilder {
         Ok((spec, Shape::new(input.channels, height, width)))
     }
 
-    fn parameter(&mut self, name: &str, suffix: &str, shape: &[usize]) -> ParameterId {
+    fn pad_axis(&mut self, x: NodeId, axis: usize, before: usize, after: usize) -> NodeId {
+        let (dims, len) = (self.dims(x), self.dims(x).sizes()[axis]);
+        let slice = Slice { axis, start: before, step: 1, len };
+        self.push("pad", Op::Pad(slice), vec![x], dims.with(axis, before + len + after))
+    }
+
+    /// What two nodes are broadcast to.
+    fn common(&self, op: &'static str, a: NodeId, b: NodeId) -> Result<Dims> {
+        let (left, right) = (self.dims(a), self.dims(b));
+        left.broadcast(right)
+            .ok_or_else(|| refusal(op, op, format!("{left} and {right} do not go together")))
+    }
+
+    /// The input of an op on images.
+    fn image(&self, op: &'static str, name: &str, x: NodeId) -> Result<Shape> {
+        let dims = self.dims(x);
+        match dims.rank() {
+            3 => Ok(dims.image()),
+            _ => Err(refusal(op, name, format!("{dims} is no image [channels, height, width]"))),
+        }
+    }
+
+    fn add_parameter(&mut self, name: &str, suffix: &str, shape: &[usize]) -> ParameterId {
         let name = format!("{name}.{suffix}");
         self.parameters.push(ParameterSpec { name, shape: shape.to_vec() });
         ParameterId(self.parameters.len() - 1)
     }
 
-    fn push(&mut self, name: &str, op: Op, inputs: Vec<NodeId>, shape: Shape) -> NodeId {
-        self.nodes.push(Node { name: name.into(), op, inputs, shape });
+    fn push(&mut self, name: &str, op: Op, inputs: Vec<NodeId>, dims: impl Into<Dims>) -> NodeId {
+        self.nodes.push(Node { name: name.into(), op, inputs, dims: dims.into() });
         NodeId(self.nodes.len() - 1)
     }
 }
@@ -250,5 +276,12 @@ mod tests {
         assert!(g.add(x, y).is_err());
         assert!(g.linear(x, "fc", 2).is_err());
         assert!(g.multiply(x, y).is_err());
+        assert!(g.matmul(x, y).is_err());
+        assert!(g.reshape(x, &[3, 15]).is_err());
+        assert!(g.permute(x, &[0, 1, 1]).is_err());
+        assert!(g.slice(x, 1, 2, 3).is_err());
+        let vector = g.flatten(x);
+        let error = g.conv2d(vector, "late", Conv2d::new(8, 1)).unwrap_err().to_string();
+        assert!(error.contains("late") && error.contains("no image"), "{error}");
     }
 }

@@ -2,7 +2,7 @@
 
 use hsets_core::Shape;
 
-use crate::{Op, ParameterId};
+use crate::{Dims, Op, ParameterId};
 
 /// Index of a node in [`Graph::nodes`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,8 +24,8 @@ pub struct Node {
     pub op: Op,
     /// The nodes it reads, all before it.
     pub inputs: Vec<NodeId>,
-    /// Shape of its output for one image; \[n, 1, 1\] for vectors.
-    pub shape: Shape,
+    /// Sizes of its output for one image.
+    pub dims: Dims,
 }
 
 /// A parameter that the weights must hold.
@@ -48,12 +48,12 @@ pub struct Graph {
 impl Graph {
     /// Shape of the images it takes.
     pub fn input_shape(&self) -> Shape {
-        self.nodes[0].shape
+        self.nodes[0].dims.image()
     }
 
     /// Number of logits.
     pub fn n_classes(&self) -> usize {
-        self.nodes[self.output.0].shape.channels
+        self.nodes[self.output.0].dims.n_elements()
     }
 
     /// The ops, inputs before what reads them.
@@ -88,11 +88,22 @@ impl Graph {
         &self.parameters[id.0]
     }
 
-    /// Multiply-adds of one forward pass of convolutions and linear layers.
+    /// Multiply-adds of one forward pass of convolutions, linear layers and matrix products.
     pub fn multiply_adds(&self) -> u64 {
         let of_node = |node: &Node| match &node.op {
-            Op::Conv2d { weight, .. } => self.n_elements(*weight) * node.shape.n_pixels() as u64,
-            Op::Linear { weight, .. } => self.n_elements(*weight),
+            Op::Conv2d { weight, .. } => self.n_elements(*weight) * node.dims.plane() as u64,
+            Op::ConvTranspose2d { weight, .. } => {
+                self.n_elements(*weight) * self.nodes[node.inputs[0].0].dims.plane() as u64
+            }
+            Op::Linear { weight, axis, .. } => {
+                let lines = node.dims.n_elements() / node.dims.sizes()[*axis];
+                self.n_elements(*weight) * lines as u64
+            }
+            Op::MatMul { transposed: [transposed, _] } => {
+                let sizes = self.nodes[node.inputs[0].0].dims;
+                let columns = sizes.rank() - if *transposed { 2 } else { 1 };
+                (node.dims.n_elements() * sizes.sizes()[columns]) as u64
+            }
             _ => 0,
         };
         self.nodes.iter().map(of_node).sum()
@@ -100,7 +111,7 @@ impl Graph {
 
     /// Activations of one image, summed over all nodes.
     pub fn n_activations(&self) -> usize {
-        self.nodes.iter().map(|node| node.shape.len()).sum()
+        self.nodes.iter().map(|node| node.dims.n_elements()).sum()
     }
 
     fn n_elements(&self, id: ParameterId) -> u64 {

@@ -9,8 +9,9 @@ use hsets_core::{
 use hsets_kernels::Scalar;
 
 use crate::backend::{Backend, Cpu, Device};
+use crate::ops::Order;
 use crate::plan::Plan;
-use crate::sweep::{Linearization, Order, Tangent};
+use crate::sweep::{Linearization, Tangent};
 use crate::{Error, Graph, Result, Weights};
 
 /// A graph with weights, on the CPU in `f32` or `f64` ([`Network::new`]) or on a candle device
@@ -63,7 +64,7 @@ impl<B: Backend> Network<B> {
     /// Binds weights to a graph on any backend.
     pub fn with_backend(backend: B, graph: &Graph, weights: &Weights) -> Result<Self> {
         let plan = Plan::new(&backend, graph, weights)?;
-        let activations = plan.nodes.iter().map(|node| node.shape.len()).sum();
+        let activations = plan.nodes.iter().filter(|n| n.active).map(|n| n.dims.n_elements()).sum();
         Ok(Self { backend, plan, memory: Self::DEFAULT_MEMORY, activations })
     }
 
@@ -125,7 +126,7 @@ impl<B: Backend> Network<B> {
             let mut linearization = self.linearize(batch, smoothing, Order::First)?;
             let logits = linearization.logits()?;
             let seeds = self.upload_logits(logits.iter().map(|z| target.gradient(&widen(z))))?;
-            let batch = self.backend.download(linearization.gradient(seeds)?.as_ref())?;
+            let batch = self.input_gradients(&mut linearization, seeds, batch.len())?;
             let both = logits.into_iter().zip(batch);
             gradients.extend(both.map(|(logits, gradient)| Gradient { logits, gradient }));
         }
@@ -152,7 +153,7 @@ impl<B: Backend> Network<B> {
         let mut linearization = self.linearize(&[image], smoothing, Order::Second)?;
         let logits = linearization.logits()?.remove(0);
         let seeds = self.upload_logits(std::iter::once(target.gradient(&widen(&logits))))?;
-        let gradient = self.backend.download(linearization.gradient(seeds)?.as_ref())?.remove(0);
+        let gradient = self.input_gradients(&mut linearization, seeds, 1)?.remove(0);
         Ok(Linearized { network: self, linearization, target: target.clone(), logits, gradient })
     }
 
@@ -167,14 +168,27 @@ impl<B: Backend> Network<B> {
             let found = format!("{} elements", wrong.len());
             return Err(Error::Input { expected: shape.to_string(), found });
         }
-        let x = self.backend.upload(shape, batch)?;
-        Linearization::new(&self.backend, &self.plan, x, smoothing, order)
+        let x = self.backend.upload(self.plan.input_dims(), batch)?;
+        Linearization::new(&self.backend, &self.plan, x, smoothing, order, None)
+    }
+
+    /// The adjoint sweep of n images; zeros where the logits do not depend on them.
+    fn input_gradients(
+        &self,
+        linearization: &mut Linearization<'_, B>,
+        seeds: B::Tensor,
+        n: usize,
+    ) -> Result<Vec<Vec<B::Scalar>>> {
+        match linearization.gradient(seeds, None)? {
+            Some(gradient) => self.backend.download(&gradient),
+            None => Ok(vec![vec![B::Scalar::ZERO; self.plan.input_shape().len()]; n]),
+        }
     }
 
     fn upload_logits(&self, vectors: impl Iterator<Item = Vec<f64>>) -> Result<B::Tensor> {
         let vectors: Vec<Vec<B::Scalar>> = vectors.map(|vector| narrow(&vector)).collect();
         let slices: Vec<&[B::Scalar]> = vectors.iter().map(Vec::as_slice).collect();
-        self.backend.upload(Shape::new(self.plan.n_classes(), 1, 1), &slices)
+        self.backend.upload(self.plan.output_dims(), &slices)
     }
 }
 
@@ -200,10 +214,10 @@ impl<B: Backend> Linearized<'_, B> {
 
     /// H·v for each direction \[C·H·W\].
     pub fn products(&self, directions: &[&[B::Scalar]]) -> Result<Vec<Vec<B::Scalar>>> {
-        let shape = self.network.plan.input_shape();
+        let dims = self.network.plan.input_dims();
         let mut products = Vec::with_capacity(directions.len());
         for batch in directions.chunks(self.network.largest_batch()) {
-            let directions = self.network.backend.upload(shape, batch)?;
+            let directions = self.network.backend.upload(dims, batch)?;
             products.extend(in_pool(|| {
                 self.brought_back(self.linearization.tangent(directions)?, batch.len())
             })?);

@@ -1,9 +1,12 @@
 //! The closed set of ops a network is made of.
 //!
-//! The sweeps match on [`Op`] exhaustively: a new op does not compile until it has a value, a
-//! tangent, an adjoint and an adjoint-tangent.
+//! Every op follows one of six rules: source, linear, curve, bilinear, choice, lines. A rule has a
+//! value, a tangent, an adjoint and an adjoint-tangent, and all matches are exhaustive: a new op does
+//! not compile until it has them all, on every backend.
 
-use hsets_kernels::{Conv2dSpec, Curve, Padding, Pool2dSpec};
+use std::sync::Arc;
+
+use hsets_kernels::{Conv2dSpec, Curve, LineMap, Padding, Pool2dSpec};
 
 use hsets_core::Smoothing;
 
@@ -18,12 +21,19 @@ impl ParameterId {
     }
 }
 
-/// One op of a graph.
+/// One op of a graph, by the rule of its derivatives.
+///
+/// Axes are those of one image: the batch is nobody's business but the backend's.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Op {
-    /// The image.
+    /// Source: the image.
     Input,
-    /// Convolution.
+    /// Source: a parameter, the same for every image.
+    Parameter(ParameterId),
+    /// Source: numbers that are part of the network, row by row.
+    Constant(Arc<[f64]>),
+
+    /// Linear: convolution.
     Conv2d {
         /// Channels, kernel, stride, padding, dilation, groups.
         spec: Conv2dSpec,
@@ -32,43 +42,102 @@ pub enum Op {
         /// Bias \[O\].
         bias: Option<ParameterId>,
     },
-    /// Fully connected layer on a flattened input.
+    /// Linear: transposed convolution, the adjoint of a convolution.
+    ConvTranspose2d {
+        /// The convolution whose adjoint it is: its inputs are the outputs of this one.
+        spec: Conv2dSpec,
+        /// Weights \[I, O/groups, kh, kw\].
+        weight: ParameterId,
+    },
+    /// Linear: fully connected layer along one axis.
     Linear {
         /// Weights \[O, I\].
         weight: ParameterId,
         /// Bias \[O\].
         bias: Option<ParameterId>,
+        /// The axis of size I that becomes one of size O.
+        axis: usize,
     },
-    /// Batch norm with frozen statistics: `(x - mean)/√(var + eps) · weight + bias`.
+    /// Linear: batch norm with frozen statistics, `(x - mean)/√(var + eps) · weight + bias`, along
+    /// the first axis.
     BatchNorm {
         /// Weight, bias, running mean, running variance, each \[C\].
         parameters: [ParameterId; 4],
         /// Added to the variance.
         eps: f64,
     },
-    /// Elementwise activation.
-    Activation(Activation),
-    /// Max pooling.
-    MaxPool2d(Pool2dSpec),
-    /// Average pooling.
+    /// Linear: average pooling.
     AvgPool2d(Pool2dSpec),
-    /// Average pooling to a given height and width (1×1 is global pooling).
+    /// Linear: average pooling to a given height and width (1×1 is global pooling).
     AdaptiveAvgPool2d([usize; 2]),
-    /// Sum of two tensors of the same shape.
+    /// Linear: sum of two tensors, broadcast to a common shape.
     Add,
-    /// Concatenation along channels.
-    Concat,
-    /// Product of two tensors of the same shape, or of a tensor and a gate \[C, 1, 1\] (second).
-    Multiply,
-    /// \[C, H, W\] to \[C·H·W\], in that order.
-    Flatten,
-    /// Zero channels before and after.
-    PadChannels {
-        /// Number of zero channels in front.
-        before: usize,
-        /// Number of zero channels behind.
-        after: usize,
+    /// Linear: product with a number.
+    Scale(f64),
+    /// Linear: sum over the axes where the output has size 1 and the input has not.
+    Sum,
+    /// Linear: broadcast to the shape of the output.
+    Broadcast,
+    /// Linear: concatenation along an axis.
+    Concat {
+        /// The axis.
+        axis: usize,
     },
+    /// Linear: every `step`-th index along an axis.
+    Slice(Slice),
+    /// Linear: zeros everywhere but at a slice of the output, which holds the input.
+    Pad(Slice),
+    /// Linear: given indices along an axis, in that order.
+    Gather {
+        /// The axis.
+        axis: usize,
+        /// Indices below its size.
+        indices: Arc<[usize]>,
+    },
+    /// Linear: axes in another order; axis k of the output is axis `order[k]` of the input.
+    Permute(Vec<usize>),
+    /// Linear: the same elements, row by row, under another shape.
+    Reshape,
+
+    /// Curve: elementwise activation.
+    Activation(Activation),
+
+    /// Bilinear: elementwise product, broadcast to a common shape.
+    Multiply,
+    /// Bilinear: matrix product over the last two axes, broadcast over those before.
+    MatMul {
+        /// Whether the first and the second factor are transposed.
+        transposed: [bool; 2],
+    },
+
+    /// Choice: max pooling.
+    MaxPool2d(Pool2dSpec),
+    /// Choice: maximum along an axis, which stays with size 1.
+    Max {
+        /// The axis.
+        axis: usize,
+    },
+
+    /// Lines: softmax or normalisation along an axis.
+    Lines {
+        /// Which of them.
+        map: LineMap,
+        /// The axis.
+        axis: usize,
+    },
+}
+
+/// Indices start, start + step, … along an axis, `len` of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slice {
+    /// The axis.
+    pub axis: usize,
+    /// First index.
+    pub start: usize,
+    /// Distance of neighbours, 1 or more.
+    pub step: usize,
+    /// How many.
+    pub len: usize,
 }
 
 /// Elementwise activations.
@@ -88,10 +157,49 @@ pub enum Activation {
     Silu,
     /// z·Φ(z).
     Gelu,
+    /// z·(1 + tanh(√(2/π)·(z + 0.044715·z³)))/2.
+    GeluTanh,
     /// ln(1 + exp(βz))/β.
     Softplus {
         /// β > 0.
         beta: f32,
+    },
+    /// exp(z).
+    Exp,
+    /// ln z.
+    Log,
+    /// √z.
+    Sqrt,
+    /// 1/z.
+    Reciprocal,
+    /// z to the power of a constant.
+    Power {
+        /// The constant.
+        exponent: f64,
+    },
+    /// The error function.
+    Erf,
+    /// tanh(z).
+    Tanh,
+    /// |z|.
+    Abs,
+    /// min(max(low, z), high). A network's ReLU6 should be [`Activation::Relu6`], which smoothing
+    /// knows.
+    Clip {
+        /// Lower bound.
+        low: f64,
+        /// Upper bound.
+        high: f64,
+    },
+    /// z where z > 0, else slope·z.
+    LeakyRelu {
+        /// Slope below 0.
+        slope: f64,
+    },
+    /// z where z > 0, else α·(exp(z) - 1).
+    Elu {
+        /// α.
+        alpha: f64,
     },
 }
 
@@ -115,6 +223,18 @@ impl Activation {
             (Self::Sigmoid, _) => Curve::Sigmoid,
             (Self::Silu, _) => Curve::Silu,
             (Self::Gelu, _) => Curve::Gelu,
+            (Self::GeluTanh, _) => Curve::GeluTanh,
+            (Self::Exp, _) => Curve::Exp,
+            (Self::Log, _) => Curve::Log,
+            (Self::Sqrt, _) => Curve::Sqrt,
+            (Self::Reciprocal, _) => Curve::Reciprocal,
+            (Self::Power { exponent }, _) => Curve::Power { exponent },
+            (Self::Erf, _) => Curve::Erf,
+            (Self::Tanh, _) => Curve::Tanh,
+            (Self::Abs, _) => Curve::Abs,
+            (Self::Clip { low, high }, _) => Curve::Clip { low, high },
+            (Self::LeakyRelu { slope }, _) => Curve::LeakyRelu { slope },
+            (Self::Elu { alpha }, _) => Curve::Elu { alpha },
         }
     }
 }

@@ -8,22 +8,13 @@ use std::sync::Arc;
 
 use hsets_core::Smoothing;
 
-use crate::backend::Backend;
-use crate::ops::{Moved, Saved, activation, conv_activation, linear, max_pool2d, multiply};
-use crate::plan::{Plan, PlanNode, Step};
-use crate::window::Patch;
-use crate::{Error, Result};
-
-/// What the value sweep keeps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Order {
-    /// Values only.
-    Zero,
-    /// Enough for gradients.
-    First,
-    /// Enough for Hessian products.
-    Second,
-}
+use crate::backend::{Backend, Patch};
+use crate::ops::bilinear::{Both, Wanted};
+use crate::ops::learning::Learning;
+use crate::ops::linear::Linear;
+use crate::ops::{Moved, Order, Saved, Step, activation, choice, conv_activation, lines};
+use crate::plan::{Plan, PlanNode};
+use crate::{Dims, Error, Result};
 
 type Slots<B> = Vec<Option<Arc<<B as Backend>::Tensor>>>;
 
@@ -31,20 +22,24 @@ type Slots<B> = Vec<Option<Arc<<B as Backend>::Tensor>>>;
 pub(crate) struct Linearization<'a, B: Backend> {
     pub(crate) backend: &'a B,
     pub(crate) plan: &'a Plan<B>,
+    /// Number of images.
+    batch: usize,
     order: Order,
     pub(crate) saved: Vec<Saved<B>>,
     logits: Arc<B::Tensor>,
 }
 
 impl<'a, B: Backend> Linearization<'a, B> {
-    /// The value sweep at `x`.
+    /// The value sweep at `x`; `learning` is there in training.
     pub(crate) fn new(
         backend: &'a B,
         plan: &'a Plan<B>,
         x: B::Tensor,
         smoothing: Smoothing,
         order: Order,
+        mut learning: Option<&mut Learning<'_, B>>,
     ) -> Result<Self> {
+        let batch = backend.batch(&x);
         let mut values = Forward::new(plan);
         let mut saved: Vec<Saved<B>> = plan.nodes.iter().map(|_| Saved::Nothing).collect();
         let (mut input, uses) = (Some(x), plan.uses());
@@ -52,7 +47,10 @@ impl<'a, B: Backend> Linearization<'a, B> {
             if values.is_written(at) {
                 continue;
             }
-            let mut inputs = values.read(node)?;
+            let mut inputs = values.read_all(node)?;
+            if node.weights.is_some() {
+                saved[at] = Saved::Input(Arc::clone(inputs.first().ok_or_else(no_value)?));
+            }
             if let Some((kind, activation)) = plan.memory_activation(at)
                 && let curve = kind.curve(smoothing)
                 && (order == Order::Zero || order == Order::First && curve.output_tells_slope())
@@ -70,50 +68,29 @@ impl<'a, B: Backend> Linearization<'a, B> {
                 values.write(activation, y);
                 continue;
             }
-            let (value, keep) = match &node.step {
-                Step::Input => (Arc::new(input.take().ok_or_else(no_value)?), Saved::Nothing),
-                Step::Activation(kind) if order == Order::Zero => {
-                    let y = backend.curve(kind.curve(smoothing), inputs.remove(0))?;
-                    (Arc::new(y), Saved::Nothing)
+            let (value, keep) = match (&node.step, &mut learning) {
+                (Step::Input, _) => (Arc::new(input.take().ok_or_else(no_value)?), Saved::Nothing),
+                (Step::BatchNorm { parameters, eps }, Some(learning)) => {
+                    let x = inputs.remove(0);
+                    let (y, keep) = learning.normalize(parameters, *eps, x)?;
+                    (Arc::new(y), Saved::BatchNorm(keep))
                 }
-                Step::Activation(kind) => {
-                    let second = order == Order::Second;
-                    let curve = kind.curve(smoothing);
-                    let (y, keep) = activation::value(backend, curve, inputs.remove(0), second)?;
-                    (y, Saved::Activation(keep))
-                }
-                Step::MaxPool2d(spec) => {
-                    let (y, indices) = backend.max_pool2d(spec, &inputs[0])?;
-                    let (y, input) = (Arc::new(y), node.inputs[0]);
-                    let keep = match &saved[input] {
-                        Saved::Activation(activation::Saved::Output { curve, .. })
-                            if uses[input] == 1 =>
-                        {
-                            let behind =
-                                activation::Saved::Output { curve: *curve, y: Arc::clone(&y) };
-                            saved[input] = Saved::Nothing;
-                            Saved::ActivatedMaxPool2d(indices, behind)
-                        }
-                        _ => Saved::MaxPool2d(indices),
+                (step, _) => {
+                    let of = (node.dims, node.batch(batch));
+                    let (y, keep) = step.value(backend, of, inputs, smoothing, order)?;
+                    let keep = match keep {
+                        Saved::Choice(keep) => behind_curve(node, &uses, &mut saved, keep, &y),
+                        keep => keep,
                     };
                     (y, keep)
                 }
-                Step::Multiply => {
-                    let (b, a) = (inputs.remove(1), inputs.remove(0));
-                    let (y, keep) = multiply::value(backend, a, b)?;
-                    let keep =
-                        if order == Order::Zero { Saved::Nothing } else { Saved::Multiply(keep) };
-                    (Arc::new(y), keep)
-                }
-                step => {
-                    let y = linear::forward(backend, step, node.shape, inputs, true)?;
-                    (Arc::new(y), Saved::Nothing)
-                }
             };
-            saved[at] = keep;
+            if node.weights.is_none() {
+                saved[at] = keep;
+            }
             values.write(at, value);
         }
-        Ok(Self { backend, plan, order, saved, logits: values.output()? })
+        Ok(Self { backend, plan, batch, order, saved, logits: values.output()? })
     }
 
     /// Logits \[K\] of each batch element.
@@ -121,52 +98,85 @@ impl<'a, B: Backend> Linearization<'a, B> {
         self.backend.download(&self.logits)
     }
 
-    /// The adjoint sweep: gradient with respect to the input, from that with respect to the logits.
-    /// Must run before [`Self::products`].
-    pub(crate) fn gradient(&mut self, logits_grad: B::Tensor) -> Result<Arc<B::Tensor>> {
+    /// The adjoint sweep: gradient with respect to the input, from that with respect to the logits;
+    /// `None` where it is not needed. Must run before [`Self::products`].
+    pub(crate) fn gradient(
+        &mut self,
+        logits_grad: B::Tensor,
+        mut learning: Option<&mut Learning<'_, B>>,
+    ) -> Result<Option<Arc<B::Tensor>>> {
         let (backend, plan, second) = (self.backend, self.plan, self.order == Order::Second);
-        let mut grads = Backward::new(backend, plan, Some(logits_grad));
-        for (at, node) in plan.nodes.iter().enumerate().skip(1).rev() {
+        let mut grads = Backward::new(backend, plan, self.batch, Some(logits_grad));
+        for (at, node) in plan.nodes.iter().enumerate().rev() {
+            if let Step::Input = node.step {
+                continue;
+            }
             let Some(grad) = grads.take(at) else { continue };
             if grads.passed[at] {
                 grads.put(node.inputs[0], grad)?;
                 continue;
+            }
+            if let (Some(learning), Some(weights)) = (&mut learning, node.weights)
+                && let (Step::Linear(linear), Saved::Input(x)) = (&node.step, &self.saved[at])
+            {
+                learning.weights(linear, weights, x, &grad)?;
             }
             if let Some(saved) = self.activation_before(at).filter(|_| !second)
                 && grads.pass_through(node, saved, None, &grad)?
             {
                 continue;
             }
-            match &mut self.saved[at] {
-                Saved::Nothing => grads.push_linear(node, &grad)?,
-                Saved::Activation(saved) => {
+            match (&mut self.saved[at], &node.step) {
+                (Saved::Nothing, Step::Fixed(_, parameter)) => {
+                    if let (Some(learning), Some(id)) = (&mut learning, parameter) {
+                        learning.source(*id, &grad)?;
+                    }
+                }
+                (Saved::Nothing | Saved::Input(_), Step::Linear(linear)) => {
+                    grads.push_linear(node, linear, &grad)?;
+                }
+                (Saved::BatchNorm(normed), Step::BatchNorm { parameters, .. }) => {
+                    if let Some(learning) = &mut learning {
+                        let x_grad = learning.normalize_adjoint(parameters, normed, grad)?;
+                        grads.add(node.inputs[0], x_grad)?;
+                    }
+                }
+                (Saved::Curve(saved), Step::Curve(_)) => {
                     let z_grad = activation::adjoint(backend, saved, grad)?;
                     grads.add(node.inputs[0], z_grad)?;
                 }
-                Saved::MaxPool2d(indices) => grads.push_max_pool2d(node, indices, &grad)?,
-                Saved::ActivatedMaxPool2d(indices, behind) => {
+                (Saved::Choice(saved), Step::Choice(_)) => {
+                    grads.push_choice(node, saved, &grad)?;
+                }
+                (Saved::ActivatedChoice(saved, behind), Step::Choice(_)) => {
                     let grad = Arc::new(activation::adjoint(backend, behind, grad)?);
-                    grads.push_max_pool2d(node, indices, &grad)?;
+                    grads.push_choice(node, saved, &grad)?;
                     grads.passed[node.inputs[0]] = true;
                 }
-                Saved::Multiply(saved) => {
-                    let into = grads.take_two(node);
-                    let both = multiply::adjoint(backend, saved, &grad, second, into)?;
+                (Saved::Bilinear(saved), Step::Bilinear(op)) => {
+                    let (wanted, into) = (grads.wanted(node), grads.take_two(node));
+                    let both = op.adjoint(backend, saved, &grad, second, wanted, into)?;
                     grads.put_two(node, both)?;
                 }
+                (Saved::Lines(saved), Step::Lines { map, axis }) => {
+                    grads.accumulate(node.inputs[0], |into| {
+                        lines::adjoint(backend, (*map, *axis), saved, &grad, second, into)
+                    })?;
+                }
+                (saved, step) => return Err(strangers(saved, step)),
             }
         }
-        grads.input()
+        Ok(grads.take(plan.input()))
     }
 
     /// The activation that the convolution at `at` reads, if its adjoint is complete once this
     /// convolution has added to it.
     fn activation_before(&self, at: usize) -> Option<&activation::Saved<B>> {
         let node = &self.plan.nodes[at];
-        let Step::Conv2d { .. } = node.step else { return None };
+        let Step::Linear(Linear::Conv2d { .. }) = node.step else { return None };
         let input = node.inputs[0];
         match &self.saved[input] {
-            Saved::Activation(saved) if self.plan.nodes[input].first_reader == at => Some(saved),
+            Saved::Curve(saved) if self.plan.nodes[input].first_reader == at => Some(saved),
             _ => None,
         }
     }
@@ -174,50 +184,65 @@ impl<'a, B: Backend> Linearization<'a, B> {
     /// The tangent sweep along `directions`: tangents of the logits, and what comes back needs.
     pub(crate) fn tangent(&self, directions: B::Tensor) -> Result<Tangent<B>> {
         let moved = self.plan.nodes.iter().map(|_| Moved::Nothing).collect();
-        self.tangent_from(0, Forward::new(self.plan), moved, Some(directions))
+        let batch = self.backend.batch(&directions);
+        self.tangent_from(0, batch, Forward::new(self.plan), moved, Some(directions))
     }
 
     /// The tangent sweep from a node on, given the tangents of those before it.
     pub(crate) fn tangent_from(
         &self,
         first: usize,
+        batch: usize,
         mut tangents: Forward<B>,
         mut moved: Vec<Moved<B>>,
         mut input: Option<B::Tensor>,
     ) -> Result<Tangent<B>> {
         let (backend, plan) = (self.backend, self.plan);
-        let nodes = plan.nodes.iter().enumerate().skip(first);
+        let nodes = plan.nodes.iter().enumerate().skip(first).filter(|(_, node)| node.active);
         for (at, node) in nodes.filter(|(at, _)| !plan.runs_before(*at)) {
-            let mut inputs = tangents.read(node)?;
+            let inputs = tangents.read(node);
+            let of = (node.dims, batch);
+            let only = || inputs.first().cloned().flatten().ok_or_else(no_value);
             if let Some((conv, _, _, activation)) = plan.conv_activation(at)
-                && let Saved::Activation(saved) = &self.saved[activation]
+                && let Saved::Curve(saved) = &self.saved[activation]
             {
-                let (y_dot, z_dot) = conv_activation::tangent(backend, conv, saved, &inputs[0])?;
-                moved[activation] = Moved::Activation(z_dot);
+                let (y_dot, z_dot) =
+                    conv_activation::tangent(backend, conv, saved, only()?.as_ref())?;
+                moved[activation] = Moved::Before(z_dot);
                 tangents.write(activation, Arc::new(y_dot));
                 continue;
             }
             let (tangent, keep) = match (&node.step, &self.saved[at]) {
-                (Step::Input, _) => (input.take().ok_or_else(no_value)?, Moved::Nothing),
-                (_, Saved::Activation(saved)) => {
-                    let z_dot = inputs.remove(0);
-                    (activation::tangent(backend, saved, &z_dot)?, Moved::Activation(z_dot))
+                (Step::Input, _) => (Arc::new(input.take().ok_or_else(no_value)?), Moved::Nothing),
+                (Step::Linear(linear), Saved::Nothing) => {
+                    (linear.forward(backend, of, inputs, false)?, Moved::Nothing)
                 }
-                (_, Saved::MaxPool2d(indices) | Saved::ActivatedMaxPool2d(indices, _)) => {
-                    (max_pool2d::tangent(backend, indices, &inputs[0])?, Moved::Nothing)
+                (Step::Curve(_), Saved::Curve(saved)) => {
+                    let z_dot = only()?;
+                    let y_dot = activation::tangent(backend, saved, &z_dot)?;
+                    (Arc::new(y_dot), Moved::Before(z_dot))
                 }
-                (_, Saved::Multiply(saved)) => {
-                    let (b, a) = (inputs.remove(1), inputs.remove(0));
-                    (multiply::tangent(backend, saved, &a, &b)?, Moved::Multiply(a, b))
+                (Step::Choice(_), Saved::Choice(saved) | Saved::ActivatedChoice(saved, _)) => {
+                    let y_dot = choice::tangent(backend, saved, only()?.as_ref(), of)?;
+                    (Arc::new(y_dot), Moved::Nothing)
                 }
-                (step, Saved::Nothing) => {
-                    (linear::forward(backend, step, node.shape, inputs, false)?, Moved::Nothing)
+                (Step::Bilinear(op), Saved::Bilinear(saved)) => {
+                    let mut inputs = inputs.into_iter();
+                    let dots = [inputs.next().flatten(), inputs.next().flatten()];
+                    let y_dot = op.tangent(backend, saved, &dots, of)?.ok_or_else(no_value)?;
+                    (Arc::new(y_dot), Moved::Both(dots))
                 }
+                (Step::Lines { map, axis }, Saved::Lines(saved)) => {
+                    let x_dot = only()?;
+                    let y_dot = lines::tangent(backend, (*map, *axis), saved, &x_dot)?;
+                    (Arc::new(y_dot), Moved::Before(x_dot))
+                }
+                (step, saved) => return Err(strangers(saved, step)),
             };
             moved[at] = keep;
-            tangents.write(at, Arc::new(tangent));
+            tangents.write(at, tangent);
         }
-        Ok(Tangent { moved, logits: tangents.output()? })
+        Ok(Tangent { batch, moved, logits: tangents.output()? })
     }
 
     /// The adjoint-tangent sweep: H·v for the directions of `tangent`. `logits_grad_dot` is the
@@ -228,8 +253,11 @@ impl<'a, B: Backend> Linearization<'a, B> {
         logits_grad_dot: Option<B::Tensor>,
     ) -> Result<Option<Arc<B::Tensor>>> {
         let (backend, plan) = (self.backend, self.plan);
-        let mut grads = Backward::new(backend, plan, logits_grad_dot);
-        for (at, node) in plan.nodes.iter().enumerate().skip(1).rev() {
+        let mut grads = Backward::new(backend, plan, tangent.batch, logits_grad_dot);
+        for (at, node) in plan.nodes.iter().enumerate().rev().filter(|(_, node)| node.needed) {
+            if let Step::Input = node.step {
+                continue;
+            }
             let grad = grads.take(at);
             if let (Some(grad), true) = (&grad, grads.passed[at]) {
                 grads.put(node.inputs[0], Arc::clone(grad))?;
@@ -237,7 +265,7 @@ impl<'a, B: Backend> Linearization<'a, B> {
             }
             if let (Some(grad), Some(saved)) = (&grad, self.activation_before(at)) {
                 let z_dot = match &tangent.moved[node.inputs[0]] {
-                    Moved::Activation(z_dot) => Some(z_dot.as_ref()),
+                    Moved::Before(z_dot) => Some(z_dot.as_ref()),
                     _ => None,
                 };
                 if grads.pass_through(node, saved, z_dot, grad)? {
@@ -248,45 +276,76 @@ impl<'a, B: Backend> Linearization<'a, B> {
                 }
             }
             let moved = std::mem::replace(&mut tangent.moved[at], Moved::Nothing);
-            match (&self.saved[at], moved) {
-                (Saved::Activation(saved), Moved::Activation(z_dot)) => {
+            match (&node.step, &self.saved[at], moved) {
+                (Step::Linear(linear), Saved::Nothing, _) => {
+                    if let Some(grad) = grad {
+                        grads.push_linear(node, linear, &grad)?;
+                    }
+                }
+                (Step::Curve(_), Saved::Curve(saved), Moved::Before(z_dot)) => {
                     let next = activation::adjoint_tangent(backend, saved, z_dot, grad)?;
                     if let Some(z_grad) = next {
                         grads.add(node.inputs[0], z_grad)?;
                     }
                 }
-                (Saved::Activation(saved), Moved::Patches(patches)) => {
+                (Step::Curve(_), Saved::Curve(saved), Moved::Patches(patches)) => {
                     let z_grad = activation::adjoint_tangent_in_windows(
-                        backend, saved, node.shape, &patches, grad,
+                        backend, saved, node.dims, &patches, grad,
                     )?;
                     if let Some(z_grad) = z_grad {
                         grads.add(node.inputs[0], z_grad)?;
                     }
                 }
-                (Saved::Multiply(saved), Moved::Multiply(a, b)) => {
-                    let into = grads.take_two(node);
-                    let (dots, grad) = ([a.as_ref(), b.as_ref()], grad.as_deref());
-                    let both = multiply::adjoint_tangent(backend, saved, dots, grad, into)?;
+                (Step::Choice(_), Saved::Choice(saved) | Saved::ActivatedChoice(saved, _), _) => {
+                    if let Some(grad) = grad {
+                        grads.push_choice(node, saved, &grad)?;
+                    }
+                }
+                (Step::Bilinear(op), Saved::Bilinear(saved), Moved::Both(dots)) => {
+                    let (wanted, into) = (grads.wanted(node), grads.take_two(node));
+                    let grad = grad.as_deref();
+                    let both = op.adjoint_tangent(backend, saved, &dots, grad, wanted, into)?;
                     grads.put_two(node, both)?;
                 }
-                (Saved::MaxPool2d(indices), _) => {
-                    if let Some(grad) = grad {
-                        grads.push_max_pool2d(node, indices, &grad)?;
+                (Step::Lines { map, axis }, Saved::Lines(saved), Moved::Before(x_dot)) => {
+                    let (kind, grad) = ((*map, *axis), grad.as_deref());
+                    let x_grad = lines::adjoint_tangent(backend, kind, saved, &x_dot, grad)?;
+                    if let Some(x_grad) = x_grad {
+                        grads.add(node.inputs[0], x_grad)?;
                     }
                 }
-                _ => {
-                    if let Some(grad) = grad {
-                        grads.push_linear(node, &grad)?;
-                    }
-                }
+                (step, saved, _) => return Err(strangers(saved, step)),
             }
         }
-        Ok(grads.take(0))
+        Ok(grads.take(plan.input()))
     }
+}
+
+/// What max pooling keeps: where it alone reads an activation, for gradients, that keeps nothing.
+fn behind_curve<B: Backend>(
+    node: &PlanNode<B>,
+    uses: &[usize],
+    saved: &mut [Saved<B>],
+    keep: choice::Saved<B>,
+    y: &Arc<B::Tensor>,
+) -> Saved<B> {
+    let input = node.inputs[0];
+    let (Saved::Curve(activation::Saved::Output { curve, .. }), choice::Saved::Indices(_)) =
+        (&saved[input], &keep)
+    else {
+        return Saved::Choice(keep);
+    };
+    if uses[input] > 1 {
+        return Saved::Choice(keep);
+    }
+    let behind = activation::Saved::Output { curve: *curve, y: Arc::clone(y) };
+    saved[input] = Saved::Nothing;
+    Saved::ActivatedChoice(keep, behind)
 }
 
 /// What a tangent sweep leaves behind.
 pub(crate) struct Tangent<B: Backend> {
+    batch: usize,
     moved: Vec<Moved<B>>,
     /// Tangents of the logits.
     pub(crate) logits: Arc<B::Tensor>,
@@ -303,15 +362,19 @@ impl<B: Backend> Forward<B> {
         Self { slots: plan.nodes.iter().map(|_| None).collect(), uses: plan.uses() }
     }
 
-    fn read(&mut self, node: &PlanNode<B>) -> Result<Vec<Arc<B::Tensor>>> {
+    /// What a node reads; `None` is zero.
+    fn read(&mut self, node: &PlanNode<B>) -> Slots<B> {
         node.inputs.iter().map(|&input| self.read_one(input)).collect()
     }
 
-    fn read_one(&mut self, at: usize) -> Result<Arc<B::Tensor>> {
+    fn read_all(&mut self, node: &PlanNode<B>) -> Result<Vec<Arc<B::Tensor>>> {
+        self.read(node).into_iter().map(|input| input.ok_or_else(no_value)).collect()
+    }
+
+    fn read_one(&mut self, at: usize) -> Option<Arc<B::Tensor>> {
         self.uses[at] -= 1;
         let slot = &mut self.slots[at];
-        let value = if self.uses[at] == 0 { slot.take() } else { slot.clone() };
-        value.ok_or_else(no_value)
+        if self.uses[at] == 0 { slot.take() } else { slot.clone() }
     }
 
     /// Counts what a node reads without giving it.
@@ -338,35 +401,46 @@ impl<B: Backend> Forward<B> {
     }
 }
 
-/// Adjoints on their way back; `None` is zero.
+/// Adjoints on their way back; `None` is zero. Those that nobody needs are not made.
 struct Backward<'a, B: Backend> {
     backend: &'a B,
     plan: &'a Plan<B>,
+    batch: usize,
     slots: Slots<B>,
     /// Activations whose slot holds λ_z already.
     passed: Vec<bool>,
 }
 
 impl<'a, B: Backend> Backward<'a, B> {
-    fn new(backend: &'a B, plan: &'a Plan<B>, logits_grad: Option<B::Tensor>) -> Self {
+    fn new(
+        backend: &'a B,
+        plan: &'a Plan<B>,
+        batch: usize,
+        logits_grad: Option<B::Tensor>,
+    ) -> Self {
         let mut slots: Slots<B> = plan.nodes.iter().map(|_| None).collect();
         if let Some(last) = slots.last_mut() {
             *last = logits_grad.map(Arc::new);
         }
         let passed = vec![false; slots.len()];
-        Self { backend, plan, slots, passed }
+        Self { backend, plan, batch, slots, passed }
     }
 
     fn take(&mut self, at: usize) -> Option<Arc<B::Tensor>> {
         self.slots[at].take()
     }
 
-    fn input(mut self) -> Result<Arc<B::Tensor>> {
-        self.take(0).ok_or_else(no_value)
+    /// Size and batch of a node's adjoint.
+    fn of(&self, at: usize) -> (Dims, usize) {
+        let node = &self.plan.nodes[at];
+        (node.dims, node.batch(self.batch))
     }
 
     /// Adds a gradient.
     fn put(&mut self, at: usize, grad: Arc<B::Tensor>) -> Result<()> {
+        if !self.plan.nodes[at].needed {
+            return Ok(());
+        }
         let sum = match self.slots[at].take() {
             Some(there) => Arc::new(self.backend.add(there, &grad)?),
             None => grad,
@@ -388,9 +462,13 @@ impl<'a, B: Backend> Backward<'a, B> {
         z_dot: Option<&B::Tensor>,
         grad: &B::Tensor,
     ) -> Result<bool> {
-        let (Step::Conv2d { conv, .. }, input) = (&node.step, node.inputs[0]) else {
+        let (Step::Linear(Linear::Conv2d { conv, .. }), input) = (&node.step, node.inputs[0])
+        else {
             return Ok(false);
         };
+        if !self.plan.nodes[input].needed {
+            return Ok(false);
+        }
         let into = match self.slots[input].take().map(Arc::try_unwrap) {
             None => None,
             Some(Ok(own)) => Some(own),
@@ -399,7 +477,7 @@ impl<'a, B: Backend> Backward<'a, B> {
                 return Ok(false);
             }
         };
-        let in_shape = self.plan.nodes[input].shape;
+        let in_shape = self.plan.nodes[input].dims.image();
         let z_grad =
             conv_activation::adjoint(self.backend, conv, saved, z_dot, grad, in_shape, into)?;
         self.slots[input] = Some(Arc::new(z_grad));
@@ -427,6 +505,9 @@ impl<'a, B: Backend> Backward<'a, B> {
         at: usize,
         make: impl FnOnce(Option<B::Tensor>) -> Result<B::Tensor>,
     ) -> Result<()> {
+        if !self.plan.nodes[at].needed {
+            return Ok(());
+        }
         match self.slots[at].take().map(Arc::try_unwrap) {
             None => self.slots[at] = Some(Arc::new(make(None)?)),
             Some(Ok(own)) => self.slots[at] = Some(Arc::new(make(Some(own))?)),
@@ -438,40 +519,47 @@ impl<'a, B: Backend> Backward<'a, B> {
         Ok(())
     }
 
-    fn push_linear(&mut self, node: &PlanNode<B>, grad: &Arc<B::Tensor>) -> Result<()> {
-        let (backend, plan) = (self.backend, self.plan);
-        let mut first_channel = 0;
+    fn push_linear(
+        &mut self,
+        node: &PlanNode<B>,
+        linear: &Linear<B>,
+        grad: &Arc<B::Tensor>,
+    ) -> Result<()> {
+        let backend = self.backend;
+        let mut offset = 0;
         for &input in &node.inputs {
-            let in_shape = plan.nodes[input].shape;
-            match &node.step {
-                Step::Add => self.put(input, Arc::clone(grad))?,
-                Step::Flatten => {
-                    let flat = backend.reshape(Arc::clone(grad), in_shape)?;
-                    self.add(input, flat)?;
-                }
-                step => self.accumulate(input, |into| {
-                    linear::adjoint(backend, step, grad, in_shape, first_channel, into)
-                })?,
+            let of = self.of(input);
+            if linear.passes_on(backend, grad, of) {
+                self.put(input, Arc::clone(grad))?;
+            } else {
+                self.accumulate(input, |into| linear.adjoint(backend, grad, of, offset, into))?;
             }
-            first_channel += in_shape.channels;
+            offset += linear.extent(of.0);
         }
         Ok(())
     }
 
-    fn push_max_pool2d(
+    fn push_choice(
         &mut self,
         node: &PlanNode<B>,
-        indices: &B::Indices,
+        saved: &choice::Saved<B>,
         grad: &Arc<B::Tensor>,
     ) -> Result<()> {
-        let (backend, in_shape) = (self.backend, self.plan.nodes[node.inputs[0]].shape);
-        self.accumulate(node.inputs[0], |into| {
-            max_pool2d::adjoint(backend, indices, grad, in_shape, into)
-        })
+        let (backend, of) = (self.backend, self.of(node.inputs[0]));
+        self.accumulate(node.inputs[0], |into| choice::adjoint(backend, saved, grad, of, into))
+    }
+
+    /// Sizes and batches of the factors of a product, where their gradient is needed.
+    fn wanted(&self, node: &PlanNode<B>) -> Wanted {
+        let wanted = |i: usize| {
+            let input = *node.inputs.get(i)?;
+            self.plan.nodes[input].needed.then(|| self.of(input))
+        };
+        [wanted(0), wanted(1)]
     }
 
     /// The two gradients of a product that nobody else holds, to be added to.
-    fn take_two(&mut self, node: &PlanNode<B>) -> [Option<B::Tensor>; 2] {
+    fn take_two(&mut self, node: &PlanNode<B>) -> Both<B> {
         let same = node.inputs[0] == node.inputs[1];
         let mut take = |at: usize| match self.slots[at].take().map(Arc::try_unwrap) {
             Some(Ok(own)) => Some(own),
@@ -484,7 +572,7 @@ impl<'a, B: Backend> Backward<'a, B> {
         [take(node.inputs[0]), if same { None } else { take(node.inputs[1]) }]
     }
 
-    fn put_two(&mut self, node: &PlanNode<B>, grads: [Option<B::Tensor>; 2]) -> Result<()> {
+    fn put_two(&mut self, node: &PlanNode<B>, grads: Both<B>) -> Result<()> {
         for (&input, grad) in node.inputs.iter().zip(grads) {
             if let Some(grad) = grad {
                 self.add(input, grad)?;
@@ -496,4 +584,9 @@ impl<'a, B: Backend> Backward<'a, B> {
 
 fn no_value() -> Error {
     Error::Unsupported("the graph reads a node before it is computed".into())
+}
+
+/// A sweep without the one before it, or training without what learns.
+fn strangers<B: Backend>(_saved: &Saved<B>, step: &Step<B>) -> Error {
+    Error::Unsupported(format!("{} without what its value sweep keeps", step.name()))
 }

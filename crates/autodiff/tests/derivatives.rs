@@ -4,88 +4,15 @@
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use hsets_autodiff::{
-    Activation, Backpropagation, Conv2d, Cpu, Device, Graph, GraphBuilder, Network, NodeId, Norms,
-    Padding, Pool2d, Result, Trainable, Weights,
+    Activation, Backend, Backpropagation, Conv2d, Cpu, Device, Graph, GraphBuilder, Network, Norms,
+    Weights,
 };
 use hsets_core::{Shape, Smoothing, Target};
 use proptest::prelude::*;
 
-type Make = fn(&mut GraphBuilder, NodeId) -> Result<NodeId>;
+mod ops;
 
-/// Each op between two convolutions and a softplus, so that second derivatives flow through it.
-const OPS: &[(&str, Make)] = &[
-    ("conv strided, dilated, grouped", |g, x| {
-        let mut conv = Conv2d::new(4, 3).with_stride(2).with_dilation(2).with_groups(2).with_bias();
-        conv.padding =
-            hsets_autodiff::Pad::Explicit(Padding { top: 2, bottom: 1, left: 0, right: 3 });
-        g.conv2d(x, "op", conv)
-    }),
-    ("conv same", |g, x| g.conv2d(x, "op", Conv2d::new(6, 3).with_stride(2).with_same_padding())),
-    ("depthwise", |g, x| g.conv2d(x, "op", Conv2d::new(4, 5).with_padding(2).with_groups(4))),
-    ("batch norm folded", |g, x| {
-        let x = g.conv2d(x, "op", Conv2d::new(5, 1))?;
-        Ok(g.batch_norm(x, "bn", 1e-5))
-    }),
-    ("batch norm alone", |g, x| {
-        let y = g.activation(x, Activation::Silu);
-        Ok(g.batch_norm(y, "bn", 1e-3))
-    }),
-    ("hard-swish", |g, x| Ok(g.activation(x, Activation::HardSwish))),
-    ("hard-sigmoid", |g, x| Ok(g.activation(x, Activation::HardSigmoid))),
-    ("sigmoid", |g, x| Ok(g.activation(x, Activation::Sigmoid))),
-    ("silu", |g, x| Ok(g.activation(x, Activation::Silu))),
-    ("gelu", |g, x| Ok(g.activation(x, Activation::Gelu))),
-    ("relu", |g, x| Ok(g.activation(x, Activation::Relu))),
-    ("relu6", |g, x| Ok(g.activation(x, Activation::Relu6))),
-    ("softplus", |g, x| Ok(g.activation(x, Activation::Softplus { beta: 2.0 }))),
-    ("max pool overlapping", |g, x| g.max_pool2d(x, Pool2d::new(3, 2).with_padding(1))),
-    ("average pool", |g, x| g.avg_pool2d(x, Pool2d::new(2, 2))),
-    ("average pool padded", |g, x| {
-        let mut pool = Pool2d::new(3, 2).with_padding(1);
-        pool.count_include_pad = false;
-        g.avg_pool2d(x, pool)
-    }),
-    ("adaptive pool", |g, x| g.adaptive_avg_pool2d(x, [3, 7])),
-    ("residual", |g, x| {
-        let y = g.conv2d(x, "op", Conv2d::new(4, 3).with_padding(1))?;
-        let y = g.activation(y, Activation::Silu);
-        g.add(x, y)
-    }),
-    ("dense block", |g, x| {
-        let a = g.conv2d(x, "op", Conv2d::new(3, 3).with_padding(1))?;
-        let b = g.concat(&[x, a])?;
-        let c = g.activation(b, Activation::Silu);
-        let d = g.conv2d(c, "op2", Conv2d::new(2, 1))?;
-        g.concat(&[b, d])
-    }),
-    ("norm of a concatenation", |g, x| {
-        let a = g.conv2d(x, "op", Conv2d::new(3, 3).with_padding(1))?;
-        let b = g.concat(&[x, a])?;
-        let c = g.batch_norm(b, "bn", 1e-3);
-        let d = g.activation(c, Activation::Relu);
-        let e = g.conv2d(d, "op2", Conv2d::new(2, 1))?;
-        let f = g.concat(&[x, a, e])?;
-        Ok(g.batch_norm(f, "bn2", 1e-3))
-    }),
-    ("residual before an activation", |g, x| {
-        let y = g.conv2d(x, "op", Conv2d::new(4, 3).with_padding(1))?;
-        let y = g.add(x, y)?;
-        Ok(g.activation(y, Activation::Relu))
-    }),
-    ("squeeze and excite", |g, x| {
-        let s = g.global_avg_pool2d(x)?;
-        let s = g.conv2d(s, "op", Conv2d::new(4, 1).with_bias())?;
-        let s = g.activation(s, Activation::Sigmoid);
-        g.multiply(x, s)
-    }),
-    ("product", |g, x| {
-        let y = g.conv2d(x, "op", Conv2d::new(4, 1))?;
-        g.multiply(x, y)
-    }),
-    ("square", |g, x| g.multiply(x, x)),
-    ("channel padding", |g, x| Ok(g.pad_channels(x, 2, 1))),
-    ("doubled", |g, x| g.add(x, x)),
-];
+use ops::{Make, OPS};
 
 fn graph(make: Make, height: usize, width: usize) -> Graph {
     let mut g = GraphBuilder::new(Shape::new(2, height, width));
@@ -265,7 +192,7 @@ fn wrong_weights_are_listed_in_one_error() {
 
 #[test]
 fn f32_follows_f64() {
-    let graph = graph(OPS[18].1, 8, 8);
+    let graph = graph(|g, x| g.add(x, x), 8, 8);
     let weights = Weights::random(&graph, 9).unwrap();
     let (wide, narrow) = (
         Network::<Cpu<f64>>::new(&graph, &weights).unwrap(),
@@ -341,7 +268,7 @@ fn values(graph: &Graph, seed: u64) -> Vec<Vec<f64>> {
 }
 
 /// A loss Σ u·logits, whose gradient is u.
-fn pass<B: Trainable<Scalar = f64>>(
+fn pass<B: Backend<Scalar = f64>>(
     net: &Backpropagation<B>,
     values: &[Vec<f64>],
     images: &[&[f64]],

@@ -126,9 +126,9 @@ impl Bench {
 fn saved(graph: &Graph) -> [f64; 2] {
     let of_node = |node: &Node| match &node.op {
         Op::Conv2d { spec, .. } => {
-            let direct = spec.weight_shape().iter().product::<usize>() * node.shape.n_pixels();
+            let direct = spec.weight_shape().iter().product::<usize>() * node.dims.plane();
             // Convolutions that these algorithms take have outputs as large as their inputs.
-            let size = [node.shape.height, node.shape.width];
+            let size = [node.dims.image().height, node.dims.image().width];
             let reductions = Algorithm::default().reductions(spec, size);
             reductions.map(|reduction| direct as f64 * (1.0 - 1.0 / reduction))
         }

@@ -3,7 +3,6 @@
 //! Factors that belong to the linearisation point may have batch 1 while the tangents have more:
 //! such a factor [C, 1, plane] is shared by every tangent of the batch.
 
-use crate::matvec::dot;
 use crate::parallel::for_planes;
 use crate::{Curve, Isa, Scalar};
 
@@ -154,96 +153,39 @@ fn for_channels<T: Scalar>(
     });
 }
 
-/// `out[c, n, i] (+)= factor[c, n', i'] · x[c, n, i]`.
-///
-/// `factor` is [C, `factor_batch`, `factor_plane`] with `factor_batch` 1 or `batch` and
-/// `factor_plane` 1 (a gate per channel) or `plane`.
+/// `x *= factor`.
+pub fn scale_in_place<T: Scalar>(factor: T, x: &mut [T]) {
+    for_planes(x, 1, |_, x| {
+        Isa::detect().vectorise(
+            #[inline(always)]
+            || x.iter_mut().for_each(|x| *x *= factor),
+        );
+    });
+}
+
+/// `out[c, n, i] (+)= factor[c, n', i] · x[c, n, i]`; `factor` is [C, `factor_batch`, plane] with
+/// `factor_batch` 1 or `batch`.
 ///
 /// # Panics
 /// If the lengths do not fit.
-#[allow(clippy::too_many_arguments)]
 pub fn multiply_planes<T: Scalar>(
     (batch, plane): (usize, usize),
-    (factor_batch, factor_plane): (usize, usize),
+    factor_batch: usize,
     x: &[T],
     factor: &[T],
     out: &mut [T],
     accumulate: bool,
-) {
-    if accumulate {
-        return multiply_add_planes((batch, plane), (factor_batch, factor_plane), x, factor, out);
-    }
-    for_factors((batch, plane), (factor_batch, factor_plane), x, factor, out, |x, factor, out| {
-        if let [factor] = *factor {
-            x.iter().zip(out).for_each(|(&x, out)| *out = factor * x);
-        } else {
-            x.iter().zip(factor).zip(out).for_each(|((&x, &f), out)| *out = f * x);
-        }
-    });
-}
-
-/// `out[c, n, i] += factor[c, n', i'] · x[c, n, i]`, shapes as in [`multiply_planes`].
-///
-/// # Panics
-/// If the lengths do not fit.
-pub fn multiply_add_planes<T: Scalar>(
-    (batch, plane): (usize, usize),
-    (factor_batch, factor_plane): (usize, usize),
-    x: &[T],
-    factor: &[T],
-    out: &mut [T],
-) {
-    for_factors((batch, plane), (factor_batch, factor_plane), x, factor, out, |x, factor, out| {
-        if let [factor] = *factor {
-            x.iter().zip(out).for_each(|(&x, out)| *out += factor * x);
-        } else {
-            x.iter().zip(factor).zip(out).for_each(|((&x, &f), out)| *out += f * x);
-        }
-    });
-}
-
-/// Calls `f(x, factor, out)` for every plane with its factors.
-#[inline(always)]
-fn for_factors<T: Scalar>(
-    (batch, plane): (usize, usize),
-    (factor_batch, factor_plane): (usize, usize),
-    x: &[T],
-    factor: &[T],
-    out: &mut [T],
-    f: impl Fn(&[T], &[T], &mut [T]) + Sync,
 ) {
     assert_eq!(x.len(), out.len());
     assert!(factor_batch == batch || factor_batch == 1);
-    assert!(factor_plane == plane || factor_plane == 1);
-    assert_eq!(factor.len() * batch * plane, x.len() * factor_batch * factor_plane);
+    assert_eq!(factor.len() * batch, x.len() * factor_batch);
     for_channels(plane, x, out, |p, x, out| {
         let own = if factor_batch == batch { p } else { p / batch };
-        f(x, &factor[own * factor_plane..][..factor_plane], out);
-    });
-}
-
-/// `out[c, n] (+)= Σ_i x[c, n, i] · y[c, n', i]`: adjoint of a gate per channel. `y` is
-/// [C, `y_batch`, plane] with `y_batch` 1 or `batch`.
-///
-/// # Panics
-/// If the lengths do not fit.
-pub fn sum_planes<T: Scalar>(
-    (batch, plane): (usize, usize),
-    y_batch: usize,
-    x: &[T],
-    y: &[T],
-    out: &mut [T],
-    accumulate: bool,
-) {
-    assert_eq!(x.len(), out.len() * plane);
-    assert!(y_batch == batch || y_batch == 1);
-    assert_eq!(y.len() * batch, x.len() * y_batch);
-    let tasks = crate::parallel::planes_per_task(plane);
-    crate::parallel::for_chunks(out, tasks, |first, out| {
-        for (p, out) in (first..).zip(out) {
-            let own = if y_batch == batch { p } else { p / batch };
-            let sum = dot(&x[p * plane..][..plane], &y[own * plane..][..plane]);
-            *out = if accumulate { *out + sum } else { sum };
+        let products = x.iter().zip(&factor[own * plane..][..plane]);
+        if accumulate {
+            products.zip(out).for_each(|((&x, &f), out)| *out += f * x);
+        } else {
+            products.zip(out).for_each(|((&x, &f), out)| *out = f * x);
         }
     });
 }

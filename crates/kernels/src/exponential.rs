@@ -135,6 +135,71 @@ pub(crate) fn gelu(z: f64) -> [f64; 3] {
     [z * distribution, distribution + z * density, (2.0 - z * z) * density]
 }
 
+/// z·(1 + tanh(√(2/π)·(z + 0.044715·z³)))/2 with two derivatives.
+#[inline(always)]
+pub(crate) fn gelu_tanh(z: f64) -> [f64; 3] {
+    const FACTOR: f64 = 1.595_769_121_605_730_7; // 2·√(2/π): (1 + tanh(u))/2 is sigmoid(2u)
+    const CUBE: f64 = 0.044715;
+    let [s, slope, bend] = sigmoid(FACTOR * (z + CUBE * z * z * z));
+    let inner = FACTOR * (1.0 + 3.0 * CUBE * z * z);
+    let inner_slope = FACTOR * 6.0 * CUBE * z;
+    [
+        z * s,
+        s + z * slope * inner,
+        2.0 * slope * inner + z * (bend * inner * inner + slope * inner_slope),
+    ]
+}
+
+/// exp(z) with two derivatives.
+#[inline(always)]
+pub(crate) fn exponential(z: f64) -> [f64; 3] {
+    let y = if z > 709.78 { f64::INFINITY } else { exp(z) };
+    [y, y, y]
+}
+
+/// ln z with two derivatives.
+#[inline(always)]
+pub(crate) fn logarithm(z: f64) -> [f64; 3] {
+    let slope = 1.0 / z;
+    [z.ln(), slope, -slope * slope]
+}
+
+/// z to the power of `exponent` with two derivatives.
+#[inline(always)]
+pub(crate) fn power(z: f64, exponent: f64) -> [f64; 3] {
+    // Derivatives of whole powers are 0 where the factor is, also at z = 0.
+    let term = |factor: f64, by: f64| if factor == 0.0 { 0.0 } else { factor * z.powf(by) };
+    [
+        z.powf(exponent),
+        term(exponent, exponent - 1.0),
+        term(exponent * (exponent - 1.0), exponent - 2.0),
+    ]
+}
+
+/// 2/√π·∫₀ᶻ exp(-t²) dt with two derivatives.
+#[inline(always)]
+pub(crate) fn erf(z: f64) -> [f64; 3] {
+    let slope = std::f64::consts::FRAC_2_SQRT_PI * exp(-z * z);
+    [1.0 - erfc(z), slope, -2.0 * z * slope]
+}
+
+/// tanh(z) with two derivatives.
+#[inline(always)]
+pub(crate) fn tanh(z: f64) -> [f64; 3] {
+    // tanh(z) = 2·sigmoid(2z) - 1; near 0 its series, which does not cancel.
+    let [s, slope, _] = sigmoid(2.0 * z);
+    let series = z * (1.0 - z * z / 3.0 + 2.0 / 15.0 * z * z * z * z);
+    let y = if z.abs() < 1e-2 { series } else { 2.0 * s - 1.0 };
+    [y, 4.0 * slope, -8.0 * y * slope]
+}
+
+/// z where z > 0, else α·(exp(z) - 1), with two derivatives.
+#[inline(always)]
+pub(crate) fn elu(z: f64, alpha: f64) -> [f64; 3] {
+    let e = alpha * exp(if z < 0.0 { z } else { 0.0 });
+    if z > 0.0 { [z, 1.0, 0.0] } else { [e - alpha, e, e] }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

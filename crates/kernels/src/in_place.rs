@@ -90,7 +90,7 @@ mod tests {
 
             let (mut slopes, mut expected, mut found) = (z.clone(), z.clone(), grad.clone());
             curve_slopes(curve, &z, &mut slopes, None);
-            multiply_planes((6, 100), (6, 100), &grad, &slopes, &mut expected, false);
+            multiply_planes((6, 100), 6, &grad, &slopes, &mut expected, false);
             curve_adjoint_by_output(curve, &y, &mut found);
             assert_eq!(expected, found, "{curve:?}");
         }

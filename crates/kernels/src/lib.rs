@@ -1,5 +1,5 @@
-//! CPU kernels of networks: convolution, linear maps, pooling and elementwise curves, each with its
-//! adjoint, in `f32` and `f64`; and what training needs besides, gradients with respect to weights
+//! CPU kernels of networks: convolution, linear maps, pooling and elementwise curves, products of
+//! matrices and of broadcast tensors, softmax and normalisation, each with its adjoint, in `f32` and `f64`; and what training needs besides, gradients with respect to weights
 //! and batch norm over the batch.
 //!
 //! **Layout.** Activations are dense, row-major `[channels, batch, height, width]`: one channel of
@@ -31,6 +31,8 @@ mod gather;
 mod in_place;
 mod isa;
 mod linear;
+mod lines;
+mod matmul;
 mod matvec;
 mod micro;
 mod parallel;
@@ -40,6 +42,7 @@ mod scalar;
 mod shared;
 mod simd;
 mod source;
+mod strided;
 mod tiling;
 mod transforms;
 mod weight_gradient;
@@ -50,12 +53,15 @@ pub use conv2d::{Algorithm, Conv2d, Conv2dSpec, Padding, Window};
 pub use curve::Curve;
 pub use elementwise::{
     add_assign, add_curve, channel_affine, channel_scale, curve_slopes, curve_values,
-    multiply_add_planes, multiply_planes, sum_planes,
+    multiply_planes, scale_in_place,
 };
 pub use epilogue::Epilogue;
 pub use in_place::{curve_adjoint_by_output, curve_in_place, multiply_assign_planes};
 pub use isa::Isa;
 pub use linear::Linear;
+pub use lines::{Batched, LineGradients, LineMap, LinePoint, Lines};
+pub use matmul::MatMul;
 pub use pool2d::{Pool2dSpec, adaptive_avg_pool2d, avg_pool2d, gather, max_pool2d, scatter_add};
 pub use scalar::Scalar;
+pub use strided::strided_product;
 pub use weight_gradient::{conv2d_weight_gradient, linear_weight_gradient};

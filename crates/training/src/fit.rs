@@ -2,8 +2,8 @@
 
 use candle_core::Tensor;
 use hsets_autodiff::{
-    Backpropagation, Cpu, Device as CandleDevice, Error as NetworkError, Graph, Moments, Pass,
-    Trainable, Weights,
+    Backend, Backpropagation, Cpu, Device as CandleDevice, Error as NetworkError, Graph, Moments,
+    Pass, Weights,
 };
 use hsets_core::{Error as CoreError, Image, Progress};
 use hsets_models::Device;
@@ -66,7 +66,7 @@ pub fn fit(
     }
 }
 
-fn run<B: Trainable<Scalar = f32>>(
+fn run<B: Backend<Scalar = f32>>(
     backend: B,
     job: &Job<'_>,
     state: &mut State,
@@ -111,7 +111,7 @@ fn is_over(state: &State, settings: &Settings) -> bool {
     settings.patience.is_some_and(|patience| last.epoch - best.epoch >= patience)
 }
 
-fn step<B: Trainable<Scalar = f32>>(
+fn step<B: Backend<Scalar = f32>>(
     net: &Backpropagation<B>,
     job: &Job<'_>,
     state: &mut State,

@@ -17,7 +17,7 @@ pub fn initial_values(graph: &Graph, seed: u64) -> Vec<Vec<f32>> {
     for node in graph.nodes() {
         let (weight, bias, is_linear) = match &node.op {
             Op::Conv2d { weight, bias, .. } => (*weight, *bias, false),
-            Op::Linear { weight, bias } => (*weight, *bias, true),
+            Op::Linear { weight, bias, .. } => (*weight, *bias, true),
             Op::BatchNorm { parameters: [weight, _, _, variance], .. } => {
                 values[weight.index()].fill(1.0);
                 values[variance.index()].fill(1.0);

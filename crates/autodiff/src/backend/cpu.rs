@@ -1,5 +1,6 @@
 //! The CPU: [`hsets_kernels`] on `[C, N, H, W]` buffers from a pool.
 
+mod tensors;
 mod training;
 mod window;
 
@@ -7,11 +8,11 @@ use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hsets_core::Shape;
-use hsets_kernels::{self as kernels, Conv2dSpec, Curve, Epilogue, Pool2dSpec, Scalar};
+use hsets_kernels::{self as kernels, Conv2dSpec, Curve, Epilogue, LineMap, Pool2dSpec, Scalar};
 use rayon::prelude::*;
 
-use super::{Backend, Through, WindowOps};
-use crate::{Error, Result};
+use super::{Backend, LineValues, Matrices, Through, WindowOps};
+use crate::{Dims, Error, Result, Slice};
 
 /// The CPU in `f32` or `f64`, on rayon's current thread pool.
 #[derive(Debug, Default)]
@@ -49,32 +50,62 @@ impl<T: Scalar> Pool<T> {
     }
 }
 
-/// `[C, N, H, W]` elements. The buffer may be longer than they are; it goes back to its pool.
+/// A buffer that goes back to its pool.
 #[derive(Debug)]
-pub struct CpuTensor<T: Scalar> {
-    buffer: Vec<T>,
-    shape: Shape,
-    batch: usize,
+struct Buffer<T: Scalar> {
+    values: Vec<T>,
     pool: Arc<Pool<T>>,
 }
 
-impl<T: Scalar> Drop for CpuTensor<T> {
+impl<T: Scalar> Drop for Buffer<T> {
     fn drop(&mut self) {
-        self.pool.give_back(std::mem::take(&mut self.buffer));
+        self.pool.give_back(std::mem::take(&mut self.values));
     }
 }
 
+impl<T: Scalar> Clone for Buffer<T> {
+    fn clone(&self) -> Self {
+        let mut values = self.pool.take(self.values.len());
+        copy(&self.values, &mut values[..self.values.len()], false);
+        Self { values, pool: Arc::clone(&self.pool) }
+    }
+}
+
+/// Elements `[d₀, N, d₁, …]`, images `[C, N, H, W]` among them. The buffer may be longer than they
+/// are; tensors with the same elements under other sizes share it until one of them is written to.
+#[derive(Debug, Clone)]
+pub struct CpuTensor<T: Scalar> {
+    buffer: Arc<Buffer<T>>,
+    dims: Dims,
+    batch: usize,
+}
+
 impl<T: Scalar> CpuTensor<T> {
+    fn len(&self) -> usize {
+        self.dims.n_elements() * self.batch
+    }
+
     fn data(&self) -> &[T] {
-        &self.buffer[..self.shape.len() * self.batch]
+        &self.buffer.values[..self.len()]
     }
 
     fn data_mut(&mut self) -> &mut [T] {
-        &mut self.buffer[..self.shape.len() * self.batch]
+        let len = self.len();
+        &mut Arc::make_mut(&mut self.buffer).values[..len]
+    }
+
+    fn shape(&self) -> Shape {
+        self.dims.image()
     }
 
     fn size(&self) -> [usize; 2] {
-        [self.shape.height, self.shape.width]
+        let shape = self.shape();
+        [shape.height, shape.width]
+    }
+
+    /// Elements behind one index of the first axis, for one batch element.
+    fn plane(&self) -> usize {
+        self.dims.plane()
     }
 }
 
@@ -90,13 +121,15 @@ impl<T: Scalar> Cpu<T> {
     }
 
     /// A tensor with elements of any value, for kernels that write every one.
-    fn uninit(&self, shape: Shape, batch: usize) -> CpuTensor<T> {
-        let buffer = self.pool.take(shape.len() * batch);
-        CpuTensor { buffer, shape, batch, pool: Arc::clone(&self.pool) }
+    fn uninit(&self, dims: impl Into<Dims>, batch: usize) -> CpuTensor<T> {
+        let dims = dims.into();
+        let values = self.pool.take(dims.n_elements() * batch);
+        let buffer = Arc::new(Buffer { values, pool: Arc::clone(&self.pool) });
+        CpuTensor { buffer, dims, batch }
     }
 
-    fn zeros(&self, shape: Shape, batch: usize) -> CpuTensor<T> {
-        let mut tensor = self.uninit(shape, batch);
+    fn zeros(&self, dims: impl Into<Dims>, batch: usize) -> CpuTensor<T> {
+        let mut tensor = self.uninit(dims, batch);
         tensor.data_mut().par_chunks_mut(CHUNK).for_each(|chunk| chunk.fill(T::ZERO));
         tensor
     }
@@ -104,35 +137,61 @@ impl<T: Scalar> Cpu<T> {
     /// A tensor for the output of a convolution.
     fn conv2d_output(&self, conv: &kernels::Conv2d<T>, x: &CpuTensor<T>) -> CpuTensor<T> {
         let spec = conv.spec();
+        if x.dims.rank() != 3 {
+            // One pixel each: whatever the other axes are, they stay.
+            return self.uninit(x.dims.with(0, spec.out_channels), x.batch);
+        }
         let [height, width] = spec.output_size(x.size()).unwrap_or_default();
         self.uninit(Shape::new(spec.out_channels, height, width), x.batch)
     }
 
+    /// A target for the adjoint of a convolution to `in_shape`.
+    fn conv2d_target(
+        &self,
+        conv: &kernels::Conv2d<T>,
+        grad: &CpuTensor<T>,
+        in_shape: Shape,
+        into: Option<CpuTensor<T>>,
+    ) -> (CpuTensor<T>, bool) {
+        let dims = match grad.dims.rank() {
+            3 => in_shape.into(),
+            _ => grad.dims.with(0, conv.spec().in_channels),
+        };
+        self.target(into, dims, grad.batch)
+    }
+
     /// The tensor itself where nobody else holds it, else a copy.
     fn own(&self, tensor: Arc<CpuTensor<T>>) -> CpuTensor<T> {
-        Arc::try_unwrap(tensor).unwrap_or_else(|shared| {
-            let mut own = self.uninit(shared.shape, shared.batch);
-            copy(shared.data(), own.data_mut(), false);
-            own
-        })
+        let mut own = Arc::unwrap_or_clone(tensor);
+        if Arc::get_mut(&mut own.buffer).is_none() {
+            let mut copied = self.uninit(own.dims, own.batch);
+            copy(own.data(), copied.data_mut(), false);
+            return copied;
+        }
+        own
     }
 
     /// The gradient to add to, and whether there was one.
     fn target(
         &self,
         into: Option<CpuTensor<T>>,
-        shape: Shape,
+        dims: impl Into<Dims>,
         batch: usize,
     ) -> (CpuTensor<T>, bool) {
         match into {
             Some(tensor) => (tensor, true),
-            None => (self.uninit(shape, batch), false),
+            None => (self.uninit(dims, batch), false),
         }
     }
 
     /// A gradient to add to, zeros at first.
-    fn sum_target(&self, into: Option<CpuTensor<T>>, shape: Shape, batch: usize) -> CpuTensor<T> {
-        into.unwrap_or_else(|| self.zeros(shape, batch))
+    fn sum_target(
+        &self,
+        into: Option<CpuTensor<T>>,
+        dims: impl Into<Dims>,
+        batch: usize,
+    ) -> CpuTensor<T> {
+        into.unwrap_or_else(|| self.zeros(dims, batch))
     }
 }
 
@@ -177,27 +236,35 @@ impl<T: Scalar> Backend for Cpu<T> {
         Ok(narrow(values))
     }
 
-    fn upload(&self, shape: Shape, batch: &[&[T]]) -> Result<CpuTensor<T>> {
-        let mut tensor = self.uninit(shape, batch.len());
-        let plane = shape.n_pixels();
+    fn spec(conv: &Self::Conv2d) -> &Conv2dSpec {
+        conv.spec()
+    }
+
+    fn upload(&self, dims: Dims, batch: &[&[T]]) -> Result<CpuTensor<T>> {
+        let mut tensor = self.uninit(dims, batch.len());
+        let plane = dims.plane();
         for (p, to) in tensor.data_mut().chunks_exact_mut(plane).enumerate() {
             let (channel, element) = (p / batch.len(), p % batch.len());
             let from = batch[element].get(channel * plane..(channel + 1) * plane);
             to.copy_from_slice(from.ok_or_else(|| Error::Input {
-                expected: format!("{shape}"),
+                expected: format!("{dims}"),
                 found: format!("{} elements", batch[element].len()),
             })?);
         }
         Ok(tensor)
     }
 
+    fn constant(&self, dims: Dims, values: &[f64]) -> Result<CpuTensor<T>> {
+        self.upload(dims, &[narrow(values).as_slice()])
+    }
+
     fn window_ops(&self) -> Option<&dyn WindowOps<Self>> {
         Some(self)
     }
 
-    fn one_hot(&self, shape: Shape, features: &[usize]) -> Result<CpuTensor<T>> {
-        let mut tensor = self.zeros(shape, features.len());
-        let plane = shape.n_pixels();
+    fn one_hot(&self, dims: Dims, features: &[usize]) -> Result<CpuTensor<T>> {
+        let mut tensor = self.zeros(dims, features.len());
+        let plane = dims.plane();
         for (element, feature) in features.iter().enumerate() {
             let at = (feature / plane * features.len() + element) * plane + feature % plane;
             tensor.data_mut()[at] = T::ONE;
@@ -206,16 +273,19 @@ impl<T: Scalar> Backend for Cpu<T> {
     }
 
     fn download(&self, x: &CpuTensor<T>) -> Result<Vec<Vec<T>>> {
-        let plane = x.shape.n_pixels();
         let element = |n: usize| {
-            let planes = x.data().chunks_exact(plane).skip(n).step_by(x.batch);
+            let planes = x.data().chunks_exact(x.plane()).skip(n).step_by(x.batch);
             planes.flatten().copied().collect()
         };
         Ok((0..x.batch).map(element).collect())
     }
 
-    fn shape(&self, x: &CpuTensor<T>) -> Shape {
-        x.shape
+    fn dims(&self, x: &CpuTensor<T>) -> Dims {
+        x.dims
+    }
+
+    fn batch(&self, x: &CpuTensor<T>) -> usize {
+        x.batch
     }
 
     fn conv2d(
@@ -236,7 +306,7 @@ impl<T: Scalar> Backend for Cpu<T> {
         in_shape: Shape,
         into: Option<CpuTensor<T>>,
     ) -> Result<CpuTensor<T>> {
-        let (mut out, accumulate) = self.target(into, in_shape, grad.batch);
+        let (mut out, accumulate) = self.conv2d_target(conv, grad, in_shape, into);
         let in_size = [in_shape.height, in_shape.width];
         conv.adjoint(grad.batch, in_size, grad.data(), out.data_mut(), accumulate);
         Ok(out)
@@ -252,7 +322,7 @@ impl<T: Scalar> Backend for Cpu<T> {
     ) -> Result<(CpuTensor<T>, Option<CpuTensor<T>>, Option<CpuTensor<T>>)> {
         let mut out = self.conv2d_output(conv, x);
         let [mut slopes, mut bends] =
-            [1, 2].map(|order| (order <= derivatives).then(|| self.uninit(out.shape, out.batch)));
+            [1, 2].map(|order| (order <= derivatives).then(|| self.uninit(out.dims, out.batch)));
         let epilogue = Epilogue::Curve {
             curve,
             slopes: slopes.as_mut().map(CpuTensor::data_mut),
@@ -287,7 +357,7 @@ impl<T: Scalar> Backend for Cpu<T> {
         into: Option<CpuTensor<T>>,
         through: &Through<'_, CpuTensor<T>>,
     ) -> Result<CpuTensor<T>> {
-        let (mut out, accumulate) = self.target(into, in_shape, grad.batch);
+        let (mut out, accumulate) = self.conv2d_target(conv, grad, in_shape, into);
         let in_size = [in_shape.height, in_shape.width];
         let epilogue = match through {
             Through::Output(curve, y) => Epilogue::Slope { curve: *curve, output: y.data() },
@@ -308,7 +378,7 @@ impl<T: Scalar> Backend for Cpu<T> {
         x: &CpuTensor<T>,
         bias: Option<&Vec<T>>,
     ) -> Result<CpuTensor<T>> {
-        let mut out = self.uninit(Shape::new(*out_features, 1, 1), x.batch);
+        let mut out = self.uninit(x.dims.with(0, *out_features), x.batch);
         matrix.forward(x.batch, x.data(), bias.map(Vec::as_slice), out.data_mut());
         Ok(out)
     }
@@ -319,8 +389,8 @@ impl<T: Scalar> Backend for Cpu<T> {
         grad: &CpuTensor<T>,
         into: Option<CpuTensor<T>>,
     ) -> Result<CpuTensor<T>> {
-        let shape = Shape::new(*in_features, 1, 1);
-        let (mut out, accumulate) = self.target(into, shape, grad.batch);
+        let dims = grad.dims.with(0, *in_features);
+        let (mut out, accumulate) = self.target(into, dims, grad.batch);
         matrix.adjoint(grad.batch, grad.data(), out.data_mut(), accumulate);
         Ok(out)
     }
@@ -333,8 +403,8 @@ impl<T: Scalar> Backend for Cpu<T> {
         curve: Option<Curve>,
     ) -> Result<CpuTensor<T>> {
         let first = parts.first().ok_or_else(nothing_to_join)?;
-        let mut out = self.uninit(Shape { channels: scale.len(), ..first.shape }, first.batch);
-        let len = first.batch * first.shape.n_pixels();
+        let mut out = self.uninit(first.dims.with(0, scale.len()), first.batch);
+        let len = first.batch * first.plane();
         let parts: Vec<&[T]> = parts.iter().map(|part| part.data()).collect();
         let shift = shift.map(Vec::as_slice);
         kernels::channel_affine(len, &parts, scale, shift, curve, out.data_mut());
@@ -349,9 +419,8 @@ impl<T: Scalar> Backend for Cpu<T> {
         n: usize,
         into: Option<CpuTensor<T>>,
     ) -> Result<CpuTensor<T>> {
-        let (mut out, accumulate) =
-            self.target(into, Shape { channels: n, ..grad.shape }, grad.batch);
-        let len = grad.batch * grad.shape.n_pixels();
+        let (mut out, accumulate) = self.target(into, grad.dims.with(0, n), grad.batch);
+        let len = grad.batch * grad.plane();
         let (grad, scale) =
             (&grad.data()[first * len..(first + n) * len], &scale[first..first + n]);
         kernels::channel_scale(len, grad, scale, out.data_mut(), accumulate);
@@ -359,13 +428,21 @@ impl<T: Scalar> Backend for Cpu<T> {
     }
 
     fn curve(&self, curve: Curve, z: Arc<CpuTensor<T>>) -> Result<CpuTensor<T>> {
-        match Arc::try_unwrap(z) {
-            Ok(mut own) => {
+        match Arc::try_unwrap(z).map(|mut own| match Arc::get_mut(&mut own.buffer) {
+            Some(_) => Ok(own),
+            None => Err(own),
+        }) {
+            Ok(Ok(mut own)) => {
                 kernels::curve_in_place(curve, own.data_mut());
                 Ok(own)
             }
+            Ok(Err(z)) => {
+                let mut out = self.uninit(z.dims, z.batch);
+                kernels::curve_values(curve, z.data(), out.data_mut());
+                Ok(out)
+            }
             Err(z) => {
-                let mut out = self.uninit(z.shape, z.batch);
+                let mut out = self.uninit(z.dims, z.batch);
                 kernels::curve_values(curve, z.data(), out.data_mut());
                 Ok(out)
             }
@@ -389,8 +466,8 @@ impl<T: Scalar> Backend for Cpu<T> {
         z: &CpuTensor<T>,
         bends: bool,
     ) -> Result<(CpuTensor<T>, Option<CpuTensor<T>>)> {
-        let mut slopes = self.uninit(z.shape, z.batch);
-        let mut bends = bends.then(|| self.uninit(z.shape, z.batch));
+        let mut slopes = self.uninit(z.dims, z.batch);
+        let mut bends = bends.then(|| self.uninit(z.dims, z.batch));
         let bends_out = bends.as_mut().map(CpuTensor::data_mut);
         kernels::curve_slopes(curve, z.data(), slopes.data_mut(), bends_out);
         Ok((slopes, bends))
@@ -402,7 +479,7 @@ impl<T: Scalar> Backend for Cpu<T> {
         x: &CpuTensor<T>,
     ) -> Result<(CpuTensor<T>, CpuIndices)> {
         let [height, width] = spec.output_size(x.size()).unwrap_or_default();
-        let mut out = self.uninit(Shape::new(x.shape.channels, height, width), x.batch);
+        let mut out = self.uninit(Shape::new(x.dims.sizes()[0], height, width), x.batch);
         let mut indices = vec![0; out.data().len()];
         kernels::max_pool2d(spec, x.size(), x.data(), out.data_mut(), &mut indices);
         Ok((out, CpuIndices { indices, batch: x.batch, size: [height, width] }))
@@ -410,8 +487,8 @@ impl<T: Scalar> Backend for Cpu<T> {
 
     fn gather(&self, x: &CpuTensor<T>, from: &CpuIndices) -> Result<CpuTensor<T>> {
         let [height, width] = from.size;
-        let mut out = self.uninit(Shape::new(x.shape.channels, height, width), x.batch);
-        let planes = (x.shape.n_pixels(), height * width);
+        let mut out = self.uninit(Shape::new(x.dims.sizes()[0], height, width), x.batch);
+        let planes = (x.plane(), height * width);
         kernels::gather(x.batch, from.batch, planes, x.data(), &from.indices, out.data_mut());
         Ok(out)
     }
@@ -424,7 +501,7 @@ impl<T: Scalar> Backend for Cpu<T> {
         into: Option<CpuTensor<T>>,
     ) -> Result<CpuTensor<T>> {
         let mut out = self.sum_target(into, in_shape, grad.batch);
-        let planes = (in_shape.n_pixels(), grad.shape.n_pixels());
+        let planes = (in_shape.n_pixels(), grad.plane());
         let (batch, own) = (grad.batch, from.batch);
         kernels::scatter_add(batch, own, planes, grad.data(), &from.indices, out.data_mut());
         Ok(out)
@@ -432,7 +509,7 @@ impl<T: Scalar> Backend for Cpu<T> {
 
     fn avg_pool2d(&self, spec: &Pool2dSpec, x: &CpuTensor<T>) -> Result<CpuTensor<T>> {
         let [height, width] = spec.output_size(x.size()).unwrap_or_default();
-        let mut out = self.uninit(Shape::new(x.shape.channels, height, width), x.batch);
+        let mut out = self.uninit(Shape::new(x.dims.sizes()[0], height, width), x.batch);
         kernels::avg_pool2d(spec, x.size(), x.data(), out.data_mut(), false);
         Ok(out)
     }
@@ -451,7 +528,7 @@ impl<T: Scalar> Backend for Cpu<T> {
     }
 
     fn adaptive_avg_pool2d(&self, size: [usize; 2], x: &CpuTensor<T>) -> Result<CpuTensor<T>> {
-        let mut out = self.uninit(Shape::new(x.shape.channels, size[0], size[1]), x.batch);
+        let mut out = self.uninit(Shape::new(x.dims.sizes()[0], size[0], size[1]), x.batch);
         kernels::adaptive_avg_pool2d(x.size(), size, x.data(), out.data_mut(), false);
         Ok(out)
     }
@@ -470,8 +547,12 @@ impl<T: Scalar> Backend for Cpu<T> {
 
     fn add(&self, a: Arc<CpuTensor<T>>, b: &CpuTensor<T>) -> Result<CpuTensor<T>> {
         let mut sum = self.own(a);
-        kernels::add_assign(sum.data_mut(), b.data());
-        Ok(sum)
+        if (sum.dims, sum.batch) == (b.dims, b.batch) {
+            kernels::add_assign(sum.data_mut(), b.data());
+            return Ok(sum);
+        }
+        let of = (sum.dims, sum.batch);
+        Ok(self.contract(b, None, of, Some(sum)))
     }
 
     fn add_curve(
@@ -488,55 +569,78 @@ impl<T: Scalar> Backend for Cpu<T> {
         Ok(sum)
     }
 
-    fn concat(&self, parts: &[&CpuTensor<T>]) -> Result<CpuTensor<T>> {
-        let channels = parts.iter().map(|part| part.shape.channels).sum();
-        let first = parts.first().ok_or_else(nothing_to_join)?;
-        let shape = Shape { channels, ..first.shape };
-        let mut out = self.uninit(shape, first.batch);
-        let mut rest = out.data_mut();
-        for part in parts {
-            let (to, behind) = rest.split_at_mut(part.data().len());
-            copy(part.data(), to, false);
-            rest = behind;
-        }
-        Ok(out)
+    fn scale(&self, x: Arc<CpuTensor<T>>, factor: f64) -> Result<CpuTensor<T>> {
+        let mut own = self.own(x);
+        kernels::scale_in_place(T::from_f64(factor), own.data_mut());
+        Ok(own)
     }
 
-    fn channels(
+    fn concat(
+        &self,
+        axis: usize,
+        parts: &[Option<&CpuTensor<T>>],
+        of: (Dims, usize),
+        extents: &[usize],
+    ) -> Result<CpuTensor<T>> {
+        Ok(self.join(axis, parts, of, extents))
+    }
+
+    fn slice(
         &self,
         x: &CpuTensor<T>,
-        first: usize,
-        n: usize,
+        slice: Slice,
         into: Option<CpuTensor<T>>,
     ) -> Result<CpuTensor<T>> {
-        let shape = Shape { channels: n, ..x.shape };
-        let (mut out, accumulate) = self.target(into, shape, x.batch);
-        let channel = x.batch * x.shape.n_pixels();
-        copy(&x.data()[first * channel..(first + n) * channel], out.data_mut(), accumulate);
+        Ok(self.cut(x, slice, into))
+    }
+
+    fn unslice(
+        &self,
+        x: &CpuTensor<T>,
+        slice: Slice,
+        size: usize,
+        into: Option<CpuTensor<T>>,
+    ) -> Result<CpuTensor<T>> {
+        let mut out = self.sum_target(into, x.dims.with(slice.axis, size), x.batch);
+        tensors::paste(x, slice, &mut out);
         Ok(out)
     }
 
-    fn pad_channels(&self, x: &CpuTensor<T>, before: usize, after: usize) -> Result<CpuTensor<T>> {
-        let shape = Shape { channels: before + x.shape.channels + after, ..x.shape };
-        let mut out = self.zeros(shape, x.batch);
-        let first = before * x.batch * x.shape.n_pixels();
-        copy(x.data(), &mut out.data_mut()[first..first + x.data().len()], false);
+    fn take(&self, x: &CpuTensor<T>, axis: usize, indices: &[usize]) -> Result<CpuTensor<T>> {
+        Ok(self.pick(x, axis, indices))
+    }
+
+    fn put(
+        &self,
+        grad: &CpuTensor<T>,
+        (axis, size): (usize, usize),
+        indices: &[usize],
+        into: Option<CpuTensor<T>>,
+    ) -> Result<CpuTensor<T>> {
+        let mut out = self.sum_target(into, grad.dims.with(axis, size), grad.batch);
+        tensors::drop_at(grad, axis, indices, &mut out);
         Ok(out)
     }
 
-    fn reshape(&self, x: Arc<CpuTensor<T>>, shape: Shape) -> Result<CpuTensor<T>> {
-        let (from, to) = (x.shape.n_pixels(), shape.n_pixels());
-        let mut out = self.uninit(shape, x.batch);
-        let batch = x.batch;
-        // Only [C, N, H, W] ↔ [C·H·W, N] moves anything, and only for batches.
-        for (p, plane) in x.data().chunks_exact(from).enumerate() {
-            let (channel, n) = (p / batch, p % batch);
-            for (i, &value) in plane.iter().enumerate() {
-                let feature = channel * from + i;
-                out.data_mut()[(feature / to * batch + n) * to + feature % to] = value;
-            }
-        }
-        Ok(out)
+    fn permute(&self, x: &CpuTensor<T>, order: &[usize]) -> Result<CpuTensor<T>> {
+        Ok(self.permuted(x, order))
+    }
+
+    fn reshape(&self, x: Arc<CpuTensor<T>>, dims: Dims) -> Result<CpuTensor<T>> {
+        Ok(self.reshaped(x, dims))
+    }
+
+    fn broadcast(&self, x: &CpuTensor<T>, of: (Dims, usize)) -> Result<CpuTensor<T>> {
+        Ok(self.contract(x, None, of, None))
+    }
+
+    fn sum_to(
+        &self,
+        x: &CpuTensor<T>,
+        of: (Dims, usize),
+        into: Option<CpuTensor<T>>,
+    ) -> Result<CpuTensor<T>> {
+        Ok(self.contract(x, None, of, into))
     }
 
     fn multiply(
@@ -545,10 +649,10 @@ impl<T: Scalar> Backend for Cpu<T> {
         factor: &CpuTensor<T>,
         into: Option<CpuTensor<T>>,
     ) -> Result<CpuTensor<T>> {
-        let (mut out, accumulate) = self.target(into, x.shape, x.batch);
+        let (mut out, accumulate) = self.target(into, x.dims, x.batch);
         kernels::multiply_planes(
-            (x.batch, x.shape.n_pixels()),
-            (factor.batch, factor.shape.n_pixels()),
+            (x.batch, x.plane()),
+            factor.batch,
             x.data(),
             factor.data(),
             out.data_mut(),
@@ -559,39 +663,106 @@ impl<T: Scalar> Backend for Cpu<T> {
 
     fn multiply_owned(&self, x: Arc<CpuTensor<T>>, factor: &CpuTensor<T>) -> Result<CpuTensor<T>> {
         let mut own = self.own(x);
-        let dims = (own.batch, own.shape.n_pixels());
+        let dims = (own.batch, own.plane());
         kernels::multiply_assign_planes(dims, factor.batch, own.data_mut(), factor.data());
         Ok(own)
     }
 
-    fn spread(
-        &self,
-        gate: &CpuTensor<T>,
-        x: &CpuTensor<T>,
-        into: Option<CpuTensor<T>>,
-    ) -> Result<CpuTensor<T>> {
-        let (plane, batch) = (x.shape.n_pixels(), gate.batch);
-        let mut out = self.sum_target(into, x.shape, batch);
-        let planes = out.data_mut().par_chunks_mut(plane).zip(gate.data());
-        planes.enumerate().for_each(|(p, (out, &gate))| {
-            let own = if x.batch == batch { p } else { p / batch };
-            let x = &x.data()[own * plane..][..plane];
-            out.iter_mut().zip(x).for_each(|(out, &x)| *out += gate * x);
-        });
-        Ok(out)
-    }
-
-    fn sum_planes(
+    fn product(
         &self,
         x: &CpuTensor<T>,
         y: &CpuTensor<T>,
+        of: (Dims, usize),
         into: Option<CpuTensor<T>>,
     ) -> Result<CpuTensor<T>> {
-        let shape = Shape::new(x.shape.channels, 1, 1);
-        let (mut out, accumulate) = self.target(into, shape, x.batch);
-        let dims = (x.batch, x.shape.n_pixels());
-        kernels::sum_planes(dims, y.batch, x.data(), y.data(), out.data_mut(), accumulate);
+        Ok(self.contract(x, Some(y), of, into))
+    }
+
+    fn matmul(
+        &self,
+        x: (&CpuTensor<T>, &[usize]),
+        y: (&CpuTensor<T>, &[usize]),
+        to: Matrices<'_>,
+        into: Option<CpuTensor<T>>,
+    ) -> Result<CpuTensor<T>> {
+        Ok(self.matrix_product(x, y, to, into))
+    }
+
+    fn max_mask(&self, x: &CpuTensor<T>, axis: usize) -> Result<CpuTensor<T>> {
+        Ok(self.maxima(x, axis))
+    }
+
+    fn lines(
+        &self,
+        (map, axis): (LineMap, usize),
+        x: &CpuTensor<T>,
+    ) -> Result<LineValues<CpuTensor<T>>> {
+        Ok(self.line_values(map, axis, x))
+    }
+
+    fn lines_jacobian(
+        &self,
+        (map, axis): (LineMap, usize),
+        at: &LineValues<CpuTensor<T>>,
+        v: &CpuTensor<T>,
+        into: Option<CpuTensor<T>>,
+    ) -> Result<CpuTensor<T>> {
+        let (mut out, accumulate) = self.target(into, v.dims, v.batch);
+        let lines = kernels::Lines::new(v.dims.sizes(), axis);
+        let (v, point) = ((v.data(), v.batch), tensors::point(at));
+        map.jacobian(lines, point, v, out.data_mut(), accumulate);
         Ok(out)
+    }
+
+    fn lines_second(
+        &self,
+        (map, axis): (LineMap, usize),
+        at: &LineValues<CpuTensor<T>>,
+        x_dot: &CpuTensor<T>,
+        (grad, grad_dot): (&CpuTensor<T>, Option<&CpuTensor<T>>),
+    ) -> Result<CpuTensor<T>> {
+        let mut out = self.uninit(x_dot.dims, x_dot.batch);
+        let lines = kernels::Lines::new(x_dot.dims.sizes(), axis);
+        let (x_dot, point) = ((x_dot.data(), x_dot.batch), tensors::point(at));
+        let grads =
+            kernels::LineGradients { grad: grad.data(), grad_dot: grad_dot.map(CpuTensor::data) };
+        map.second(lines, point, grads, x_dot, out.data_mut());
+        Ok(out)
+    }
+
+    fn channel_moments(&self, x: &CpuTensor<T>) -> Result<Vec<[f64; 2]>> {
+        Ok(training::moments(x))
+    }
+
+    fn channel_products(
+        &self,
+        grad: &CpuTensor<T>,
+        x: &CpuTensor<T>,
+        means: &[f64],
+    ) -> Result<Vec<[f64; 2]>> {
+        Ok(training::products(grad, x, means))
+    }
+
+    fn channel_combine(
+        &self,
+        grad: Arc<CpuTensor<T>>,
+        x: &CpuTensor<T>,
+        factors: [&[f64]; 3],
+    ) -> Result<CpuTensor<T>> {
+        Ok(training::combine(self.own(grad), x, factors))
+    }
+
+    fn conv2d_weight_gradient(
+        &self,
+        conv: &Self::Conv2d,
+        x: &CpuTensor<T>,
+        grad: &CpuTensor<T>,
+    ) -> Result<Vec<T>> {
+        Ok(training::of_convolution(conv, x, grad))
+    }
+
+    fn linear_weight_gradient(&self, x: &CpuTensor<T>, grad: &CpuTensor<T>) -> Result<Vec<T>> {
+        Ok(training::of_matrix(x, grad))
     }
 }
 

@@ -1,25 +1,23 @@
 //! What a device must compute for the sweeps.
 //!
-//! Tensors hold a batch of \[C, H, W\] elements; how they lie in memory is the device's business.
-//! Every linear map has its adjoint beside it. Adjoints take `into`: a gradient that is already
-//! there and that the result is added to.
+//! Tensors hold a batch of elements of up to eight axes, images \[C, H, W\] among them; how they lie
+//! in memory is the device's business. Every linear map has its adjoint beside it. Adjoints take
+//! `into`: a gradient that is already there and that the result is added to.
 
 use std::sync::Arc;
 
 use hsets_core::Shape;
-use hsets_kernels::{Conv2dSpec, Curve, Pool2dSpec, Scalar};
+use hsets_kernels::{Conv2dSpec, Curve, LineMap, Pool2dSpec, Scalar};
 
-use crate::Result;
+use crate::{Dims, Result, Slice};
 
 mod cpu;
 mod device;
-mod trainable;
 mod window_ops;
 
 pub use cpu::{Cpu, CpuIndices, CpuTensor};
 pub use device::{Device, DeviceConv2d, DeviceIndices};
-pub use trainable::Trainable;
-pub use window_ops::WindowOps;
+pub use window_ops::{Patch, WindowOps};
 
 /// What a convolution's adjoint is passed through at once: the activation before it.
 ///
@@ -32,6 +30,24 @@ pub enum Through<'a, T> {
     Slopes(&'a T, Option<(&'a T, &'a T)>),
 }
 
+/// Where a product of matrices goes.
+#[derive(Debug, Clone, Copy)]
+pub struct Matrices<'a> {
+    /// Size and batch of the product.
+    pub of: (Dims, usize),
+    /// Its axes that are (broadcast …, row, column).
+    pub axes: &'a [usize],
+}
+
+/// A map of lines at a point.
+#[derive(Debug)]
+pub struct LineValues<T> {
+    /// y.
+    pub y: Arc<T>,
+    /// 1/deviation of each line (normalisation), size 1 along the axis.
+    pub r: Option<T>,
+}
+
 /// A device with its tensors and prepared weights.
 ///
 /// The methods come in pairs: a map and its adjoint. Factors that belong to the point of
@@ -39,7 +55,7 @@ pub enum Through<'a, T> {
 pub trait Backend: Send + Sync + Sized + 'static {
     /// Width of the numbers.
     type Scalar: Scalar;
-    /// A batch of \[C, H, W\].
+    /// A batch of elements.
     type Tensor: Send + Sync;
     /// Prepared convolution weights.
     type Conv2d: Send + Sync;
@@ -57,18 +73,25 @@ pub trait Backend: Send + Sync + Sized + 'static {
     /// Prepares one value per channel.
     fn prepare_vector(&self, values: &[f64]) -> Result<Self::Vector>;
 
-    /// Host to device, one slice \[C·H·W\] per batch element.
-    fn upload(&self, shape: Shape, batch: &[&[Self::Scalar]]) -> Result<Self::Tensor>;
+    /// What a prepared convolution was made from.
+    fn spec(conv: &Self::Conv2d) -> &Conv2dSpec;
+
+    /// Host to device, one slice for each batch element.
+    fn upload(&self, dims: Dims, batch: &[&[Self::Scalar]]) -> Result<Self::Tensor>;
+    /// Numbers that are the same for every image, as a batch of 1.
+    fn constant(&self, dims: Dims, values: &[f64]) -> Result<Self::Tensor>;
     /// Tangents on windows, if this device has them.
     fn window_ops(&self) -> Option<&dyn WindowOps<Self>> {
         None
     }
     /// One-hot tensors, one per feature.
-    fn one_hot(&self, shape: Shape, features: &[usize]) -> Result<Self::Tensor>;
-    /// Device to host, one vector \[C·H·W\] per batch element.
+    fn one_hot(&self, dims: Dims, features: &[usize]) -> Result<Self::Tensor>;
+    /// Device to host, one vector for each batch element.
     fn download(&self, x: &Self::Tensor) -> Result<Vec<Vec<Self::Scalar>>>;
-    /// Shape of one batch element.
-    fn shape(&self, x: &Self::Tensor) -> Shape;
+    /// Sizes of one batch element.
+    fn dims(&self, x: &Self::Tensor) -> Dims;
+    /// Number of batch elements.
+    fn batch(&self, x: &Self::Tensor) -> usize;
 
     /// Convolution, plus bias.
     fn conv2d(
@@ -223,7 +246,7 @@ pub trait Backend: Send + Sync + Sized + 'static {
         into: Option<Self::Tensor>,
     ) -> Result<Self::Tensor>;
 
-    /// a + b, reusing a where nobody else holds it.
+    /// a + b, reusing a where nobody else holds it; b is broadcast to a, also over the batch.
     fn add(&self, a: Arc<Self::Tensor>, b: &Self::Tensor) -> Result<Self::Tensor>;
     /// φ(a + b), reusing either where nobody else holds it.
     fn add_curve(
@@ -232,42 +255,133 @@ pub trait Backend: Send + Sync + Sized + 'static {
         b: Arc<Self::Tensor>,
         curve: Curve,
     ) -> Result<Self::Tensor>;
-    /// Concatenation along channels.
-    fn concat(&self, parts: &[&Self::Tensor]) -> Result<Self::Tensor>;
-    /// `n` channels from `first` on: adjoint of concatenation and of padding.
-    fn channels(
+    /// `factor · x`, reusing x where nobody else holds it.
+    fn scale(&self, x: Arc<Self::Tensor>, factor: f64) -> Result<Self::Tensor>;
+
+    /// Concatenation along an axis to the given size and batch; parts that are `None` are zeros that
+    /// fill what is left, parts with a batch of 1 are shared.
+    fn concat(
+        &self,
+        axis: usize,
+        parts: &[Option<&Self::Tensor>],
+        of: (Dims, usize),
+        extents: &[usize],
+    ) -> Result<Self::Tensor>;
+    /// Indices along an axis at equal distance.
+    fn slice(
         &self,
         x: &Self::Tensor,
-        first: usize,
-        n: usize,
+        slice: Slice,
         into: Option<Self::Tensor>,
     ) -> Result<Self::Tensor>;
-    /// Zero channels before and after.
-    fn pad_channels(&self, x: &Self::Tensor, before: usize, after: usize) -> Result<Self::Tensor>;
-    /// Same elements under another shape: flattening and its adjoint.
-    fn reshape(&self, x: Arc<Self::Tensor>, shape: Shape) -> Result<Self::Tensor>;
+    /// Adjoint of [`Backend::slice`]: zeros of `size` along the axis, but at the slice.
+    fn unslice(
+        &self,
+        x: &Self::Tensor,
+        slice: Slice,
+        size: usize,
+        into: Option<Self::Tensor>,
+    ) -> Result<Self::Tensor>;
+    /// Given indices along an axis.
+    fn take(&self, x: &Self::Tensor, axis: usize, indices: &[usize]) -> Result<Self::Tensor>;
+    /// Adjoint of [`Backend::take`], along an axis of the given size.
+    fn put(
+        &self,
+        grad: &Self::Tensor,
+        along: (usize, usize),
+        indices: &[usize],
+        into: Option<Self::Tensor>,
+    ) -> Result<Self::Tensor>;
+    /// Axis k becomes the one at `order[k]`.
+    fn permute(&self, x: &Self::Tensor, order: &[usize]) -> Result<Self::Tensor>;
+    /// Same elements under other sizes.
+    fn reshape(&self, x: Arc<Self::Tensor>, dims: Dims) -> Result<Self::Tensor>;
+    /// Broadcast to a size and batch.
+    fn broadcast(&self, x: &Self::Tensor, of: (Dims, usize)) -> Result<Self::Tensor>;
+    /// Adjoint of [`Backend::broadcast`]: summed to a size and batch.
+    fn sum_to(
+        &self,
+        x: &Self::Tensor,
+        of: (Dims, usize),
+        into: Option<Self::Tensor>,
+    ) -> Result<Self::Tensor>;
 
-    /// `factor ∘ x`; the factor may be shared by the batch and may be one value per channel.
+    /// `factor ∘ x` for a factor of the same size, which may be shared by the batch.
     fn multiply(
         &self,
         x: &Self::Tensor,
         factor: &Self::Tensor,
         into: Option<Self::Tensor>,
     ) -> Result<Self::Tensor>;
-    /// `factor ∘ x` for a factor of the same \[C, H, W\], reusing x where nobody else holds it.
+    /// `factor ∘ x` for a factor of the same size, reusing x where nobody else holds it.
     fn multiply_owned(&self, x: Arc<Self::Tensor>, factor: &Self::Tensor) -> Result<Self::Tensor>;
-    /// `gate[c] · x`, a gate per channel and batch element; x may be shared by the batch.
-    fn spread(
-        &self,
-        gate: &Self::Tensor,
-        x: &Self::Tensor,
-        into: Option<Self::Tensor>,
-    ) -> Result<Self::Tensor>;
-    /// Σ over pixels of `x ∘ y`: adjoint of a gate per channel; y may be shared by the batch.
-    fn sum_planes(
+    /// x ∘ y, both broadcast to each other and to a size and batch, or summed to them.
+    fn product(
         &self,
         x: &Self::Tensor,
         y: &Self::Tensor,
+        of: (Dims, usize),
         into: Option<Self::Tensor>,
     ) -> Result<Self::Tensor>;
+    /// x·y of matrices, given their axes that are (broadcast …, row, column), broadcast or summed to
+    /// the product's.
+    fn matmul(
+        &self,
+        x: (&Self::Tensor, &[usize]),
+        y: (&Self::Tensor, &[usize]),
+        to: Matrices<'_>,
+        into: Option<Self::Tensor>,
+    ) -> Result<Self::Tensor>;
+
+    /// 1 at the first maximum along an axis, else 0.
+    fn max_mask(&self, x: &Self::Tensor, axis: usize) -> Result<Self::Tensor>;
+
+    /// A map of the lines along an axis.
+    fn lines(&self, map: (LineMap, usize), x: &Self::Tensor) -> Result<LineValues<Self::Tensor>>;
+    /// Its Jacobian, which is symmetric, times v.
+    fn lines_jacobian(
+        &self,
+        map: (LineMap, usize),
+        at: &LineValues<Self::Tensor>,
+        v: &Self::Tensor,
+        into: Option<Self::Tensor>,
+    ) -> Result<Self::Tensor>;
+    /// J·λ̇ + J̇·λ for the direction ẋ, with (λ, λ̇).
+    fn lines_second(
+        &self,
+        map: (LineMap, usize),
+        at: &LineValues<Self::Tensor>,
+        x_dot: &Self::Tensor,
+        grads: (&Self::Tensor, Option<&Self::Tensor>),
+    ) -> Result<Self::Tensor>;
+
+    /// Mean and biased variance of each channel, over the batch and all pixels.
+    fn channel_moments(&self, x: &Self::Tensor) -> Result<Vec<[f64; 2]>>;
+    /// Σ grad and Σ grad·(x - mean) of each channel.
+    fn channel_products(
+        &self,
+        grad: &Self::Tensor,
+        x: &Self::Tensor,
+        means: &[f64],
+    ) -> Result<Vec<[f64; 2]>>;
+    /// `a[c]·grad + b[c]·x + c[c]`, reusing the gradient where nobody else holds it.
+    fn channel_combine(
+        &self,
+        grad: Arc<Self::Tensor>,
+        x: &Self::Tensor,
+        factors: [&[f64]; 3],
+    ) -> Result<Self::Tensor>;
+    /// Gradient with respect to the weights \[O, I/groups, kh, kw\] of a convolution of `x`.
+    fn conv2d_weight_gradient(
+        &self,
+        conv: &Self::Conv2d,
+        x: &Self::Tensor,
+        grad: &Self::Tensor,
+    ) -> Result<Vec<Self::Scalar>>;
+    /// Gradient with respect to the matrix \[O, I\] of a fully connected layer of `x`.
+    fn linear_weight_gradient(
+        &self,
+        x: &Self::Tensor,
+        grad: &Self::Tensor,
+    ) -> Result<Vec<Self::Scalar>>;
 }

@@ -1,11 +1,26 @@
 //! What a device must compute for tangents on windows.
 
+use std::sync::Arc;
+
 use hsets_core::Shape;
 use hsets_kernels::Window;
 
 use crate::Result;
 use crate::backend::Backend;
-use crate::window::Patch;
+
+/// A tangent that is zero outside a window, for one batch element.
+pub struct Patch<B: Backend> {
+    /// Where it is not zero.
+    pub window: Window,
+    /// \[C, height, width\] of the window.
+    pub values: Arc<B::Tensor>,
+}
+
+impl<B: Backend> Clone for Patch<B> {
+    fn clone(&self) -> Self {
+        Self { window: self.window, values: Arc::clone(&self.values) }
+    }
+}
 
 /// Tangents that are zero outside a window, one batch element at a time. Windows lie inside maps.
 pub trait WindowOps<B: Backend>: Sync {

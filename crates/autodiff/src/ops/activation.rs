@@ -12,14 +12,12 @@
 
 use std::sync::Arc;
 
-use hsets_core::Shape;
 use hsets_kernels::Curve;
 
-use crate::backend::Backend;
-use crate::plan::Step;
-use crate::sweep::Order;
-use crate::window::Patch;
-use crate::{Error, Result};
+use super::linear::Linear;
+use super::{Order, Step};
+use crate::backend::{Backend, Patch};
+use crate::{Dims, Error, Result};
 
 /// What the sweeps need of the point of linearisation.
 pub(crate) enum Saved<B: Backend> {
@@ -54,11 +52,11 @@ pub(crate) fn behind<B: Backend>(
     order: Order,
 ) -> Result<(Arc<B::Tensor>, super::Saved<B>)> {
     let y = match (step, inputs.len()) {
-        (Step::ChannelAffine { scale, shift }, _) => {
+        (Step::Linear(Linear::ChannelAffine { scale, shift }), _) => {
             let parts: Vec<&B::Tensor> = inputs.iter().map(AsRef::as_ref).collect();
             backend.channel_affine(&parts, scale, Some(shift), Some(curve))?
         }
-        (Step::Add, 2) => {
+        (Step::Linear(Linear::Add), 2) => {
             let b = inputs.remove(1);
             backend.add_curve(inputs.remove(0), b, curve)?
         }
@@ -67,7 +65,7 @@ pub(crate) fn behind<B: Backend>(
     let y = Arc::new(y);
     let saved = match order {
         Order::Zero => super::Saved::Nothing,
-        _ => super::Saved::Activation(Saved::Output { curve, y: Arc::clone(&y) }),
+        _ => super::Saved::Curve(Saved::Output { curve, y: Arc::clone(&y) }),
     };
     Ok((y, saved))
 }
@@ -105,7 +103,7 @@ pub(crate) fn adjoint<B: Backend>(
 pub(crate) fn adjoint_tangent_in_windows<B: Backend>(
     backend: &B,
     saved: &Saved<B>,
-    shape: Shape,
+    dims: Dims,
     patches: &[Patch<B>],
     grad_dot: Option<Arc<B::Tensor>>,
 ) -> Result<Option<B::Tensor>> {
@@ -115,7 +113,7 @@ pub(crate) fn adjoint_tangent_in_windows<B: Backend>(
             add_bends(backend, saved, patches, through).map(Some)
         }
         (_, Some(ops), grad_dot) => {
-            let z_dot = Arc::new(ops.embed(shape, patches)?);
+            let z_dot = Arc::new(ops.embed(dims.image(), patches)?);
             adjoint_tangent(backend, saved, z_dot, grad_dot)
         }
         (_, None, _) => Err(Error::Unsupported("windows on this device".into())),

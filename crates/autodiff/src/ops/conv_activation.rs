@@ -9,10 +9,10 @@ use std::sync::Arc;
 use hsets_core::Shape;
 use hsets_kernels::Curve;
 
+use super::Order;
 use super::activation::Saved;
 use crate::Result;
 use crate::backend::{Backend, Through};
-use crate::sweep::Order;
 
 /// y, and what the other sweeps need.
 pub(crate) fn value<B: Backend>(
@@ -32,9 +32,9 @@ pub(crate) fn value<B: Backend>(
     let (y, slopes, bends) = backend.conv2d_curve(conv, x, bias, curve, derivatives)?;
     let y = Arc::new(y);
     let saved = match slopes {
-        Some(slopes) => super::Saved::Activation(Saved::Slopes { slopes, bends }),
+        Some(slopes) => super::Saved::Curve(Saved::Slopes { slopes, bends }),
         None if order == Order::First => {
-            super::Saved::Activation(Saved::Output { curve, y: Arc::clone(&y) })
+            super::Saved::Curve(Saved::Output { curve, y: Arc::clone(&y) })
         }
         None => super::Saved::Nothing,
     };

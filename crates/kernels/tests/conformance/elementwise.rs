@@ -2,11 +2,11 @@
 
 use hsets_kernels::{
     Curve, add_assign, add_curve, channel_affine, channel_scale, curve_slopes, curve_values,
-    multiply_add_planes, multiply_planes, sum_planes,
+    multiply_planes, scale_in_place,
 };
 use proptest::prelude::*;
 
-use crate::support::{assert_close, narrow, numbers, tolerance};
+use crate::support::{assert_close, narrow, numbers};
 
 const CURVES: [Curve; 11] = [
     Curve::Relu,
@@ -49,54 +49,30 @@ proptest! {
         batch in 1..5usize,
         plane in prop_oneof![1..40usize, 900..2000usize],
         shared in any::<bool>(),
-        gate in any::<bool>(),
     ) {
         let len = channels * batch * plane;
-        let (own, own_plane) = (if shared { 1 } else { batch }, if gate { 1 } else { plane });
+        let own = if shared { 1 } else { batch };
         let (x, old) = (numbers(1, len), numbers(2, len));
-        let factor = numbers(3, channels * own * own_plane);
+        let factor = numbers(3, channels * own * plane);
         let of = |at: usize| {
             let (c, n, i) = (at / (batch * plane), at / plane % batch, at % plane);
-            let (n, i) = (if shared { 0 } else { n }, if gate { 0 } else { i });
-            factor[(c * own + n) * own_plane + i]
+            factor[(c * own + if shared { 0 } else { n }) * plane + i]
         };
         let product: Vec<f64> = (0..len).map(|at| of(at) * x[at]).collect();
         let grown: Vec<f64> = product.iter().zip(&old).map(|(x, y)| x + y).collect();
         let mut out = old.clone();
-        multiply_planes((batch, plane), (own, own_plane), &x, &factor, &mut out, false);
+        multiply_planes((batch, plane), own, &x, &factor, &mut out, false);
         assert_close(&out, &product, 1e-15, "product");
-        for add in [multiply_add_planes::<f64>, |a, b, x: &[f64], f: &[f64], out: &mut [f64]| {
-            multiply_planes(a, b, x, f, out, true);
-        }] {
-            out.copy_from_slice(&old);
-            add((batch, plane), (own, own_plane), &x, &factor, &mut out);
-            assert_close(&out, &grown, 1e-15, "product added");
-        }
+        out.copy_from_slice(&old);
+        multiply_planes((batch, plane), own, &x, &factor, &mut out, true);
+        assert_close(&out, &grown, 1e-15, "product added");
         out.copy_from_slice(&old);
         add_assign(&mut out, &x);
         let expected: Vec<f64> = x.iter().zip(&old).map(|(x, y)| x + y).collect();
         assert_close(&out, &expected, 1e-15, "sum");
-    }
-
-    #[test]
-    fn sums_match_scalar_loops(
-        channels in 1..20usize,
-        batch in 1..5usize,
-        plane in prop_oneof![1..40usize, 900..2000usize],
-        shared in any::<bool>(),
-    ) {
-        let own = if shared { 1 } else { batch };
-        let (x, y) = (numbers(1, channels * batch * plane), numbers(2, channels * own * plane));
-        let expected: Vec<f64> = (0..channels * batch).map(|p| {
-            let q = if shared { p / batch } else { p };
-            (0..plane).map(|i| x[p * plane + i] * y[q * plane + i]).sum()
-        }).collect();
-        let mut out = vec![0.0; channels * batch];
-        sum_planes((batch, plane), own, &x, &y, &mut out, false);
-        assert_close(&out, &expected, tolerance::<f64>(plane), "sums");
-        sum_planes((batch, plane), own, &x, &y, &mut out, true);
-        let twice: Vec<f64> = expected.iter().map(|x| 2.0 * x).collect();
-        assert_close(&out, &twice, 2.0 * tolerance::<f64>(plane), "sums added");
+        scale_in_place(-0.5, &mut out);
+        let half: Vec<f64> = expected.iter().map(|x| -0.5 * x).collect();
+        assert_close(&out, &half, 1e-15, "scaled");
     }
 
     #[test]

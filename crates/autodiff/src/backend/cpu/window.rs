@@ -8,8 +8,7 @@ use rayon::prelude::*;
 
 use super::{Cpu, CpuIndices, CpuTensor};
 use crate::Result;
-use crate::backend::WindowOps;
-use crate::window::Patch;
+use crate::backend::{Patch, WindowOps};
 
 type CpuPatch<T> = Patch<Cpu<T>>;
 
@@ -58,9 +57,9 @@ impl<T: Scalar> WindowOps<Cpu<T>> for Cpu<T> {
     }
 
     fn scale(&self, x: &CpuPatch<T>, factor: &CpuTensor<T>) -> Result<CpuTensor<T>> {
-        let mut out = self.of_window(factor.shape.channels, x.window);
-        let (plane, width) = (factor.shape.n_pixels(), factor.shape.width);
-        let n_pixels = x.values.shape.n_pixels();
+        let mut out = self.of_window(factor.shape().channels, x.window);
+        let (plane, width) = (factor.shape().n_pixels(), factor.shape().width);
+        let n_pixels = x.values.shape().n_pixels();
         for (channel, out) in out.data_mut().chunks_exact_mut(n_pixels).enumerate() {
             let rows = x.rows(channel, width, [0, 0]);
             let factor = &factor.data()[channel * plane..][..plane];
@@ -98,7 +97,7 @@ impl<T: Scalar> WindowOps<Cpu<T>> for Cpu<T> {
     }
 
     fn grow(&self, x: &CpuPatch<T>, window: Window) -> Result<CpuTensor<T>> {
-        let mut out = self.of_window(x.values.shape.channels, window);
+        let mut out = self.of_window(x.values.shape().channels, window);
         out.data_mut().fill(T::ZERO);
         let [height, width] = window.size;
         for (channel, out) in out.data_mut().chunks_exact_mut(height * width).enumerate() {
@@ -127,7 +126,7 @@ impl<T: Scalar> WindowOps<Cpu<T>> for Cpu<T> {
         factor: &CpuTensor<T>,
         patches: &[CpuPatch<T>],
     ) -> Result<CpuTensor<T>> {
-        let (n_pixels, width) = (sum.shape.n_pixels(), sum.shape.width);
+        let (n_pixels, width) = (sum.shape().n_pixels(), sum.shape().width);
         let planes = sum.data_mut().par_chunks_exact_mut(n_pixels);
         planes.enumerate().for_each(|(plane, sum)| {
             let (channel, patch) = (plane / patches.len(), &patches[plane % patches.len()]);

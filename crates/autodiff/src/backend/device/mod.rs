@@ -1,11 +1,12 @@
 //! Any candle device (CUDA, Metal, or candle's own CPU): the sweeps as candle tensor ops in `f32`,
-//! on `[N, C, H, W]` tensors.
+//! on `[N, …]` tensors.
 //!
 //! candle's autograd is not used. Where candle has no op that fits (depthwise convolution, pooling
 //! with overlap, adjoints of strided maps), the map is written as a sum over the taps of its
 //! window, each a strided slice.
 
 mod curve;
+mod tensors;
 mod training;
 mod window;
 
@@ -13,10 +14,10 @@ use std::sync::Arc;
 
 use candle_core::Tensor;
 use hsets_core::Shape;
-use hsets_kernels::{Conv2dSpec, Curve, Pool2dSpec};
+use hsets_kernels::{Conv2dSpec, Curve, LineMap, Pool2dSpec};
 
-use super::Backend;
-use crate::{Error, Result};
+use super::{Backend, LineValues, Matrices};
+use crate::{Dims, Error, Result, Slice};
 use window::Window;
 
 /// A candle device.
@@ -43,6 +44,23 @@ impl DeviceConv2d {
     fn window(&self) -> Window {
         let Conv2dSpec { kernel, stride, dilation, padding, .. } = self.spec;
         Window { kernel, stride, dilation, padding }
+    }
+
+    /// Whether every pixel is by itself: then the axes behind the channels may be any.
+    fn is_pointwise(&self) -> bool {
+        let Conv2dSpec { kernel, stride, padding, groups, .. } = self.spec;
+        let one = [kernel, stride] == [[1; 2]; 2] && groups == 1;
+        one && padding == hsets_kernels::Padding::all(0)
+    }
+
+    /// [O, I], [N, I, …] to [N, O, …], of the transposed kernel if told.
+    fn pointwise(&self, x: &Tensor, transposed: bool) -> Result<Tensor> {
+        let kernel = self.kernel.flatten_from(1)?;
+        let kernel = if transposed { kernel.t()?.contiguous()? } else { kernel };
+        let mut dims = x.dims().to_vec();
+        let lines = x.reshape((dims[0], dims[1], dims[2..].iter().product::<usize>()))?;
+        dims[1] = kernel.dim(0)?;
+        Ok(kernel.broadcast_matmul(&lines)?.reshape(dims)?)
     }
 
     fn is_depthwise(&self) -> bool {
@@ -194,37 +212,49 @@ impl Backend for Device {
     }
 
     fn prepare_vector(&self, values: &[f64]) -> Result<Tensor> {
-        self.tensor(values, &[1, values.len(), 1, 1])
+        self.tensor(values, &[values.len()])
     }
 
-    fn upload(&self, shape: Shape, batch: &[&[f32]]) -> Result<Tensor> {
-        let dims = (batch.len(), shape.channels, shape.height, shape.width);
-        Ok(Tensor::from_vec(batch.concat(), dims, &self.device)?)
+    fn spec(conv: &DeviceConv2d) -> &Conv2dSpec {
+        &conv.spec
     }
 
-    fn one_hot(&self, shape: Shape, features: &[usize]) -> Result<Tensor> {
-        let mut data = vec![0.0; features.len() * shape.len()];
+    fn upload(&self, dims: Dims, batch: &[&[f32]]) -> Result<Tensor> {
+        Ok(Tensor::from_vec(batch.concat(), of_batch(dims, batch.len()), &self.device)?)
+    }
+
+    fn constant(&self, dims: Dims, values: &[f64]) -> Result<Tensor> {
+        self.tensor(values, &of_batch(dims, 1))
+    }
+
+    fn one_hot(&self, dims: Dims, features: &[usize]) -> Result<Tensor> {
+        let len = dims.n_elements();
+        let mut data = vec![0.0; features.len() * len];
         for (n, feature) in features.iter().enumerate() {
-            data[n * shape.len() + feature] = 1.0;
+            data[n * len + feature] = 1.0;
         }
-        self.upload(shape, &data.chunks_exact(shape.len()).collect::<Vec<_>>())
+        self.upload(dims, &data.chunks_exact(len).collect::<Vec<_>>())
     }
 
     fn download(&self, x: &Tensor) -> Result<Vec<Vec<f32>>> {
         Ok(x.flatten_from(1)?.to_vec2()?)
     }
 
-    fn shape(&self, x: &Tensor) -> Shape {
-        match *x.dims() {
-            [_, channels, height, width] => Shape::new(channels, height, width),
-            _ => Shape::new(x.elem_count(), 1, 1),
-        }
+    fn dims(&self, x: &Tensor) -> Dims {
+        Dims::new(&x.dims()[1..])
+    }
+
+    fn batch(&self, x: &Tensor) -> usize {
+        x.dims()[0]
     }
 
     fn conv2d(&self, conv: &DeviceConv2d, x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
         let window = conv.window();
-        let padded = window.pad(x, 0.0)?;
-        let out = if conv.is_depthwise() {
+        let padded = || window.pad(x, 0.0);
+        let out = if conv.is_pointwise() {
+            conv.pointwise(x, false)?
+        } else if conv.is_depthwise() {
+            let padded = padded()?;
             let out_size = window.out_size(size_of(x)?);
             let mut sum: Option<Tensor> = None;
             for tap in window.taps() {
@@ -233,12 +263,12 @@ impl Backend for Device {
             }
             sum.ok_or_else(|| Error::Unsupported("an empty kernel".into()))?
         } else {
-            conv.valid(&padded)?
+            conv.valid(&padded()?)?
         };
-        Ok(match bias {
-            Some(bias) => out.broadcast_add(bias)?,
-            None => out,
-        })
+        match bias {
+            Some(bias) => Ok(out.broadcast_add(&of_channels(bias, &out)?)?),
+            None => Ok(out),
+        }
     }
 
     fn conv2d_adjoint(
@@ -248,6 +278,9 @@ impl Backend for Device {
         in_shape: Shape,
         into: Option<Tensor>,
     ) -> Result<Tensor> {
+        if conv.is_pointwise() {
+            return plus(conv.pointwise(grad, true)?, into);
+        }
         let window = conv.window();
         let in_size = [in_shape.height, in_shape.width];
         let padded = if conv.is_depthwise() {
@@ -265,11 +298,13 @@ impl Backend for Device {
 
     fn linear(&self, matrix: &Tensor, x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
         let out = x.flatten_from(1)?.matmul(&matrix.t()?)?;
-        let out = out.reshape((x.dim(0)?, matrix.dim(0)?, 1, 1))?;
-        Ok(match bias {
-            Some(bias) => out.broadcast_add(bias)?,
-            None => out,
-        })
+        let mut dims = x.dims().to_vec();
+        dims[1] = matrix.dim(0)?;
+        let out = out.reshape(dims)?;
+        match bias {
+            Some(bias) => Ok(out.broadcast_add(&of_channels(bias, &out)?)?),
+            None => Ok(out),
+        }
     }
 
     fn linear_adjoint(
@@ -279,7 +314,9 @@ impl Backend for Device {
         into: Option<Tensor>,
     ) -> Result<Tensor> {
         let out = grad.flatten_from(1)?.matmul(matrix)?;
-        plus(out.reshape((grad.dim(0)?, matrix.dim(1)?, 1, 1))?, into)
+        let mut dims = grad.dims().to_vec();
+        dims[1] = matrix.dim(1)?;
+        plus(out.reshape(dims)?, into)
     }
 
     fn channel_affine(
@@ -289,9 +326,10 @@ impl Backend for Device {
         shift: Option<&Tensor>,
         curve: Option<Curve>,
     ) -> Result<Tensor> {
-        let scaled = Tensor::cat(parts, 1)?.broadcast_mul(scale)?;
+        let x = Tensor::cat(parts, 1)?;
+        let scaled = x.broadcast_mul(&of_channels(scale, &x)?)?;
         let z = match shift {
-            Some(shift) => scaled.broadcast_add(shift)?,
+            Some(shift) => scaled.broadcast_add(&of_channels(shift, &x)?)?,
             None => scaled,
         };
         curve.map_or(Ok(z.clone()), |curve| curve::value(curve, &z))
@@ -305,7 +343,8 @@ impl Backend for Device {
         n: usize,
         into: Option<Tensor>,
     ) -> Result<Tensor> {
-        plus(grad.broadcast_mul(scale)?.narrow(1, first, n)?.contiguous()?, into)
+        let scaled = grad.broadcast_mul(&of_channels(scale, grad)?)?;
+        plus(scaled.narrow(1, first, n)?.contiguous()?, into)
     }
 
     fn curve(&self, curve: Curve, z: Arc<Tensor>) -> Result<Tensor> {
@@ -415,27 +454,73 @@ impl Backend for Device {
     }
 
     fn add(&self, a: Arc<Tensor>, b: &Tensor) -> Result<Tensor> {
-        Ok((a.as_ref() + b)?)
+        if a.dims() == b.dims() {
+            return Ok((a.as_ref() + b)?);
+        }
+        Ok(a.broadcast_add(&tensors::padded(b, a.rank())?)?)
     }
 
     fn add_curve(&self, a: Arc<Tensor>, b: Arc<Tensor>, curve: Curve) -> Result<Tensor> {
         curve::value(curve, &(a.as_ref() + b.as_ref())?)
     }
 
-    fn concat(&self, parts: &[&Tensor]) -> Result<Tensor> {
-        Ok(Tensor::cat(parts, 1)?)
+    fn scale(&self, x: Arc<Tensor>, factor: f64) -> Result<Tensor> {
+        Ok(x.affine(factor, 0.0)?)
     }
 
-    fn channels(&self, x: &Tensor, first: usize, n: usize, into: Option<Tensor>) -> Result<Tensor> {
-        plus(x.narrow(1, first, n)?.contiguous()?, into)
+    fn concat(
+        &self,
+        axis: usize,
+        parts: &[Option<&Tensor>],
+        of: (Dims, usize),
+        extents: &[usize],
+    ) -> Result<Tensor> {
+        tensors::concat(&self.device, axis, parts, of, extents)
     }
 
-    fn pad_channels(&self, x: &Tensor, before: usize, after: usize) -> Result<Tensor> {
-        Ok(x.pad_with_zeros(1, before, after)?)
+    fn slice(&self, x: &Tensor, slice: Slice, into: Option<Tensor>) -> Result<Tensor> {
+        plus(tensors::slice(x, slice)?, into)
     }
 
-    fn reshape(&self, x: Arc<Tensor>, shape: Shape) -> Result<Tensor> {
-        Ok(x.reshape((x.dim(0)?, shape.channels, shape.height, shape.width))?)
+    fn unslice(
+        &self,
+        x: &Tensor,
+        slice: Slice,
+        size: usize,
+        into: Option<Tensor>,
+    ) -> Result<Tensor> {
+        plus(tensors::unslice(x, slice, size)?, into)
+    }
+
+    fn take(&self, x: &Tensor, axis: usize, indices: &[usize]) -> Result<Tensor> {
+        tensors::take(x, axis, indices)
+    }
+
+    fn put(
+        &self,
+        grad: &Tensor,
+        (axis, size): (usize, usize),
+        indices: &[usize],
+        into: Option<Tensor>,
+    ) -> Result<Tensor> {
+        plus(tensors::put(grad, (axis, size), indices)?, into)
+    }
+
+    fn permute(&self, x: &Tensor, order: &[usize]) -> Result<Tensor> {
+        tensors::permute(x, order)
+    }
+
+    fn reshape(&self, x: Arc<Tensor>, dims: Dims) -> Result<Tensor> {
+        Ok(x.reshape(of_batch(dims, x.dim(0)?))?)
+    }
+
+    fn broadcast(&self, x: &Tensor, (dims, batch): (Dims, usize)) -> Result<Tensor> {
+        let x = tensors::padded(x, dims.rank() + 1)?;
+        Ok(x.broadcast_as(of_batch(dims, batch))?.contiguous()?)
+    }
+
+    fn sum_to(&self, x: &Tensor, of: (Dims, usize), into: Option<Tensor>) -> Result<Tensor> {
+        plus(tensors::sum_to(x, of)?, into)
     }
 
     fn multiply(&self, x: &Tensor, factor: &Tensor, into: Option<Tensor>) -> Result<Tensor> {
@@ -446,13 +531,104 @@ impl Backend for Device {
         self.multiply(&x, factor, None)
     }
 
-    fn spread(&self, gate: &Tensor, x: &Tensor, into: Option<Tensor>) -> Result<Tensor> {
-        plus(gate.broadcast_mul(x)?, into)
+    fn product(
+        &self,
+        x: &Tensor,
+        y: &Tensor,
+        of: (Dims, usize),
+        into: Option<Tensor>,
+    ) -> Result<Tensor> {
+        let rank = x.rank().max(y.rank());
+        let product = tensors::padded(x, rank)?.broadcast_mul(&tensors::padded(y, rank)?)?;
+        plus(tensors::sum_to(&product, of)?, into)
     }
 
-    fn sum_planes(&self, x: &Tensor, y: &Tensor, into: Option<Tensor>) -> Result<Tensor> {
-        plus(x.broadcast_mul(y)?.sum_keepdim((2, 3))?, into)
+    fn matmul(
+        &self,
+        x: (&Tensor, &[usize]),
+        y: (&Tensor, &[usize]),
+        to: Matrices<'_>,
+        into: Option<Tensor>,
+    ) -> Result<Tensor> {
+        plus(tensors::matmul(x, y, to)?, into)
     }
+
+    fn max_mask(&self, x: &Tensor, axis: usize) -> Result<Tensor> {
+        tensors::max_mask(x, axis + 1)
+    }
+
+    fn lines(&self, (map, axis): (LineMap, usize), x: &Tensor) -> Result<LineValues<Tensor>> {
+        tensors::lines(map, axis + 1, x)
+    }
+
+    fn lines_jacobian(
+        &self,
+        (map, axis): (LineMap, usize),
+        at: &LineValues<Tensor>,
+        v: &Tensor,
+        into: Option<Tensor>,
+    ) -> Result<Tensor> {
+        plus(tensors::jacobian(map, axis + 1, at, v)?, into)
+    }
+
+    fn lines_second(
+        &self,
+        (map, axis): (LineMap, usize),
+        at: &LineValues<Tensor>,
+        x_dot: &Tensor,
+        (grad, grad_dot): (&Tensor, Option<&Tensor>),
+    ) -> Result<Tensor> {
+        let second = tensors::second(map, axis + 1, at, x_dot, grad)?;
+        match grad_dot {
+            Some(grad_dot) => self.lines_jacobian((map, axis), at, grad_dot, Some(second)),
+            None => Ok(second),
+        }
+    }
+
+    fn channel_moments(&self, x: &Tensor) -> Result<Vec<[f64; 2]>> {
+        training::moments(x)
+    }
+
+    fn channel_products(&self, grad: &Tensor, x: &Tensor, means: &[f64]) -> Result<Vec<[f64; 2]>> {
+        training::products(grad, x, &self.prepare_vector(means)?)
+    }
+
+    fn channel_combine(
+        &self,
+        grad: Arc<Tensor>,
+        x: &Tensor,
+        [a, b, c]: [&[f64]; 3],
+    ) -> Result<Tensor> {
+        let of = |values: &[f64]| of_channels(&self.prepare_vector(values)?, x);
+        let sum = (grad.broadcast_mul(&of(a)?)? + x.broadcast_mul(&of(b)?)?)?;
+        Ok(sum.broadcast_add(&of(c)?)?)
+    }
+
+    fn conv2d_weight_gradient(
+        &self,
+        conv: &DeviceConv2d,
+        x: &Tensor,
+        grad: &Tensor,
+    ) -> Result<Vec<f32>> {
+        training::of_convolution(conv, x, grad)
+    }
+
+    fn linear_weight_gradient(&self, x: &Tensor, grad: &Tensor) -> Result<Vec<f32>> {
+        let product = grad.flatten_from(1)?.t()?.matmul(&x.flatten_from(1)?)?;
+        Ok(product.flatten_all()?.to_vec1()?)
+    }
+}
+
+/// [N, …].
+fn of_batch(dims: Dims, batch: usize) -> Vec<usize> {
+    std::iter::once(batch).chain(dims.sizes().iter().copied()).collect()
+}
+
+/// One number for each channel of x, to be broadcast to it.
+fn of_channels(vector: &Tensor, x: &Tensor) -> Result<Tensor> {
+    let mut dims = vec![1; x.rank()];
+    dims[1] = vector.elem_count();
+    Ok(vector.reshape(dims)?)
 }
 
 impl Device {
