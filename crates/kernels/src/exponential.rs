@@ -139,7 +139,7 @@ pub(crate) fn gelu(z: f64) -> [f64; 3] {
 #[inline(always)]
 pub(crate) fn gelu_tanh(z: f64) -> [f64; 3] {
     const FACTOR: f64 = 1.595_769_121_605_730_7; // 2·√(2/π): (1 + tanh(u))/2 is sigmoid(2u)
-    const CUBE: f64 = 0.044715;
+    const CUBE: f64 = 0.044_715;
     let [s, slope, bend] = sigmoid(FACTOR * (z + CUBE * z * z * z));
     let inner = FACTOR * (1.0 + 3.0 * CUBE * z * z);
     let inner_slope = FACTOR * 6.0 * CUBE * z;

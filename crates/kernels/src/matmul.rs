@@ -82,9 +82,9 @@ impl MatMul {
         };
         let n_tasks = offsets.len() * n_parts;
         if serial {
-            (0..n_tasks).for_each(task)
+            (0..n_tasks).for_each(task);
         } else {
-            (0..n_tasks).into_par_iter().for_each(task)
+            (0..n_tasks).into_par_iter().for_each(task);
         }
     }
 

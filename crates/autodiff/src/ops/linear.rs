@@ -121,10 +121,9 @@ impl<B: Backend> Linear<B> {
             Self::AdaptiveAvgPool2d(_) => {
                 backend.adaptive_avg_pool2d_adjoint(grad, dims.image(), into)
             }
-            Self::Add => backend.sum_to(grad, (dims, batch), into),
+            Self::Add | Self::Broadcast => backend.sum_to(grad, (dims, batch), into),
             Self::Scale(factor) => plus(backend, backend.scale(Arc::clone(grad), *factor)?, into),
             Self::Sum => plus(backend, backend.broadcast(grad, (dims, batch))?, into),
-            Self::Broadcast => backend.sum_to(grad, (dims, batch), into),
             Self::Concat { axis, .. } => {
                 let len = dims.sizes()[*axis];
                 let slice = Slice { axis: *axis, start: offset, step: 1, len };

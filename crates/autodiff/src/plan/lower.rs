@@ -156,10 +156,10 @@ impl<'a, B: Backend> Planner<'a, B> {
     /// A node with its axes in the given order.
     fn in_order(&mut self, id: NodeId, wanted: &[usize]) -> Result<usize> {
         let held = self.held(id);
-        self.reorder(held, wanted)
+        self.reorder(&held, wanted)
     }
 
-    fn reorder(&mut self, held: Held, wanted: &[usize]) -> Result<usize> {
+    fn reorder(&mut self, held: &Held, wanted: &[usize]) -> Result<usize> {
         if held.order == wanted {
             return Ok(held.at);
         }
@@ -209,25 +209,7 @@ impl<'a, B: Backend> Planner<'a, B> {
             Op::Linear { weight, bias, axis } => {
                 self.linear(inputs[0], (*weight, *bias), *axis, dims)?
             }
-            Op::BatchNorm { parameters, eps } => {
-                if let Some(conv) = self.folds_into(at) {
-                    return Ok(self.held(NodeId(conv)));
-                }
-                let step = match self.trained {
-                    Some(_) => Step::BatchNorm { parameters: *parameters, eps: *eps },
-                    None => {
-                        let (scale, shift) = self.affine(parameters, *eps)?;
-                        Step::Linear(Linear::ChannelAffine {
-                            scale: self.backend.prepare_vector(&scale)?,
-                            shift: self.backend.prepare_vector(&shift)?,
-                        })
-                    }
-                };
-                let parts = self.parts(at);
-                let parts = parts.into_iter().map(|part| self.plain(part));
-                let parts = parts.collect::<Result<Vec<_>>>()?;
-                plain(self.push(step, parts, dims)?)
-            }
+            Op::BatchNorm { parameters, eps } => self.batch_norm(at, *parameters, *eps, dims)?,
             Op::AvgPool2d(spec) => {
                 let x = self.plain(inputs[0])?;
                 plain(self.push(Step::Linear(Linear::AvgPool2d(*spec)), vec![x], dims)?)
@@ -288,6 +270,30 @@ impl<'a, B: Backend> Planner<'a, B> {
         })
     }
 
+    fn batch_norm(
+        &mut self,
+        at: usize,
+        parameters: [ParameterId; 4],
+        eps: f64,
+        dims: Dims,
+    ) -> Result<Held> {
+        if let Some(conv) = self.folds_into(at) {
+            return Ok(self.held(NodeId(conv)));
+        }
+        let step = if self.trained.is_some() {
+            Step::BatchNorm { parameters, eps }
+        } else {
+            let (scale, shift) = self.affine(&parameters, eps)?;
+            Step::Linear(Linear::ChannelAffine {
+                scale: self.backend.prepare_vector(&scale)?,
+                shift: self.backend.prepare_vector(&shift)?,
+            })
+        };
+        let parts = self.parts(at);
+        let parts = parts.into_iter().map(|part| self.plain(part)).collect::<Result<Vec<_>>>()?;
+        Ok(Held { at: self.push(step, parts, dims)?, order: order::plain(dims.rank()) })
+    }
+
     /// A step along the axes of one tensor, in whatever order it is held.
     fn along(
         &mut self,
@@ -303,14 +309,12 @@ impl<'a, B: Backend> Planner<'a, B> {
     fn reshape(&mut self, input: NodeId, dims: Dims) -> Result<Held> {
         let from = self.graph.nodes[input.0].dims;
         let mut held = self.held(input);
-        let reshaped = order::reshaped(from, &held.order, dims);
-        let order = match reshaped {
-            Some(order) => order,
-            None => {
-                let plain = order::plain(from.rank());
-                held = Held { at: self.reorder(held, &plain)?, order: plain };
-                order::plain(dims.rank())
-            }
+        let order = if let Some(order) = order::reshaped(from, &held.order, dims) {
+            order
+        } else {
+            let plain = order::plain(from.rank());
+            held = Held { at: self.reorder(&held, &plain)?, order: plain };
+            order::plain(dims.rank())
         };
         let to = dims.permuted(&order);
         if self.nodes[held.at].dims == to {
@@ -344,7 +348,7 @@ impl<'a, B: Backend> Planner<'a, B> {
                 let padded = own.padded(dims.rank());
                 let x = self.plain(input)?;
                 let at = self.push(Step::Linear(Linear::Reshape), vec![x], padded)?;
-                self.reorder(Held { at, order: order::plain(dims.rank()) }, &leading)?
+                self.reorder(&Held { at, order: order::plain(dims.rank()) }, &leading)?
             });
         }
         let at = self.push(step, operands, dims.permuted(&leading))?;

@@ -100,7 +100,7 @@ pub(crate) const OPS: &[(&str, Make)] = &[
         let y = g.multiply(x, gain)?;
         let of_columns = g.parameter("columns", &[g.dims(x).sizes()[2]])?;
         let y = g.add(of_columns, y)?;
-        let position = g.parameter("position", &g.dims(x).sizes().to_vec())?;
+        let position = g.parameter("position", g.dims(x).sizes())?;
         g.add(y, position)
     }),
     ("quotient and difference", |g, x| {
@@ -117,7 +117,7 @@ pub(crate) const OPS: &[(&str, Make)] = &[
         let column = g.sum(x, &[2])?;
         let plane = g.multiply(row, column)?; // both are broadcast
         let y = g.add(row, plane)?;
-        let all = g.broadcast(row, &g.dims(x).sizes().to_vec())?;
+        let all = g.broadcast(row, g.dims(x).sizes())?;
         g.multiply(y, all)
     }),
     ("maximum", |g, x| {
@@ -133,7 +133,7 @@ pub(crate) const OPS: &[(&str, Make)] = &[
         let b = g.slice(a, 0, 1, channels - 2)?;
         let c = g.pad(b, 1, 2, 1)?;
         let c = g.pad(c, 2, 0, 3)?;
-        let d = g.slice_by(c, Slice { axis: 1, start: 1, step: 3, len: (height + 2) / 3 })?;
+        let d = g.slice_by(c, Slice { axis: 1, start: 1, step: 3, len: height.div_ceil(3) })?;
         g.concat_along(2, &[d, d])
     }),
     ("gather", |g, x| {

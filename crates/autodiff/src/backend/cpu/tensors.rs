@@ -88,8 +88,8 @@ pub(super) fn drop_at<T: Scalar>(
 fn for_runs(indices: &[usize], mut f: impl FnMut(usize, usize, usize)) {
     let mut at = 0;
     while at < indices.len() {
-        let follows = |n: &usize| indices.get(at + n) == Some(&(indices[at] + n));
-        let len = (1..).take_while(follows).count() + 1;
+        let follows = |n: &usize| indices[at + n] == indices[at] + n;
+        let len = (1..indices.len() - at).take_while(follows).count() + 1;
         f(at, indices[at], len);
         at += len;
     }

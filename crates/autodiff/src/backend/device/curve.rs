@@ -165,7 +165,7 @@ fn distribution(z: &Tensor) -> Result<Tensor> {
 
 /// √(2/π)·2, and the factor of the cube, of the approximation of GELU.
 const FACTOR: f64 = 1.595_769_121_605_730_7;
-const CUBE: f64 = 0.044715;
+const CUBE: f64 = 0.044_715;
 
 /// 2·√(2/π)·(z + 0.044715·z³).
 fn tanh_argument(z: &Tensor) -> Result<Tensor> {

@@ -48,14 +48,15 @@ pub(super) fn concat(
     (dims, batch): (Dims, usize),
     extents: &[usize],
 ) -> Result<Tensor> {
-    let part = |(part, &extent): (&Option<&Tensor>, &usize)| -> Result<Tensor> {
+    let part = |(part, extent): (Option<&Tensor>, usize)| -> Result<Tensor> {
         let wanted = of_batch(dims.with(axis, extent), batch);
         Ok(match part {
             Some(part) => part.broadcast_as(wanted)?.contiguous()?,
             None => Tensor::zeros(wanted, candle_core::DType::F32, device)?,
         })
     };
-    let parts = parts.iter().zip(extents).map(part).collect::<Result<Vec<_>>>()?;
+    let parts =
+        parts.iter().copied().zip(extents.iter().copied()).map(part).collect::<Result<Vec<_>>>()?;
     Ok(Tensor::cat(&parts, axis + 1)?)
 }
 
