@@ -148,7 +148,7 @@ pub(crate) const OPS: &[(&str, Make)] = &[
         g.select(&[height, width], &mask, x, other)
     }),
     ("transposed convolution", |g, x| {
-        let conv = Conv2d { stride: [2, 1], ..Conv2d::new(6, 3).with_groups(2).with_bias() };
+        let conv = Conv2d::new(6, 3).with_stride(2).with_groups(2).with_bias();
         g.conv_transpose2d(x, "op", conv.with_padding(1), [1, 0])
     }),
     ("bilinear resize", |g, x| {
