@@ -45,7 +45,7 @@ pub use contrasts::{
     Contrast, Contrasted, Contrasts, Estimate, Interaction, PairEffects, Proposals, Proposed,
     ReferenceEffect, Sign, Trials, Triple, find_contrasts, interaction_map, main_effects,
     measure_contrasts, measure_triples, pair_effects, partners, propose_pairs, propose_triple,
-    ring,
+    ring, size_pairs,
 };
 pub use detect::{Detection, detect, detect_at};
 pub use interaction_set::{InteractionSet, Member, Stop};

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod contract;
+mod contrasts;
 mod determinism;
 mod evaluation;
 #[cfg(feature = "sam")]

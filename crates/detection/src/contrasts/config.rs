@@ -10,8 +10,12 @@ use serde::Serialize;
 pub struct Proposals {
     /// Pairs of regions, at least 1. No pixel is in two pairs.
     pub n_pairs: usize,
-    /// Noisy copies over which gradients are averaged, at least 1. One alone follows the kinks of
-    /// `ReLU`: with 4 the first pair overlaps itself in 0.45 to 0.58 after JPEG, with 1 in 0.33.
+    /// Noisy copies over which the gradients of rows D_A are averaged, at least 1. They decide where
+    /// the search begins, and the map.
+    pub row_copies: usize,
+    /// Noisy copies over which the gradients of refinements are averaged, at least 1. One alone
+    /// follows the kinks of `ReLU`: with 4 (of both) the first pair overlaps itself in 0.45 to 0.58
+    /// after JPEG, with 1 in 0.33.
     pub copies: usize,
     /// Deviation of their noise, ≥ 0, as a share of max - min of the image. 5 % gained nothing.
     pub noise: f64,
@@ -28,6 +32,12 @@ pub struct Proposals {
     pub gap: f64,
     /// Pixels of a region, in (0, 1), as a share of the picture.
     pub area: f64,
+    /// Farthest that a pixel of a region is from its peak, as a share of the shorter side, above 0. A
+    /// region is then one place; with 1 or more, it is as many as there are.
+    pub reach: f64,
+    /// Larger areas that a pair may have instead, ascending, below 1. The smallest that has nine
+    /// tenths of the strongest effect is taken, on contexts that no test sees.
+    pub larger: Vec<f64>,
 }
 
 /// How contrasts are measured and tested.
@@ -39,7 +49,10 @@ pub struct Trials {
     /// least 2. Stopping there can only lose claims, never make one; most pairs of most photos stop
     /// here. As many as `contexts`: every pair has all of them.
     pub first_contexts: usize,
-    /// Contexts under each reference beyond the first, at least 2. No claim is made there.
+    /// Contexts, at least 1, on which the area of a pair is chosen where there are several.
+    pub sizing_contexts: usize,
+    /// Contexts under each reference beyond the first, at least 2. No claim is made there. Pairs out
+    /// of reach of a claim are not measured there, but for the strongest.
     pub reference_contexts: usize,
     /// Probability, in (0, 1), of every segment to be kept in a context. At one half photos are
     /// nearly additive: interactions are claimed near the picture, not anywhere.
@@ -70,6 +83,7 @@ impl Contrasts {
         Self {
             proposals: Proposals {
                 n_pairs: 5,
+                row_copies: 4,
                 copies: 4,
                 noise: 0.02,
                 midpoints: 3,
@@ -77,10 +91,13 @@ impl Contrasts {
                 blur: 1.5 / 64.0,
                 gap: 0.07,
                 area: 0.02,
+                reach: 1.0,
+                larger: Vec::new(),
             },
             trials: Trials {
                 contexts: 24,
                 first_contexts: 8,
+                sizing_contexts: 4,
                 reference_contexts: 8,
                 keep: 0.85,
                 delta: 0.2,
@@ -103,6 +120,7 @@ impl Proposals {
     pub fn check(&self) -> Result<()> {
         let counts = [
             ("pairs", self.n_pairs),
+            ("row-copies", self.row_copies),
             ("copies", self.copies),
             ("midpoints", self.midpoints),
             ("rounds", self.rounds),
@@ -116,6 +134,14 @@ impl Proposals {
             ("gap", self.gap, self.gap >= 0.0),
             ("area", self.area, self.area > 0.0),
         ];
+        if !(self.reach > 0.0 && self.reach.is_finite()) {
+            return Err(Error::config("reach", self.reach, "a share above 0"));
+        }
+        let areas: Vec<f64> = [self.area].iter().chain(&self.larger).copied().collect();
+        if !areas.is_sorted_by(|a, b| a < b) || !areas.iter().all(|&area| area < 1.0) {
+            let expected = "shares below 1, ascending, above the area itself";
+            return Err(Error::config("larger", format!("{:?}", self.larger), expected));
+        }
         match shares.into_iter().find(|(_, value, holds)| !holds || *value >= 1.0) {
             Some((setting, value, _)) => Err(Error::config(
                 setting,
@@ -137,6 +163,9 @@ impl Trials {
         ];
         if let Some((setting, value)) = counts.into_iter().find(|(_, value)| *value < 2) {
             return Err(Error::config(setting, value, "at least 2, or there is no standard error"));
+        }
+        if self.sizing_contexts == 0 {
+            return Err(Error::config("sizing-contexts", 0, "at least 1"));
         }
         for (setting, value) in [("keep", self.keep), ("level", self.level)] {
             if !(value > 0.0 && value < 1.0) {

@@ -125,7 +125,8 @@ pub struct Interaction {
     pub p_value: f64,
     /// Whether p is at most the level asked for.
     pub claim: bool,
-    /// The contrasts under the other references.
+    /// The contrasts under the other references; empty for pairs that are out of reach of a claim,
+    /// unless they are the strongest.
     pub references: Vec<ReferenceEffect>,
 }
 

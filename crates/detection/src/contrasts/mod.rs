@@ -53,7 +53,7 @@ pub use ring::ring;
 use hsets_core::{Differentiable, Error, Mask, Progress, Removal, Result, SegmentMap, Shape};
 
 use slopes::Slopes;
-use trial::Contexts;
+use trial::{Contexts, Stream};
 
 /// Proposes pairs of regions, measures and tests them.
 ///
@@ -68,8 +68,8 @@ pub fn find_contrasts(
 ) -> Result<Contrasted> {
     let removal = checked(removals, segments)?;
     let proposed = propose_pairs(field, removal, segments, settings, progress)?;
-    let pairs = &proposed.pairs;
-    let interactions = measure_contrasts(removals, segments, pairs, settings, progress)?;
+    let pairs = size_pairs(removal, segments, &proposed, settings, progress)?;
+    let interactions = measure_contrasts(removals, segments, &pairs, settings, progress)?;
     let mut groups = Vec::new();
     if settings.trials.order > 2 {
         for Interaction { regions, .. } in interactions.iter().filter(|pair| pair.claim) {
@@ -98,6 +98,30 @@ pub fn propose_pairs(
     let proposed = Proposed::new(&slopes, segments, &settings.proposals)?;
     progress.end();
     Ok(proposed)
+}
+
+/// The proposed pairs, each at one of the areas it may have: the smallest that has nearly the
+/// strongest effect. Its contexts are not those of the tests, so choosing makes no claim likelier.
+pub fn size_pairs(
+    removal: &Removal<'_>,
+    segments: &SegmentMap,
+    proposed: &Proposed,
+    settings: &Contrasts,
+    progress: &dyn Progress,
+) -> Result<Vec<[Mask; 2]>> {
+    settings.check()?;
+    checked(&[removal], segments)?;
+    let pairs = &proposed.pairs;
+    if pairs.iter().all(|sizes| sizes.len() == 1) {
+        return Ok(pairs.iter().flatten().cloned().collect());
+    }
+    let scale = least_scale(removal, segments, progress)?;
+    let Trials { sizing_contexts: n, keep, .. } = settings.trials;
+    let contexts = Contexts::new(segments, n, keep, settings.seed, Stream::Sizes);
+    progress.begin("areas", (4 * n * pairs.iter().map(Vec::len).sum::<usize>()) as u64);
+    let chosen = trial::sized(removal, &contexts, pairs, scale, progress)?;
+    progress.end();
+    Ok(chosen)
 }
 
 /// A pair with the third region on which its interaction depends most; `None` if it depends on
@@ -264,7 +288,7 @@ fn check_disjoint(regions: &[Mask], shape: Shape) -> Result<()> {
 fn contexts(segments: &SegmentMap, settings: &Contrasts) -> Contexts {
     let trials = &settings.trials;
     let n = trials.contexts.max(trials.reference_contexts);
-    Contexts::new(segments, n, trials.keep, settings.seed)
+    Contexts::new(segments, n, trials.keep, settings.seed, Stream::Tests)
 }
 
 /// g(x), and g(x) - g(x without A) of every segment A.

@@ -4,15 +4,16 @@ use hsets_core::{Mask, Result, SegmentMap, Shape};
 
 use super::{
     config::Proposals,
-    region::{Blur, Plane, grown, peak, strongest},
+    region::{Blur, Ordered, Plane, grown, peak},
     slopes::Slopes,
 };
 
 /// Pairs of regions that may interact, and what they were found by.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Proposed {
-    /// Disjoint pairs, that of the segment with the strongest row first.
-    pub pairs: Vec<[Mask; 2]>,
+    /// Disjoint pairs, that of the segment with the strongest row first; each at every area that it
+    /// may have, the smallest first.
+    pub pairs: Vec<Vec<[Mask; 2]>>,
     /// Σ over segments A of |D_A| \[H·W\], blurred: where the gradient depends on what else is there.
     pub partners: Vec<f32>,
     /// Mean ∇g along the path to x \[C·H·W\].
@@ -51,7 +52,8 @@ impl Proposed {
         let plane = slopes.partners(&present, &absent, &both);
         let forbidden = grown(&both, settings.gap * side(shape))?;
         let blurred = Blur::new(shape, settings.blur).apply(&plane);
-        strongest(&blurred, &forbidden, settings.n_pixels(shape))
+        let ordered = Ordered::of(&blurred, &forbidden, settings.reach * side(shape));
+        ordered.map(|ordered| ordered.first(n_pixels(settings.area, shape))).transpose()
     }
 }
 
@@ -66,11 +68,9 @@ fn side(shape: Shape) -> f64 {
     shape.height.min(shape.width) as f64
 }
 
-impl Proposals {
-    /// Pixels of a region.
-    fn n_pixels(&self, shape: Shape) -> usize {
-        ((self.area * shape.n_pixels() as f64).round() as usize).max(1)
-    }
+/// Pixels of a region.
+fn n_pixels(area: f64, shape: Shape) -> usize {
+    ((area * shape.n_pixels() as f64).round() as usize).max(1)
 }
 
 /// What every segment is worth to every other pixel.
@@ -114,20 +114,23 @@ impl<'a> Proposer<'a> {
     }
 
     /// Disjoint pairs, the one with the strongest row first.
-    fn pairs(&self) -> Result<Vec<[Mask; 2]>> {
+    fn pairs(&self) -> Result<Vec<Vec<[Mask; 2]>>> {
         let shape = self.slopes.removal.image().shape();
         let mut used = Mask::empty(shape.width, shape.height);
         let mut pairs = Vec::new();
         while pairs.len() < self.settings.n_pairs {
-            let Some(pair) = self.pair(&used)? else { break };
-            used = used.union(&pair[0]).union(&pair[1]);
-            pairs.push(pair);
+            let Some(sizes) = self.pair(&used)? else { break };
+            for [first, second] in &sizes {
+                used = used.union(first).union(second);
+            }
+            pairs.push(sizes);
         }
         Ok(pairs)
     }
 
-    /// The pair of the segment with the highest peak; no region has a pixel that is used already.
-    fn pair(&self, used: &Mask) -> Result<Option<[Mask; 2]>> {
+    /// The pair of the segment with the highest peak, at every area; no region has a pixel that is
+    /// used already.
+    fn pair(&self, used: &Mask) -> Result<Option<Vec<[Mask; 2]>>> {
         let mut best: Option<(usize, f32)> = None;
         for (segment, row) in self.rows.iter().enumerate() {
             let Some((_, top)) = peak(row, &self.near[segment].union(used)) else { continue };
@@ -136,26 +139,42 @@ impl<'a> Proposer<'a> {
             }
         }
         let Some((segment, _)) = best else { return Ok(None) };
-        let forbidden = self.near[segment].union(used);
-        let n_pixels = self.settings.n_pixels(self.slopes.removal.image().shape());
-        let Some(mut second) = strongest(&self.rows[segment], &forbidden, n_pixels)? else {
-            return Ok(None);
-        };
+        let start = self.ordered(&self.rows[segment], &self.near[segment].union(used));
+        let Some(mut second) = start else { return Ok(None) };
         let mut first = None;
         for _ in 0..self.settings.rounds {
             let Some(found) = self.partner(&second, used)? else { return Ok(None) };
             let Some(back) = self.partner(&found, used)? else { return Ok(None) };
             (first, second) = (Some(found), back);
         }
-        Ok(first.map(|first| [first, second]))
+        first.map(|first| self.sizes(&first, &second)).transpose()
     }
 
-    /// The region that `region` interacts with most.
-    fn partner(&self, region: &Mask, used: &Mask) -> Result<Option<Mask>> {
-        let absent = self.slopes.along(region)?;
-        let plane = self.slopes.partners(&self.whole, &absent, region);
+    /// The regions at every area. What both would take belongs to the first.
+    fn sizes(&self, first: &Ordered, second: &Ordered) -> Result<Vec<[Mask; 2]>> {
         let shape = self.slopes.removal.image().shape();
-        let forbidden = grown(region, self.settings.gap * side(shape))?.union(used);
-        strongest(&self.blur.apply(&plane), &forbidden, self.settings.n_pixels(shape))
+        let areas = std::iter::once(&self.settings.area).chain(&self.settings.larger);
+        let at = |&area: &f64| {
+            let n = n_pixels(area, shape);
+            let first = first.first(n)?;
+            let second = second.first(n)?.difference(&first);
+            Ok([first, second])
+        };
+        areas.map(at).collect()
+    }
+
+    /// The region that a region interacts with most.
+    fn partner(&self, region: &Ordered, used: &Mask) -> Result<Option<Ordered>> {
+        let shape = self.slopes.removal.image().shape();
+        let region = region.first(n_pixels(self.settings.area, shape))?;
+        let absent = self.slopes.along(&region)?;
+        let plane = self.slopes.partners(&self.whole, &absent, &region);
+        let forbidden = grown(&region, self.settings.gap * side(shape))?.union(used);
+        Ok(self.ordered(&self.blur.apply(&plane), &forbidden))
+    }
+
+    fn ordered(&self, plane: &[f32], forbidden: &Mask) -> Option<Ordered> {
+        let shape = self.slopes.removal.image().shape();
+        Ordered::of(plane, forbidden, self.settings.reach * side(shape))
     }
 }

@@ -83,17 +83,36 @@ pub(super) fn peak(plane: &[f32], forbidden: &Mask) -> Option<(usize, f32)> {
     allowed.fold(None, better)
 }
 
-/// The up to `n` pixels of the sign of the peak that have the largest values, without those that are
-/// forbidden; `None` if there is no peak.
-pub(super) fn strongest(plane: &[f32], forbidden: &Mask, n: usize) -> Result<Option<Mask>> {
-    let Some((_, top)) = peak(plane, forbidden) else { return Ok(None) };
-    let sign = top.signum();
-    let mut pixels: Vec<usize> = (0..plane.len())
-        .filter(|&pixel| !forbidden.contains(pixel) && plane[pixel] * sign > 0.0)
-        .collect();
-    pixels.sort_by(|&a, &b| (plane[b] * sign).total_cmp(&(plane[a] * sign)).then(a.cmp(&b)));
-    pixels.truncate(n);
-    Mask::of_pixels(forbidden.width(), forbidden.height(), pixels).map(Some)
+/// Pixels in the order in which a region takes them.
+pub(super) struct Ordered {
+    width: usize,
+    height: usize,
+    pixels: Vec<usize>,
+}
+
+impl Ordered {
+    /// The pixels of the sign of the peak and within `reach` of it, without those that are forbidden,
+    /// the largest value first; `None` if there is no peak.
+    pub(super) fn of(plane: &[f32], forbidden: &Mask, reach: f64) -> Option<Self> {
+        let (centre, top) = peak(plane, forbidden)?;
+        let (width, height, sign) = (forbidden.width(), forbidden.height(), top.signum());
+        let is_near = |pixel: usize| {
+            let across = (pixel % width).abs_diff(centre % width);
+            let down = (pixel / width).abs_diff(centre / width);
+            ((across * across + down * down) as f64) <= reach * reach
+        };
+        let is_in = |&pixel: &usize| {
+            plane[pixel] * sign > 0.0 && !forbidden.contains(pixel) && is_near(pixel)
+        };
+        let mut pixels: Vec<usize> = (0..plane.len()).filter(is_in).collect();
+        pixels.sort_by(|&a, &b| (plane[b] * sign).total_cmp(&(plane[a] * sign)).then(a.cmp(&b)));
+        Some(Self { width, height, pixels })
+    }
+
+    /// The region of the first `n` pixels, or as many as there are.
+    pub(super) fn first(&self, n: usize) -> Result<Mask> {
+        Mask::of_pixels(self.width, self.height, self.pixels.iter().copied().take(n))
+    }
 }
 
 #[cfg(test)]
@@ -128,11 +147,14 @@ mod tests {
     fn the_strongest_pixels_have_the_sign_of_the_peak() {
         let plane = [1.0, -5.0, -2.0, 3.0, -6.0, 0.0];
         let none = Mask::empty(6, 1);
-        let pixels =
-            |mask: Result<Option<Mask>>| mask.unwrap().unwrap().pixels().collect::<Vec<_>>();
-        assert_eq!(pixels(strongest(&plane, &none, 2)), [1, 4]);
+        let pixels = |forbidden: &Mask, reach: f64, n: usize| {
+            let ordered = Ordered::of(&plane, forbidden, reach).unwrap();
+            ordered.first(n).unwrap().pixels().collect::<Vec<_>>()
+        };
+        assert_eq!(pixels(&none, 9.0, 2), [1, 4]);
+        assert_eq!(pixels(&none, 2.0, 3), [2, 4]);
         let forbidden = Mask::of_pixels(6, 1, [1, 4]).unwrap();
-        assert_eq!(pixels(strongest(&plane, &forbidden, 3)), [0, 3]);
-        assert_eq!(strongest(&[0.0; 6], &none, 3).unwrap(), None);
+        assert_eq!(pixels(&forbidden, 9.0, 3), [0, 3]);
+        assert!(Ordered::of(&[0.0; 6], &none, 9.0).is_none());
     }
 }

@@ -14,8 +14,10 @@ const CHUNK: usize = 32;
 pub(super) struct Slopes<'a> {
     field: &'a dyn Differentiable,
     pub(super) removal: &'a Removal<'a>,
-    /// One number per feature and copy.
+    /// One number per feature and copy; rows and refinements use the first of them.
     noise: Vec<Vec<f32>>,
+    row_copies: usize,
+    copies: usize,
     midpoints: usize,
     progress: &'a dyn Progress,
 }
@@ -38,18 +40,19 @@ impl<'a> Slopes<'a> {
             deviation * normal
         };
         let mut copy = |_| image.data().iter().map(|_| normal()).collect();
-        let noise = (0..settings.copies).map(&mut copy).collect();
-        Self { field, removal, noise, midpoints: settings.midpoints, progress }
+        let Proposals { row_copies, copies, midpoints, .. } = *settings;
+        let noise = (0..row_copies.max(copies)).map(&mut copy).collect();
+        Self { field, removal, noise, row_copies, copies, midpoints, progress }
     }
 
     /// Gradients that [`along`](Self::along) takes for one region.
     pub(super) fn n_along(&self) -> u64 {
-        (self.noise.len() * self.midpoints) as u64
+        (self.copies * self.midpoints) as u64
     }
 
     /// Gradients that [`at`](Self::at) takes for one region.
     pub(super) fn n_at(&self) -> u64 {
-        self.noise.len() as u64
+        self.row_copies as u64
     }
 
     /// ∇g(x without each region), a mean over copies, \[C·H·W\] each, handed to `each` in order.
@@ -59,9 +62,10 @@ impl<'a> Slopes<'a> {
         each: impl FnMut(Vec<f32>) -> Result<()>,
     ) -> Result<()> {
         let images = removed.iter().flat_map(|mask| {
-            self.noise.iter().map(move |noise| noisy(self.removal.without(mask)?, noise))
+            let copies = self.noise[..self.row_copies].iter();
+            copies.map(move |noise| noisy(self.removal.without(mask)?, noise))
         });
-        self.means(images, self.noise.len(), each)
+        self.means(images, self.row_copies, each)
     }
 
     /// Mean of ∇g over the path from b to x without a region, and over copies, \[C·H·W\]: times x - b,
@@ -72,10 +76,10 @@ impl<'a> Slopes<'a> {
         let fractions = (0..self.midpoints).map(|m| (m as f32 + 0.5) / self.midpoints as f32);
         let images = fractions.flat_map(|fraction| {
             let point = end.interpolate(start, fraction);
-            self.noise.iter().map(move |noise| noisy(point.clone(), noise))
+            self.noise[..self.copies].iter().map(move |noise| noisy(point.clone(), noise))
         });
         let mut mean = Vec::new();
-        self.means(images, self.noise.len() * self.midpoints, |found| {
+        self.means(images, self.copies * self.midpoints, |found| {
             mean = found;
             Ok(())
         })?;

@@ -16,12 +16,25 @@ const HOPELESS: f64 = 1e-3;
 /// Random contexts: what is out beside the regions. The same for every pair and every reference.
 pub(super) struct Contexts(Vec<Mask>);
 
+/// Contexts of their own for what is chosen and what is tested. Gradients draw their noise from
+/// stream 0.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Stream {
+    Tests = 1,
+    Sizes = 2,
+}
+
 impl Contexts {
     /// `n` contexts in which every segment is kept with probability `keep`.
-    pub(super) fn new(segments: &SegmentMap, n: usize, keep: f64, seed: u64) -> Self {
+    pub(super) fn new(
+        segments: &SegmentMap,
+        n: usize,
+        keep: f64,
+        seed: u64,
+        stream: Stream,
+    ) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        // Gradients draw their noise from stream 0.
-        rng.set_stream(1);
+        rng.set_stream(stream as u64);
         let mut draw = |_| {
             let out = (0..segments.n_segments() as u32).filter(|_| !rng.random_bool(keep));
             Mask::of_segments(segments, &out.collect::<Vec<_>>())
@@ -66,6 +79,35 @@ fn contrast(values: &[Vec<f64>], third_out: bool) -> Contrast {
     Contrast::of(&values.iter().map(of).collect::<Vec<_>>())
 }
 
+/// Share of the strongest effect that a smaller area is content with.
+const ENOUGH: f64 = 0.9;
+
+/// Of every pair, the smallest area at which it has nearly its strongest effect, in units of the
+/// scale.
+pub(super) fn sized(
+    removal: &Removal<'_>,
+    contexts: &Contexts,
+    pairs: &[Vec<[Mask; 2]>],
+    floor: f64,
+    progress: &dyn Progress,
+) -> Result<Vec<[Mask; 2]>> {
+    let groups: Vec<Vec<&Mask>> =
+        pairs.iter().flatten().map(|pair| pair.iter().collect()).collect();
+    let mut samples = values(removal, &contexts.0, &groups, progress)?.into_iter();
+    let strength = |samples: Vec<Vec<f64>>| {
+        let found = contrast(&samples, false);
+        found.effect.mean.abs() / floor.max(found.main_effect()).max(f64::MIN_POSITIVE)
+    };
+    let mut chosen = Vec::with_capacity(pairs.len());
+    for sizes in pairs {
+        let strengths: Vec<f64> = samples.by_ref().take(sizes.len()).map(strength).collect();
+        let most = strengths.iter().copied().fold(0.0, f64::max);
+        let enough = strengths.iter().position(|&strength| strength >= ENOUGH * most);
+        chosen.extend(enough.map(|at| sizes[at].clone()));
+    }
+    Ok(chosen)
+}
+
 /// Measures and tests pairs of regions: the claims under the first removal, the others beside.
 ///
 /// `floor` is the least scale: the largest of |g| and of the effect of any segment.
@@ -84,15 +126,16 @@ pub(super) fn pairs(
     let groups: Vec<Vec<&Mask>> = regions.iter().map(|pair| pair.iter().collect()).collect();
     let n_first = settings.first_contexts.min(settings.contexts);
     let mut samples = values(own, &contexts[..n_first], &groups, progress)?;
-    let goes_on =
-        |samples: &Vec<Vec<f64>>| !is_hopeless(&contrast(samples, false), floor, settings);
+    let goes_on = |samples: &Vec<Vec<f64>>| {
+        n_first == settings.contexts || !is_hopeless(&contrast(samples, false), floor, settings)
+    };
     let open: Vec<usize> = (0..groups.len()).filter(|&at| goes_on(&samples[at])).collect();
     if n_first < settings.contexts {
         let chosen: Vec<Vec<&Mask>> = open.iter().map(|&at| groups[at].clone()).collect();
         let rest = &contexts[n_first..settings.contexts];
         progress.advance((4 * rest.len() * (groups.len() - open.len())) as u64);
         let more = values(own, rest, &chosen, progress)?;
-        open.into_iter().zip(more).for_each(|(at, more)| samples[at].extend(more));
+        open.iter().zip(more).for_each(|(&at, more)| samples[at].extend(more));
     }
     let contrasts: Vec<Contrast> = samples.iter().map(|samples| contrast(samples, false)).collect();
     let scales: Vec<f64> = contrasts.iter().map(|found| floor.max(found.main_effect())).collect();
@@ -100,13 +143,20 @@ pub(super) fn pairs(
     let p_values: Vec<f64> =
         tested.map(|(found, scale)| p_value(&found.effect, settings.delta * scale)).collect();
     let p_values = holm(&p_values);
+    let strength =
+        |at: &usize| contrasts[*at].effect.mean.abs() / scales[*at].max(f64::MIN_POSITIVE);
+    let strongest = (0..groups.len()).max_by(|a, b| strength(a).total_cmp(&strength(b)));
+    let shown: Vec<usize> =
+        (0..groups.len()).filter(|at| open.contains(at) || Some(*at) == strongest).collect();
+    let chosen: Vec<Vec<&Mask>> = shown.iter().map(|&at| groups[at].clone()).collect();
     let mut beside: Vec<Vec<ReferenceEffect>> = vec![Vec::new(); regions.len()];
     for removal in others {
         let n = settings.reference_contexts.min(contexts.len());
-        let found = values(removal, &contexts[..n], &groups, progress)?;
-        for (beside, samples) in beside.iter_mut().zip(&found) {
+        progress.advance((4 * n * (groups.len() - shown.len())) as u64);
+        let found = values(removal, &contexts[..n], &chosen, progress)?;
+        for (&at, samples) in shown.iter().zip(&found) {
             let (name, contrast) = (removal.name().to_owned(), contrast(samples, false));
-            beside.push(ReferenceEffect { name, contrast });
+            beside[at].push(ReferenceEffect { name, contrast });
         }
     }
     let all = regions.iter().zip(contrasts).zip(scales).zip(p_values).zip(beside);

@@ -9,7 +9,7 @@ use hsets_attribution::{
 use hsets_core::{Error, Mask, Progress, Removal, Result, SaliencyMap, Shape};
 use hsets_detection::{
     Contrasted, Contrasts, Interaction, PairEffects, Proposed, main_effects, measure_contrasts,
-    measure_triples, propose_pairs, propose_triple,
+    measure_triples, propose_pairs, propose_triple, size_pairs,
 };
 use rand::RngExt as _;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
@@ -191,7 +191,8 @@ pub(super) fn moved(task: &Task<'_, '_>) -> Result<Findings> {
     let mut partners = vec![0.0; shape.n_pixels()];
     proposed.partners.iter().enumerate().for_each(|(pixel, &value)| partners[to(pixel)] = value);
     let region = |mask: &Mask| Mask::of_pixels(shape.width, shape.height, mask.pixels().map(to));
-    let moved = proposed.pairs.iter().map(|[p, q]| Ok([region(p)?, region(q)?]));
+    let pairs = sized(task, &proposed)?;
+    let moved = pairs.iter().map(|[p, q]| Ok([region(p)?, region(q)?]));
     let pairs = moved.collect::<Result<Vec<_>>>()?;
     let interactions = measured(task, &pairs)?;
     let map = per_pixel(shape, &partners)?;
@@ -212,9 +213,9 @@ fn removals<'a>(task: &Task<'_, 'a>) -> Result<Vec<Arc<Removal<'a>>>> {
 /// Pairs of regions under the first reference, measured under all.
 fn contrasted(task: &Task<'_, '_>) -> Result<Contrasted> {
     let proposed = proposed(task)?;
-    let interactions = measured(task, &proposed.pairs)?;
-    let settings = &task.settings.contrasts.regions;
     let removals = removals(task)?;
+    let interactions = measured(task, &sized(task, &proposed)?)?;
+    let settings = &task.settings.contrasts.regions;
     let mut groups = Vec::new();
     if settings.trials.order > 2 {
         for pair in interactions.iter().filter(|pair| pair.claim) {
@@ -239,6 +240,13 @@ fn proposed(task: &Task<'_, '_>) -> Result<Arc<Proposed>> {
         let propose = || propose_pairs(field, &removal, segments, &settings.regions, task.progress);
         task.time("proposals", propose).map(Arc::new)
     })
+}
+
+fn sized(task: &Task<'_, '_>, proposed: &Proposed) -> Result<Vec<[Mask; 2]>> {
+    let settings = &task.settings.contrasts;
+    let removal = task.explainer.removal(settings.first()?, task.target)?;
+    let (segments, progress) = (task.segments(), task.progress);
+    task.time("contrasts", || size_pairs(&removal, segments, proposed, &settings.regions, progress))
 }
 
 fn triple(task: &Task<'_, '_>, proposed: &Proposed, pair: &[Mask; 2]) -> Result<Option<[Mask; 3]>> {
