@@ -16,12 +16,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hsets-kernels", &["hsets-core"]),
     ("hsets-scenes", &["hsets-core"]),
     ("hsets-datasets", &[]),
-    ("hsets-segmentation", &["hsets-core"]),
+    ("hsets-weights", &[]),
+    ("hsets-segmentation", &["hsets-core", "hsets-weights"]),
     ("hsets-detection", &["hsets-core"]),
     ("hsets-attribution", &["hsets-core"]),
     ("hsets-metrics", &["hsets-core"]),
     ("hsets-autodiff", &["hsets-core", "hsets-kernels"]),
-    ("hsets-models", &["hsets-core", "hsets-autodiff"]),
+    ("hsets-models", &["hsets-core", "hsets-autodiff", "hsets-weights"]),
     (
         "hsets-pipeline",
         &[
@@ -35,7 +36,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("hsets-report", &["hsets-core", "hsets-pipeline"]),
     ("hsets-explorer", &["hsets-core", "hsets-pipeline", "hsets-report"]),
-    ("hsets-training", &["hsets-core", "hsets-datasets", "hsets-autodiff", "hsets-models"]),
+    (
+        "hsets-training",
+        &["hsets-core", "hsets-datasets", "hsets-autodiff", "hsets-models", "hsets-weights"],
+    ),
     ("hsets-evaluation", &["hsets-core", "hsets-datasets", "hsets-metrics", "hsets-pipeline"]),
     (
         "hsets",

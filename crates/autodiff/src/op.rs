@@ -145,6 +145,9 @@ pub struct Slice {
 pub enum Activation {
     /// max(0, z).
     Relu,
+    /// max(0, z), called as a function in the original network, where all others are modules:
+    /// smoothing that swaps modules leaves it exact.
+    FunctionalRelu,
     /// min(max(0, z), 6).
     Relu6,
     /// z·relu6(z + 3)/6.
@@ -207,16 +210,16 @@ impl Activation {
     /// The curve that stands for this activation under `smoothing`.
     pub fn curve(self, smoothing: Smoothing) -> Curve {
         match (self, smoothing) {
-            (Self::Relu, Smoothing::Exact) => Curve::Relu,
+            (Self::Relu | Self::FunctionalRelu, Smoothing::Exact)
+            | (Self::FunctionalRelu, Smoothing::SqrtModules { .. }) => Curve::Relu,
             (Self::Relu6, Smoothing::Exact) => Curve::Relu6,
-            (Self::Relu, Smoothing::Sqrt { tau })
-            | (Self::Relu | Self::Relu6, Smoothing::SqrtUnclipped { tau }) => {
+            (Self::Relu | Self::FunctionalRelu, Smoothing::Sqrt { tau })
+            | (Self::Relu | Self::Relu6, Smoothing::SqrtModules { tau }) => {
                 Curve::SqrtRelu { tau: widen(tau) }
             }
             (Self::Relu6, Smoothing::Sqrt { tau }) => Curve::SqrtRelu6 { tau: widen(tau) },
-            (Self::Relu, Smoothing::Softplus { beta }) | (Self::Softplus { beta }, _) => {
-                Curve::Softplus { beta: widen(beta) }
-            }
+            (Self::Relu | Self::FunctionalRelu, Smoothing::Softplus { beta })
+            | (Self::Softplus { beta }, _) => Curve::Softplus { beta: widen(beta) },
             (Self::Relu6, Smoothing::Softplus { beta }) => Curve::Softplus6 { beta: widen(beta) },
             (Self::HardSwish, _) => Curve::HardSwish,
             (Self::HardSigmoid, _) => Curve::HardSigmoid,

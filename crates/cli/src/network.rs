@@ -13,6 +13,7 @@ use hsets_report::{ModelRecord, described};
 
 use crate::{
     args::{General, ModelArgs, TargetArgs},
+    output,
     progress::Bars,
 };
 
@@ -52,7 +53,11 @@ impl Network {
             (None, None) => String::new(),
         };
         let bars = Bars::new(general.quiet, String::new());
-        Ok(Self { classifier: Classifier::load(&options, &bars)?, origin })
+        let classifier = Classifier::load(&options, &bars)?;
+        if !general.quiet {
+            classifier.notes().iter().for_each(|note| output::complain(&format!("note: {note}")));
+        }
+        Ok(Self { classifier, origin })
     }
 
     pub(crate) fn bundled() -> anyhow::Result<Self> {

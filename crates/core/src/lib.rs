@@ -45,4 +45,4 @@ pub use saliency_map::{ChannelReduction, SaliencyMap};
 pub use segment_map::SegmentMap;
 pub use segmenter::{MaskReport, PartitionReport, Segmentation, Segmenter};
 pub use smoothing::Smoothing;
-pub use target::{Target, softmax};
+pub use target::{Target, is_predicted, probabilities, softmax};

@@ -18,9 +18,10 @@ pub enum Smoothing {
         /// τ > 0; H-Sets uses 1e-3.
         tau: f32,
     },
-    /// As [`Smoothing::Sqrt`], but the upper clip of `ReLU6` is dropped, in values too: what the
-    /// authors' program does.
-    SqrtUnclipped {
+    /// As [`Smoothing::Sqrt`], but of modules alone, each of which becomes a smoothed ReLU: the upper
+    /// clip of `ReLU6` is dropped, in values too, and a ReLU that the original calls as a function
+    /// stays exact (torchvision's DenseNet ends in one). What the authors' program does.
+    SqrtModules {
         /// τ > 0; the authors use 1e-3.
         tau: f32,
     },
@@ -38,5 +39,5 @@ impl Smoothing {
     /// What preset `paper` uses in detection.
     pub const PAPER: Self = Self::Sqrt { tau: Self::TAU };
     /// What preset `reference` uses in detection.
-    pub const REFERENCE: Self = Self::SqrtUnclipped { tau: Self::TAU };
+    pub const REFERENCE: Self = Self::SqrtModules { tau: Self::TAU };
 }

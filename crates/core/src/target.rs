@@ -16,7 +16,7 @@ pub enum Target {
         /// The class it is compared with.
         against: usize,
     },
-    /// ln softmax of one class (minus the cross-entropy loss).
+    /// ln of the probability of one class (minus the cross-entropy loss), by [`probabilities`].
     LogProbability(usize),
     /// ln(p / (1 - p)) of one class: its logit minus the ln Σ exp of all others. It does not level
     /// off where the class is sure, and other classes count as they compete.
@@ -70,7 +70,7 @@ impl Target {
             Self::Logit(class) => logits[*class],
             Self::Top => logits[argmax(logits)],
             Self::Difference { class, against } => logits[*class] - logits[*against],
-            Self::LogProbability(class) => logits[*class] - log_sum_exp(logits),
+            Self::LogProbability(class) => logits[*class] - log_normaliser(logits),
             Self::LogOdds(class) => logits[*class] - log_sum_exp(&others(logits, *class)),
             Self::Weighted(weights) => {
                 logits.iter().zip(weights).map(|(z, &w)| z * f64::from(w)).sum()
@@ -89,7 +89,7 @@ impl Target {
                 gradient[*against] -= 1.0;
             }
             Self::LogProbability(class) => {
-                let probabilities = softmax(logits);
+                let probabilities = probabilities(logits);
                 gradient.iter_mut().zip(probabilities).for_each(|(g, p)| *g = -p);
                 gradient[*class] += 1.0;
             }
@@ -109,13 +109,32 @@ impl Target {
     pub fn hessian_product(&self, logits: &[f64], direction: &[f64]) -> Option<Vec<f64>> {
         // The classes whose ln Σ exp is subtracted.
         let probabilities = match self {
-            Self::LogProbability(_) => softmax(logits),
+            Self::LogProbability(_) => probabilities(logits),
             Self::LogOdds(class) => softmax(&others(logits, *class)),
             _ => return None,
         };
         let mean: f64 = probabilities.iter().zip(direction).map(|(p, v)| p * v).sum();
         Some(probabilities.iter().zip(direction).map(|(p, v)| -p * (v - mean)).collect())
     }
+}
+
+/// Probabilities of the classes: softmax of the logits; of a single logit the sigmoid, since such a
+/// network was trained to tell its class from everything else.
+pub fn probabilities(logits: &[f64]) -> Vec<f64> {
+    match *logits {
+        [logit] => vec![softmax(&[logit, 0.0])[0]],
+        _ => softmax(logits),
+    }
+}
+
+/// Whether a network with these logits says `class`: its logit is the largest, the first of equals;
+/// a single logit says its class where it is above 0 (a probability above ½).
+pub fn is_predicted(logits: &[f32], class: usize) -> bool {
+    if let [logit] = *logits {
+        return logit > 0.0;
+    }
+    let beats = |i: usize| logits[i] > logits[class] || (i < class && logits[i] >= logits[class]);
+    !(0..logits.len()).any(|i| i != class && beats(i))
 }
 
 /// softmax of the logits, free of overflow.
@@ -127,14 +146,26 @@ pub fn softmax(logits: &[f64]) -> Vec<f64> {
     probabilities
 }
 
+/// ln of what [`probabilities`] divides by: the other side of a single logit is a logit of 0.
+fn log_normaliser(logits: &[f64]) -> f64 {
+    match *logits {
+        [logit] => log_sum_exp(&[logit, 0.0]),
+        _ => log_sum_exp(logits),
+    }
+}
+
 /// ln Σ exp of the logits, free of overflow.
 fn log_sum_exp(logits: &[f64]) -> f64 {
     let top = logits[argmax(logits)];
     top + logits.iter().map(|z| (z - top).exp()).sum::<f64>().ln()
 }
 
-/// The logits with that of one class at minus infinity, where it counts for nothing.
+/// The logits with that of one class at minus infinity, where it counts for nothing; against a
+/// single logit stands one of 0.
 fn others(logits: &[f64], class: usize) -> Vec<f64> {
+    if logits.len() == 1 {
+        return vec![0.0];
+    }
     let mut others = logits.to_vec();
     others[class] = f64::NEG_INFINITY;
     others
@@ -180,6 +211,30 @@ mod tests {
                 assert!((numeric - product[i]).abs() < 1e-8, "{target:?}, logit {i}");
             }
         }
+    }
+
+    #[test]
+    fn a_single_logit_means_a_sigmoid() {
+        let sigmoid = |z: f64| 1.0 / (1.0 + (-z).exp());
+        for z in [-700.0, -3.0, 0.0, 1.2, 30.0] {
+            assert!((probabilities(&[z])[0] - sigmoid(z)).abs() < 1e-15, "{z}");
+        }
+        let (target, z, step) = (Target::LogProbability(0), 1.2, 1e-5);
+        assert!((target.value(&[z]) - sigmoid(z).ln()).abs() < 1e-12);
+        let slope = (target.value(&[z + step]) - target.value(&[z - step])) / (2.0 * step);
+        assert!((target.gradient(&[z])[0] - slope).abs() < 1e-9);
+        let bend = (target.gradient(&[z + step])[0] - target.gradient(&[z - step])[0]) / step;
+        let product = target.hessian_product(&[z], &[2.0]).unwrap();
+        assert!((product[0] - bend).abs() < 1e-9);
+        let odds = Target::LogOdds(0);
+        assert_eq!((odds.value(&[z]), odds.gradient(&[z])), (z, vec![1.0]));
+        assert_eq!(odds.hessian_product(&[z], &[2.0]), Some(vec![0.0]));
+        assert!(is_predicted(&[0.1], 0) && !is_predicted(&[-0.1], 0));
+    }
+
+    #[test]
+    fn first_of_equals_is_predicted() {
+        assert!(is_predicted(&[1.0, 1.0], 0) && !is_predicted(&[1.0, 1.0], 1));
     }
 
     #[test]

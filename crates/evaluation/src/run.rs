@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use hsets_core::{Error as CoreError, Progress, softmax};
+use hsets_core::{Error as CoreError, Progress, is_predicted, probabilities};
 use hsets_datasets::{Dataset, Sample};
 
 use crate::{
@@ -168,9 +168,10 @@ impl Run<'_> {
         match logits {
             Ok(logits) => {
                 let wide: Vec<f64> = logits.iter().map(|&logit| f64::from(logit)).collect();
-                let probabilities = softmax(&wide);
+                let probabilities = probabilities(&wide);
                 let (top, _) = top(&logits);
-                let is_wanted = !self.plan.selection.correct_only || top == class;
+                let is_right = top == class && is_predicted(&logits, class);
+                let is_wanted = !self.plan.selection.correct_only || is_right;
                 candidate.predicted = Some(top);
                 candidate.probability = Some(probabilities[top]);
                 candidate.verdict =

@@ -1,23 +1,19 @@
 //! What a metric reads off the logits.
 
-use hsets_core::{Error, Image, Result, Scored, Target, softmax};
+use hsets_core::{Error, Image, Result, Scored, Target, is_predicted, probabilities};
 
 /// Outcome for one class at one image.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Score {
-    /// Whether the class is the top one, the first among equals.
+    /// Whether the class is what the network says.
     pub(crate) correct: bool,
-    /// Its softmax probability.
+    /// Its probability.
     pub(crate) probability: f64,
 }
 
 pub(crate) fn score(logits: &[f32], class: usize) -> Score {
     let widened: Vec<f64> = logits.iter().map(|&z| f64::from(z)).collect();
-    let beats = |i: usize| logits[i] > logits[class] || (i < class && logits[i] >= logits[class]);
-    Score {
-        correct: !(0..logits.len()).any(|i| i != class && beats(i)),
-        probability: softmax(&widened)[class],
-    }
+    Score { correct: is_predicted(logits, class), probability: probabilities(&widened)[class] }
 }
 
 /// Values of `target` at `images`, `batch_size` at a time.
@@ -57,9 +53,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn first_of_equals_is_on_top() {
-        assert!(score(&[1.0, 1.0], 0).correct);
-        assert!(!score(&[1.0, 1.0], 1).correct);
+    fn a_single_logit_is_scored_by_its_sigmoid() {
+        let of = |logit: f32| score(&[logit], 0);
+        assert!(of(2.0).correct && !of(-2.0).correct);
+        assert!((of(2.0).probability - 0.880_797_077_977_882_4).abs() < 1e-12);
         assert!((score(&[1.0, 1.0], 1).probability - 0.5).abs() < 1e-12);
     }
 }

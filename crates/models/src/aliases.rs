@@ -2,7 +2,7 @@
 
 use crate::Architecture;
 use crate::error::{Error, Result};
-use crate::nearest::nearest;
+use crate::nearest::hint;
 
 /// An architecture's name and the repository of the hub whose weights it stands for.
 ///
@@ -90,12 +90,8 @@ pub(crate) fn repository(name: &str) -> Result<&str> {
         let what = "has no published weights behind an alias; pass a file with --weights FILE";
         return Err(Error::UnknownModel(format!("'{name}' {what}")));
     }
-    let near = nearest(name, ALIASES.iter().map(|(alias, _)| *alias));
-    let hint = if near.is_empty() {
-        "`hsets models` lists them; or give OWNER/REPOSITORY, or --weights FILE".into()
-    } else {
-        format!("did you mean {}?", near.join(" or "))
-    };
+    let otherwise = "`hsets models` lists them; or give OWNER/REPOSITORY, or --weights FILE";
+    let hint = hint(name, ALIASES.iter().map(|(alias, _)| *alias), otherwise);
     Err(Error::UnknownModel(format!("no weights are known as '{name}': {hint}")))
 }
 

@@ -9,7 +9,7 @@ use hsets_core::Shape;
 
 use crate::error::{Error, Result};
 use crate::layers::Layers;
-use crate::nearest::nearest;
+use crate::published::Published;
 use crate::regnet::REGNETS;
 use crate::weights::Naming;
 use crate::{
@@ -51,24 +51,15 @@ pub struct GraphOptions {
     pub padding: Option<PaddingMode>,
     /// eps of batch norm; by default what the architecture was trained with.
     pub batch_norm_eps: Option<f64>,
-    /// Width of the two hidden layers of VGG; 4096 by default.
-    pub hidden_features: Option<usize>,
-    /// Output channels of convolutions, by name, where they are not the published ones: narrower or
-    /// wider forms of the network.
+    /// Output channels of convolutions and of hidden fully connected layers, by name, where they are
+    /// not the published ones: narrower or wider forms of the network.
     pub channels: BTreeMap<String, usize>,
 }
 
 impl GraphOptions {
     /// Everything else as published.
     pub fn new(input: Shape, n_classes: usize) -> Self {
-        Self {
-            input,
-            n_classes,
-            padding: None,
-            batch_norm_eps: None,
-            hidden_features: None,
-            channels: BTreeMap::new(),
-        }
+        Self { input, n_classes, padding: None, batch_norm_eps: None, channels: BTreeMap::new() }
     }
 }
 
@@ -191,6 +182,18 @@ impl Architecture {
         SYNONYMS.into_iter().filter(move |(_, name)| *name == self.name()).map(|(other, _)| other)
     }
 
+    /// The architecture of exactly this name, its own or another library's.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        let synonym = SYNONYMS.iter().find(|(known, _)| *known == name);
+        let own = synonym.map_or(name, |(_, own)| own);
+        names().find(|(known, _)| *known == own).map(|(_, architecture)| architecture)
+    }
+
+    /// All names that [`Architecture::named`] knows.
+    pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+        names().map(|(name, _)| name).chain(SYNONYMS.into_iter().map(|(name, _)| name))
+    }
+
     /// The network for these options; fails if the image is too small for it.
     pub fn graph(self, options: &GraphOptions) -> Result<Graph> {
         let eps = options.batch_norm_eps;
@@ -267,20 +270,9 @@ impl fmt::Display for Architecture {
 impl FromStr for Architecture {
     type Err = Error;
 
+    /// torchvision's names, and timm's of the same networks.
     fn from_str(name: &str) -> Result<Self> {
-        let synonym = SYNONYMS.iter().find(|(known, _)| *known == name);
-        let own = synonym.map_or(name, |(_, own)| own);
-        let entry = names().find(|(known, _)| *known == own);
-        entry.map(|(_, architecture)| architecture).ok_or_else(|| {
-            let synonyms = SYNONYMS.iter().map(|(known, _)| *known);
-            let near = nearest(name, names().map(|(known, _)| known).chain(synonyms));
-            let hint = if near.is_empty() {
-                "`hsets models` lists them".to_owned()
-            } else {
-                format!("did you mean {}?", near.join(" or "))
-            };
-            Error::UnknownModel(format!("no model is called '{name}': {hint}"))
-        })
+        name.parse().map(|published: Published| published.architecture)
     }
 }
 

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use hsets_autodiff::{Graph, Weights};
-use hsets_core::{Image, Progress, Shape, TwiceDifferentiable, softmax};
+use hsets_core::{Image, Progress, Shape, TwiceDifferentiable, probabilities};
+use hsets_weights::TensorFile;
 
 use crate::architecture::{Architecture, GraphOptions, PaddingMode};
 use crate::device::Device;
@@ -12,7 +13,8 @@ use crate::input::read_input;
 use crate::labels::Labels;
 use crate::model_config::ModelConfig;
 use crate::preprocessing::{Prepared, Preprocessing};
-use crate::recognise::{channels, classes, fits, hidden_features, recognise};
+use crate::published::Published;
+use crate::recognise::{channels, classes, contents, fits, matching};
 use crate::resample::Interpolation;
 use crate::weights::{Naming, WeightFile};
 
@@ -53,7 +55,7 @@ pub struct Prediction {
     pub class: usize,
     /// Its name.
     pub label: String,
-    /// Softmax of the logits.
+    /// Softmax of the logits; the sigmoid of a single one.
     pub probability: f64,
     /// The logit.
     pub logit: f32,
@@ -69,13 +71,14 @@ pub struct Classifier {
     labels: Labels,
     graph_options: GraphOptions,
     sha256: String,
+    notes: Vec<String>,
 }
 
 impl Classifier {
     /// Loads weights from a file or, where only a model is named, from the hub.
     pub fn load(options: &LoadOptions, progress: &dyn Progress) -> Result<Self> {
         let (path, asked) = match (&options.weights, &options.model) {
-            (Some(path), Some(model)) => (path.clone(), Some(model.parse::<Architecture>()?)),
+            (Some(path), Some(model)) => (path.clone(), Some(model.parse()?)),
             (Some(path), None) => (path.clone(), None),
             (None, Some(model)) => (fetch(model, progress)?, model.parse().ok()),
             (None, None) => {
@@ -83,16 +86,16 @@ impl Classifier {
                 return Err(Error::UnknownModel(hint.into()));
             }
         };
-        let file = WeightFile::read(&path)?;
-        let stated = stated(&file, &path)?.or(ModelConfig::beside(&path)?);
+        let file = TensorFile::read(&path)?;
+        let stated = ModelConfig::from_metadata(file.metadata()).or(ModelConfig::beside(&path)?);
         Self::from_file(file, &stated, &path, asked, options)
     }
 
     /// A classifier from the bytes of a weight file; `name` stands for it in errors. The model and
     /// the weights of `options` do not matter: the bytes tell the architecture.
     pub fn from_bytes(bytes: &[u8], name: &Path, options: &LoadOptions) -> Result<Self> {
-        let file = WeightFile::from_bytes(name, bytes)?;
-        let stated = stated(&file, name)?;
+        let file = TensorFile::from_bytes(name, bytes.to_vec())?;
+        let stated = ModelConfig::from_metadata(file.metadata());
         Self::from_file(file, &stated, name, None, options)
     }
 
@@ -109,41 +112,54 @@ impl Classifier {
         let file = WeightFile {
             weights: Weights::random(&graph, 0)?,
             naming: Naming::Torchvision,
+            architecture: Some(architecture),
             metadata: std::collections::BTreeMap::new(),
             sha256: String::new(),
+            notes: Vec::new(),
         };
-        Self::assemble(architecture, file, &stated, options, Path::new("random weights"))
+        let published = Published::plain(architecture);
+        Self::assemble(published, file, &stated, options, Path::new("random weights"))
     }
 
     fn from_file(
-        file: WeightFile,
+        file: TensorFile,
         stated: &ModelConfig,
         path: &Path,
-        asked: Option<Architecture>,
+        asked: Option<Published>,
         options: &LoadOptions,
     ) -> Result<Self> {
-        let architecture = match asked {
-            Some(architecture) => architecture,
-            None => find_architecture(path, &file, stated)?,
+        let (named, note) = named(path, stated, asked)?;
+        let file = WeightFile::choose(file, named.map(|named| named.architecture))?;
+        let Some(published) = named.or(file.architecture.map(Published::plain)) else {
+            let contents = contents(&file.weights);
+            let problem = "not the weights of a known architecture (`hsets models` lists them)";
+            let help = "--model NAME says which is meant, and then what does not fit";
+            return Err(Error::file(path, format!("{problem}, but {contents}; {help}")));
         };
-        Self::assemble(architecture, file, stated, options, path)
+        let mut classifier = Self::assemble(published, file, stated, options, path)?;
+        classifier.notes.extend(note);
+        Ok(classifier)
     }
 
     fn assemble(
-        architecture: Architecture,
+        published: Published,
         file: WeightFile,
         stated: &ModelConfig,
         options: &LoadOptions,
         path: &Path,
     ) -> Result<Self> {
+        let architecture = published.architecture;
         let preprocessing = preprocessing(architecture, stated, options);
         preprocessing.check()?;
         let n_classes = classes(architecture, &file.weights).unwrap_or(1000);
         let eps = architecture.batch_norm_eps(file.naming);
         let graph_options = GraphOptions {
-            padding: options.padding.or(stated.padding),
-            batch_norm_eps: options.batch_norm_eps.or(stated.batch_norm_eps).or(Some(eps)),
-            hidden_features: hidden_features(architecture, &file.weights),
+            padding: options.padding.or(stated.padding).or(published.padding),
+            batch_norm_eps: options
+                .batch_norm_eps
+                .or(stated.batch_norm_eps)
+                .or(published.batch_norm_eps)
+                .or(Some(eps)),
             channels: channels(&file.weights),
             ..GraphOptions::new(preprocessing.shape(), n_classes)
         };
@@ -152,9 +168,14 @@ impl Classifier {
         let bound = options.device.bind(&graph, &file.weights, options.memory);
         let network = bound.or_else(|error| {
             let problem = |problem| Error::Weights(format!("{}: {problem}", path.display()));
-            fits(architecture, &graph, &file.weights).map_err(problem)?;
+            let looks_like = file.architecture.or_else(|| looks_like(path));
+            fits(architecture, &graph, &file.weights, looks_like).map_err(problem)?;
             Err(error)
         })?;
+        let mut notes = [&file.notes[..], &stated.notes].concat();
+        if n_classes == 1 {
+            notes.push("one logit: its probability is the sigmoid, not the softmax".into());
+        }
         Ok(Self {
             architecture,
             labels: labels(n_classes, stated, options)?,
@@ -164,6 +185,7 @@ impl Classifier {
             preprocessing,
             graph_options,
             sha256: file.sha256,
+            notes,
         })
     }
 
@@ -219,6 +241,11 @@ impl Classifier {
         &self.sha256
     }
 
+    /// What people should know of how the weights were read.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
     /// Shape of the images.
     pub fn shape(&self) -> Shape {
         self.graph.input_shape()
@@ -246,7 +273,7 @@ impl Classifier {
     /// The `n` most probable classes by these logits \[K\], most probable first.
     pub fn ranked(&self, logits: &[f32], n: usize) -> Vec<Prediction> {
         let wide: Vec<f64> = logits.iter().map(|&logit| f64::from(logit)).collect();
-        let probabilities = softmax(&wide);
+        let probabilities = probabilities(&wide);
         let mut order: Vec<usize> = (0..logits.len()).collect();
         order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(a.cmp(&b)));
         let prediction = |class: usize| Prediction {
@@ -257,12 +284,6 @@ impl Classifier {
         };
         order.into_iter().take(n).map(prediction).collect()
     }
-}
-
-/// What a weight file says about itself.
-fn stated(file: &WeightFile, path: &Path) -> Result<ModelConfig> {
-    let stated = ModelConfig::from_metadata(&file.metadata);
-    stated.map_err(|problem| Error::file(path, problem))
 }
 
 /// The user's word before that of the weights before that of the architecture.
@@ -287,7 +308,7 @@ fn preprocessing(
 fn labels(n_classes: usize, stated: &ModelConfig, options: &LoadOptions) -> Result<Labels> {
     let (labels, source) = match (&options.labels, &stated.labels) {
         (Some(path), _) => (Labels::read(path)?, path.display().to_string()),
-        (None, Some(names)) => (Labels::new(names), "the labels in the weight file".to_owned()),
+        (None, Some(labels)) => (labels.clone(), "the labels with the weights".to_owned()),
         (None, None) => return Ok(Labels::default_for(n_classes)),
     };
     if labels.len() != n_classes {
@@ -299,11 +320,39 @@ fn labels(n_classes: usize, stated: &ModelConfig, options: &LoadOptions) -> Resu
     Ok(labels)
 }
 
-fn find_architecture(path: &Path, file: &WeightFile, stated: &ModelConfig) -> Result<Architecture> {
-    let named = stated.architecture.as_deref().and_then(|name| name.parse().ok());
-    named.or_else(|| recognise(&file.weights)).ok_or_else(|| {
-        Error::file(path, "these are not the weights of a known architecture; see `hsets models`")
-    })
+/// The user's word before that of the weights, and a note where they differ; `None` if nobody names
+/// the architecture.
+fn named(
+    path: &Path,
+    stated: &ModelConfig,
+    asked: Option<Published>,
+) -> Result<(Option<Published>, Option<String>)> {
+    let stated_name = stated.architecture.as_deref();
+    if let Some(asked) = asked {
+        let differs = |name: &&str| {
+            name.parse().map_or(true, |stated: Published| stated.architecture != asked.architecture)
+        };
+        let note = stated_name.filter(differs).map(|name| {
+            let taken = asked.architecture;
+            format!("{}: said to be {name}, taken for {taken} as asked", path.display())
+        });
+        return Ok((Some(asked), note));
+    }
+    let Some(name) = stated_name else { return Ok((None, None)) };
+    let published = name.parse().map_err(|_| {
+        let what = "are not of a network this program has";
+        let help = "`hsets models` lists those; --model NAME says what they are instead";
+        Error::file(path, format!("the weights of '{name}', as they are named, {what}: {help}"))
+    });
+    published.map(|published| (Some(published), None))
+}
+
+/// The architecture whose tensors a file holds, whatever was asked for.
+fn looks_like(path: &Path) -> Option<Architecture> {
+    TensorFile::read(path)
+        .ok()?
+        .state_dict(|dict| matching(dict, None))
+        .map(|(_, m)| m.architecture)
 }
 
 #[cfg(feature = "hub")]

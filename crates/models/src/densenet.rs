@@ -49,7 +49,8 @@ impl DenseNet {
             }
         }
         let x = g.batch_norm(x, "features.norm5");
-        let x = g.activation(x, Activation::Relu);
+        // torchvision has no module here.
+        let x = g.activation(x, Activation::FunctionalRelu);
         let x = g.global_avg_pool2d(x)?;
         let x = g.flatten(x);
         g.classifier(x, "classifier")

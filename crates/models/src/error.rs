@@ -66,6 +66,16 @@ impl Error {
     }
 }
 
+impl From<hsets_weights::Error> for Error {
+    fn from(error: hsets_weights::Error) -> Self {
+        match error {
+            hsets_weights::Error::Io { path, source } => Self::Io { path, source },
+            hsets_weights::Error::File { path, problem } => Self::File { path, problem },
+            other => Self::Weights(other.to_string()),
+        }
+    }
+}
+
 impl From<Error> for hsets_core::Error {
     fn from(error: Error) -> Self {
         match error {

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use candle_core::DType;
 use hsets_core::{Image, Photo, Shape};
+use hsets_weights::TensorFile;
 
 use crate::error::{Error, Result};
 use crate::preprocessing::{Prepared, Preprocessing};
-use crate::weights::read_tensors;
 
 /// Reads an input of either kind: a `.safetensors` file as [`read_tensor`], anything else as a
 /// photo.
@@ -22,19 +22,30 @@ pub fn read_input(path: &Path, preprocessing: &Preprocessing) -> Result<Prepared
 /// The photo is what the preprocessing would have made it from.
 pub fn read_tensor(path: &Path, preprocessing: &Preprocessing) -> Result<Prepared> {
     let wrong = |problem: String| Error::file(path, problem);
-    let (tensors, _) = read_tensors(path)?;
-    let tensor = tensors.get("input").ok_or_else(|| {
-        wrong("holds no floating-point tensor called 'input' of shape [3, H, W]".into())
-    })?;
-    let dims = tensor.dims();
-    let (&[3, height, width] | &[1, 3, height, width]) = dims else {
-        return Err(wrong(format!("tensor 'input' is {dims:?}, not [3, H, W] or [1, 3, H, W]")));
-    };
+    let file = TensorFile::read(path)?;
+    let [height, width] = size(&file)?;
+    let tensor = file.tensor("input")?;
     let values =
         tensor.flatten_all().and_then(|t| t.to_dtype(DType::F32)).and_then(|t| t.to_vec1());
     let values = values.map_err(|error| wrong(error.to_string()))?;
     let image = Image::new(Shape::new(3, height, width), values)?;
     Ok(Prepared { photo: preprocessing.denormalize(&image)?, image })
+}
+
+/// (height, width) of the tensor `input` of a safetensors file.
+pub fn tensor_size(path: &Path) -> Result<[usize; 2]> {
+    size(&TensorFile::read(path)?)
+}
+
+fn size(file: &TensorFile) -> Result<[usize; 2]> {
+    let wrong = |problem: &str| Error::file(file.path(), problem);
+    let dims = file
+        .shape("input")
+        .ok_or_else(|| wrong("holds no floating-point tensor called 'input' of shape [3, H, W]"))?;
+    match *dims {
+        [3, height, width] | [1, 3, height, width] => Ok([height, width]),
+        _ => Err(wrong(&format!("tensor 'input' is {dims:?}, not [3, H, W] or [1, 3, H, W]"))),
+    }
 }
 
 /// Needs the cargo feature `files`.

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use serde_json::Value;
+
 use crate::error::{Error, Result};
 use crate::nearest::nearest;
 
@@ -31,7 +33,9 @@ impl Labels {
         Self::new((0..n_classes).map(|class| format!("class {class}")))
     }
 
-    /// Reads a JSON array of names, a JSON object from index to name, or text with one name a line.
+    /// Reads text with one name a line, or JSON: an array of names, an object from index to name, or
+    /// one with such an object as `id2label`. For a name may stand an array that ends in it, as in
+    /// Keras' `{"0": ["n01440764", "tench"]}`.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
         Self::parse(&text).map_err(|problem| Error::file(path, problem))
@@ -39,36 +43,40 @@ impl Labels {
 
     /// As [`Labels::read`], from the file's content.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let trimmed = text.trim();
+        // Windows' editors put a byte order mark in front.
+        let trimmed = text.trim_start_matches('\u{feff}').trim();
         if trimmed.is_empty() {
             return Err("holds no labels".into());
         }
         if !trimmed.starts_with(['[', '{']) {
             return Ok(Self::new(trimmed.lines().map(str::trim)));
         }
-        let value: serde_json::Value =
-            serde_json::from_str(trimmed).map_err(|error| error.to_string())?;
+        let value: Value = serde_json::from_str(trimmed).map_err(|error| error.to_string())?;
+        Self::from_json(&value)
+    }
+
+    /// As [`Labels::read`], from JSON.
+    pub(crate) fn from_json(value: &Value) -> Result<Self, String> {
         let expected = "expected an array of names, or an object from index to name";
-        match value {
-            serde_json::Value::Array(items) => {
-                let names: Option<Vec<&str>> =
-                    items.iter().map(serde_json::Value::as_str).collect();
-                names.map(Self::new).ok_or_else(|| expected.into())
+        let names: Option<Vec<&str>> = match value {
+            Value::Array(items) => items.iter().map(name).collect(),
+            Value::Object(entries) if entries.get("id2label").is_some_and(Value::is_object) => {
+                return Self::from_json(&entries["id2label"]);
             }
-            serde_json::Value::Object(entries) => {
+            Value::Object(entries) => {
                 let mut names = vec![None; entries.len()];
-                for (key, name) in &entries {
+                for (key, value) in entries {
                     let slot = key.parse().ok().and_then(|index: usize| names.get_mut(index));
-                    let slot = slot.ok_or_else(|| {
-                        format!("index '{key}' is not one of 0 to {}", entries.len() - 1)
-                    })?;
-                    *slot = name.as_str();
+                    let last = entries.len() - 1;
+                    let slot =
+                        slot.ok_or_else(|| format!("index '{key}' is not one of 0 to {last}"))?;
+                    *slot = name(value);
                 }
-                let names: Option<Vec<&str>> = names.into_iter().collect();
-                names.map(Self::new).ok_or_else(|| expected.into())
+                names.into_iter().collect()
             }
-            _ => Err(expected.into()),
-        }
+            _ => None,
+        };
+        names.map(Self::new).ok_or_else(|| expected.into())
     }
 
     /// Number of classes.
@@ -135,6 +143,11 @@ impl Labels {
     }
 }
 
+/// A name, or the last of several for one class.
+fn name(value: &Value) -> Option<&str> {
+    value.as_str().or_else(|| value.as_array()?.last()?.as_str())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,7 +183,16 @@ mod tests {
     #[test]
     fn all_forms_of_files() {
         let expected = Labels::new(["a", "b"]);
-        for text in ["a\nb\n", r#"["a", "b"]"#, r#"{"1": "b", "0": "a"}"#, "a\r\nb"] {
+        for text in [
+            "a\nb\n",
+            r#"["a", "b"]"#,
+            r#"{"1": "b", "0": "a"}"#,
+            "a\r\nb",
+            "\u{feff}a\r\nb\r\n",
+            "\u{feff}[\"a\", \"b\"]",
+            r#"{"0": ["n01440764", "a"], "1": ["n01443537", "b"]}"#,
+            r#"{"id2label": {"0": "a", "1": "b"}, "label2id": {"a": 0, "b": 1}}"#,
+        ] {
             assert_eq!(Labels::parse(text).unwrap(), expected, "{text}");
         }
         for text in ["", "[1, 2]", r#"{"0": "a", "7": "b"}"#, "{", r#"{"a": "b"}"#] {

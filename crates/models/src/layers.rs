@@ -23,10 +23,6 @@ impl<'a> Layers<'a> {
         Self { builder: GraphBuilder::new(options.input), options, padding, batch_norm_eps }
     }
 
-    pub(crate) fn options(&self) -> &GraphOptions {
-        self.options
-    }
-
     pub(crate) fn into_builder(self) -> GraphBuilder {
         self.builder
     }
@@ -82,6 +78,12 @@ impl<'a> Layers<'a> {
         let y = self.conv2d(y, excite, Conv2d::new(channels, 1).with_bias())?;
         let y = self.builder.activation(y, gate);
         self.builder.multiply(x, y)
+    }
+
+    /// Fully connected layer, of the width the options give it.
+    pub(crate) fn linear(&mut self, x: NodeId, name: &str, width: usize) -> Result<NodeId> {
+        let width = self.options.channels.get(name).copied().unwrap_or(width);
+        self.builder.linear(x, name, width)
     }
 
     /// The last layer: one logit per class.

@@ -45,6 +45,7 @@ mod mobilenet_v3;
 mod model_config;
 mod nearest;
 mod preprocessing;
+mod published;
 mod recognise;
 mod regnet;
 mod resample;
@@ -63,7 +64,7 @@ pub use efficientnet::EfficientNet;
 pub use error::{Error, Result};
 #[cfg(feature = "hub")]
 pub use hub::{Hub, HubFiles, cached_commit};
-pub use input::{decode_photo, read_input, read_photo, read_tensor};
+pub use input::{decode_photo, read_input, read_photo, read_tensor, tensor_size};
 pub use labels::Labels;
 pub use mobilenet_v3::MobileNetV3;
 pub use preprocessing::{IMAGENET_MEAN, IMAGENET_STD, Prepared, Preprocessing};

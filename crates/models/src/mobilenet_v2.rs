@@ -37,7 +37,7 @@ pub(crate) fn build(g: &mut Layers) -> Result<NodeId> {
     g.classifier(x, "classifier.1")
 }
 
-/// Expand (1×1), filter (3×3 depthwise), project (1×1, linear); added to x where shapes allow.
+/// Expand (1×1), filter (3×3 depthwise), project (1×1, linear); added to x where neither size nor width changes.
 fn block(
     g: &mut Layers,
     x: NodeId,
@@ -57,7 +57,8 @@ fn block(
     branch = conv_relu6(g, branch, &format!("{name}.{filter}"), depthwise)?;
     let project = [format!("{name}.{}", filter + 1), format!("{name}.{}", filter + 2)];
     branch = g.conv_norm(branch, [&project[0], &project[1]], Conv2d::new(channels, 1))?;
-    if g.shape(branch) == g.shape(x) { g.add(branch, x) } else { Ok(branch) }
+    let is_residual = stride == 1 && g.shape(branch).channels == in_channels;
+    if is_residual { g.add(branch, x) } else { Ok(branch) }
 }
 
 fn conv_relu6(g: &mut Layers, x: NodeId, name: &str, conv: Conv2d) -> Result<NodeId> {

@@ -37,6 +37,9 @@ const fn row(
     Row { kernel, expanded, channels, squeeze_excite, activation, stride }
 }
 
+/// Channels of the first convolution.
+const STEM: usize = 16;
+
 const RE: Activation = Activation::Relu;
 const HS: Activation = Activation::HardSwish;
 
@@ -90,11 +93,14 @@ impl MobileNetV3 {
 
     pub(crate) fn build(self, g: &mut Layers) -> Result<NodeId> {
         let x = g.input();
-        let stem = Conv2d::new(16, 3).with_stride(2).with_padding(1);
+        let stem = Conv2d::new(STEM, 3).with_stride(2).with_padding(1);
         let mut x = g.conv_norm_at(x, "features.0", stem)?;
         x = g.activation(x, HS);
+        let mut published = STEM;
         for (i, row) in self.rows().iter().enumerate() {
-            x = row.build(g, x, &format!("features.{}.block", i + 1))?;
+            let expands = row.expanded != published;
+            x = row.build(g, x, &format!("features.{}.block", i + 1), expands)?;
+            published = row.channels;
         }
         let wide = Conv2d::new(6 * g.shape(x).channels, 1);
         x = g.conv_norm_at(x, &format!("features.{}", self.rows().len() + 1), wide)?;
@@ -108,10 +114,12 @@ impl MobileNetV3 {
 }
 
 impl Row {
-    /// Expand, filter, squeeze and excite, project; added to x where shapes allow.
-    fn build(&self, g: &mut Layers, x: NodeId, name: &str) -> Result<NodeId> {
+    /// Expand, filter, squeeze and excite, project; added to x where neither size nor width changes.
+    ///
+    /// Which block expands is a matter of the table; which is residual, of the widths the network
+    /// really has: rounding may make two equal that the table has different, and the reverse.
+    fn build(&self, g: &mut Layers, x: NodeId, name: &str, expands: bool) -> Result<NodeId> {
         let in_channels = g.shape(x).channels;
-        let expands = self.expanded != in_channels;
         let filter = usize::from(expands);
         let project = filter + 1 + usize::from(self.squeeze_excite);
 
@@ -135,7 +143,7 @@ impl Row {
         }
         let narrow = Conv2d::new(self.channels, 1);
         branch = g.conv_norm_at(branch, &format!("{name}.{project}"), narrow)?;
-        let same = self.stride == 1 && in_channels == self.channels;
-        if same { g.add(branch, x) } else { Ok(branch) }
+        let is_residual = self.stride == 1 && g.shape(branch).channels == in_channels;
+        if is_residual { g.add(branch, x) } else { Ok(branch) }
     }
 }

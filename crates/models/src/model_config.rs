@@ -1,5 +1,8 @@
 //! What weights say about themselves: the metadata of a safetensors file, or the `config.json`
-//! that timm puts beside it.
+//! that timm and Hugging Face put beside it.
+//!
+//! What is not understood is left aside with a note, since other programs write such files too; but
+//! an architecture that is named counts, and one that this program does not have is refused.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,6 +11,7 @@ use serde_json::Value;
 
 use crate::architecture::PaddingMode;
 use crate::error::{Error, Result};
+use crate::labels::Labels;
 use crate::preprocessing::Preprocessing;
 use crate::resample::Interpolation;
 
@@ -15,7 +19,7 @@ use crate::resample::Interpolation;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct ModelConfig {
     pub(crate) architecture: Option<String>,
-    pub(crate) labels: Option<Vec<String>>,
+    pub(crate) labels: Option<Labels>,
     mean: Option<[f32; 3]>,
     std: Option<[f32; 3]>,
     input_size: Option<[usize; 2]>,
@@ -23,61 +27,80 @@ pub(crate) struct ModelConfig {
     crop_fraction: Option<f64>,
     pub(crate) padding: Option<PaddingMode>,
     pub(crate) batch_norm_eps: Option<f64>,
+    /// What was left aside, for people.
+    pub(crate) notes: Vec<String>,
 }
+
+/// What is built otherwise than the architecture by default, and how it would have to be: the keys
+/// of Hugging Face's and timm's configurations that change the network, not its tensors.
+const DEFAULTS: [(&str, &[&str]); 6] = [
+    ("hidden_act", &["relu"]),
+    ("downsample_in_first_stage", &["false"]),
+    ("downsample_in_bottleneck", &["false"]),
+    ("global_pool", &["avg", "fast", ""]),
+    ("output_stride", &["32"]),
+    ("in_chans", &["3"]),
+];
 
 impl ModelConfig {
     /// From `__metadata__`: `architecture`, `interpolation` and `padding` as they are, `labels`,
     /// `mean`, `std`, `input_size`, `crop_pct` and `batch_norm_eps` as JSON.
-    pub(crate) fn from_metadata(metadata: &BTreeMap<String, String>) -> Result<Self, String> {
-        const PLAIN: [&str; 3] = ["architecture", "interpolation", "padding"];
-        let mut object = serde_json::Map::new();
-        for (key, text) in metadata {
-            let value = if PLAIN.contains(&key.as_str()) {
-                Value::String(text.clone())
-            } else {
-                serde_json::from_str(text).unwrap_or(Value::Null)
-            };
-            object.insert(key.clone(), value);
-        }
-        Self::from_json(&Value::Object(object))
-            .map_err(|problem| format!("__metadata__: {problem}"))
+    pub(crate) fn from_metadata(metadata: &BTreeMap<String, String>) -> Self {
+        let json = |text: &String| match serde_json::from_str(text) {
+            Ok(value @ (Value::Array(_) | Value::Object(_) | Value::Number(_))) => value,
+            _ => Value::String(text.clone()),
+        };
+        let object = metadata.iter().map(|(key, text)| (key.clone(), json(text))).collect();
+        let mut config = Self::from_json(&Value::Object(object));
+        config.notes.iter_mut().for_each(|note| *note = format!("the metadata's {note}"));
+        config
     }
 
-    /// The `config.json` in the folder of a weight file, if there is one.
+    /// The `config.json` in the folder of a weight file, if there is one that is JSON.
     pub(crate) fn beside(weights: &Path) -> Result<Self> {
         let path = weights.with_file_name("config.json");
         let Ok(text) = std::fs::read_to_string(&path) else { return Ok(Self::default()) };
-        let config = serde_json::from_str(&text).map_err(|error| error.to_string());
-        let config = config.and_then(|json: Value| {
-            let mut config = Self::from_json(&json)?;
-            if json["pretrained_cfg"].is_object() {
-                config = Self::from_json(&json["pretrained_cfg"])?.or(config);
-            }
-            Ok(config)
-        });
-        config.map_err(|problem| Error::file(&path, problem))
+        let Ok(json) = serde_json::from_str::<Value>(&text) else {
+            let notes = vec![format!("{}: not JSON, left aside", path.display())];
+            return Ok(Self { notes, ..Self::default() });
+        };
+        let outer = [&json, &json["model_args"]];
+        if let Some(problem) = outer.into_iter().find_map(unlike_default) {
+            return Err(Error::file(&path, problem));
+        }
+        let mut config = Self::from_json(&json);
+        if json["pretrained_cfg"].is_object() {
+            config = Self::from_json(&json["pretrained_cfg"]).or(config);
+        }
+        config.notes.iter_mut().for_each(|note| *note = format!("{}: {note}", path.display()));
+        Ok(config)
     }
 
-    fn from_json(json: &Value) -> Result<Self, String> {
-        let text = |key: &str| json[key].as_str().map(str::to_owned);
-        let names = json["labels"].as_array().or_else(|| json["label_names"].as_array());
-        let labels = names.map(|names| {
-            let names = names.iter().map(|name| name.as_str().map(str::to_owned));
-            names.collect::<Option<Vec<String>>>().ok_or("labels: expected an array of names")
+    fn from_json(json: &Value) -> Self {
+        let mut notes = Vec::new();
+        let names = ["labels", "label_names", "id2label"].into_iter().map(|key| &json[key]);
+        let labels = names.filter(|names| !names.is_null()).find_map(|names| {
+            let labels = Labels::from_json(names);
+            labels.map_err(|problem| notes.push(format!("labels left aside: {problem}"))).ok()
         });
-        let interpolation = text("interpolation").map(|name| name.parse());
-        Ok(Self {
-            architecture: text("architecture"),
-            labels: labels.transpose()?,
-            mean: triple(json, "mean")?,
-            std: triple(json, "std")?,
-            input_size: input_size(json)?,
-            // Filters this program does not have (lanczos) fall back to the default.
-            interpolation: interpolation.and_then(Result::ok),
-            crop_fraction: json["crop_pct"].as_f64().filter(|f| *f > 0.0 && *f <= 1.0),
-            padding: text("padding").and_then(|name| name.parse().ok()),
+        let mean = understood(json, "mean", triple, &mut notes);
+        let std = understood(json, "std", triple, &mut notes);
+        let input_size = understood(json, "input_size", size, &mut notes);
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let parsed = |value: &Value| value.as_str()?.parse().ok();
+        let fraction = |value: &Value| value.as_f64().filter(|f| *f > 0.0 && *f <= 1.0);
+        Self {
+            architecture: text(&json["architecture"]).or_else(|| hugging_face_name(json)),
+            labels,
+            mean,
+            std,
+            input_size,
+            interpolation: understood(json, "interpolation", parsed, &mut notes),
+            crop_fraction: understood(json, "crop_pct", fraction, &mut notes),
+            padding: understood(json, "padding", |v| v.as_str()?.parse().ok(), &mut notes),
             batch_norm_eps: json["batch_norm_eps"].as_f64().filter(|eps| *eps >= 0.0),
-        })
+            notes,
+        }
     }
 
     /// What `self` states, and what `other` states beyond it.
@@ -93,6 +116,7 @@ impl ModelConfig {
             crop_fraction: self.crop_fraction.or(other.crop_fraction),
             padding: self.padding.or(other.padding),
             batch_norm_eps: self.batch_norm_eps.or(other.batch_norm_eps),
+            notes: [self.notes, other.notes].concat(),
         }
     }
 
@@ -113,25 +137,57 @@ impl ModelConfig {
     }
 }
 
-fn numbers(json: &Value, key: &str) -> Result<Option<Vec<f64>>, String> {
-    let Some(items) = json.get(key).filter(|value| !value.is_null()) else { return Ok(None) };
-    let items = items.as_array().and_then(|items| items.iter().map(Value::as_f64).collect());
-    items.map(Some).ok_or_else(|| format!("{key}: expected an array of numbers"))
+/// The value of a key, if it is there and means something here.
+fn understood<T>(
+    json: &Value,
+    key: &str,
+    read: impl Fn(&Value) -> Option<T>,
+    notes: &mut Vec<String>,
+) -> Option<T> {
+    let value = json.get(key).filter(|value| !value.is_null())?;
+    let read = read(value);
+    if read.is_none() {
+        notes.push(format!("'{key}' left aside: {} is not understood", short(value)));
+    }
+    read
 }
 
-fn triple(json: &Value, key: &str) -> Result<Option<[f32; 3]>, String> {
-    let Some(values) = numbers(json, key)? else { return Ok(None) };
-    let triple: Result<[f64; 3], _> = values.try_into();
-    triple.map(|t| Some(t.map(|v| v as f32))).map_err(|_| format!("{key}: expected three numbers"))
+fn short(value: &Value) -> String {
+    let text: String = value.to_string().chars().take(40).collect();
+    text.escape_debug().to_string().replace("\\\"", "\"")
+}
+
+fn triple(value: &Value) -> Option<[f32; 3]> {
+    let numbers: Option<Vec<f32>> =
+        value.as_array()?.iter().map(|v| v.as_f64().map(|v| v as f32)).collect();
+    numbers?.try_into().ok()
 }
 
 /// \[H, W\], or timm's \[C, H, W\].
-fn input_size(json: &Value) -> Result<Option<[usize; 2]>, String> {
-    match numbers(json, "input_size")?.as_deref() {
-        None => Ok(None),
-        Some(&[height, width] | &[_, height, width]) => Ok(Some([height as usize, width as usize])),
-        Some(_) => Err("input_size: expected [H, W]".into()),
+fn size(value: &Value) -> Option<[usize; 2]> {
+    let sides: Option<Vec<usize>> =
+        value.as_array()?.iter().map(|v| v.as_u64().map(|v| v as usize)).collect();
+    match *sides?.as_slice() {
+        [height, width] | [_, height, width] => Some([height, width]),
+        _ => None,
     }
+}
+
+/// What a configuration builds otherwise than this program would, in the same tensors.
+fn unlike_default(json: &Value) -> Option<String> {
+    let differs = |(key, allowed): &(&str, &[&str])| {
+        let value = json.get(*key).filter(|value| !value.is_null())?;
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let problem = format!("it says {key} = {}: only {} is there", short(value), allowed[0]);
+        (!allowed.contains(&text.as_str())).then_some(problem)
+    };
+    DEFAULTS.iter().find_map(differs)
+}
+
+/// The kind of network of Hugging Face's `transformers`; its ResNets are told by their tensors.
+fn hugging_face_name(json: &Value) -> Option<String> {
+    let kind = json["model_type"].as_str()?;
+    (kind != "resnet").then(|| kind.to_owned())
 }
 
 #[cfg(test)]
@@ -150,9 +206,10 @@ mod tests {
             ("format", "pt"),
         ];
         let metadata = metadata.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
-        let config = ModelConfig::from_metadata(&metadata).unwrap();
+        let config = ModelConfig::from_metadata(&metadata);
         assert_eq!(config.architecture.as_deref(), Some("resnet20"));
-        assert_eq!(config.labels.as_deref(), Some(&["cat".to_owned(), "dog".to_owned()][..]));
+        assert_eq!(config.labels, Some(Labels::new(["cat", "dog"])));
+        assert!(config.notes.is_empty(), "{:?}", config.notes);
         let preprocessing = config.apply(Preprocessing::IMAGENET);
         assert_eq!((preprocessing.resize, preprocessing.crop), (48, [48, 48]));
         assert_eq!(preprocessing.mean, [0.5; 3]);
@@ -161,10 +218,41 @@ mod tests {
     }
 
     #[test]
-    fn broken_metadata_is_named() {
+    fn what_is_not_understood_is_left_aside_with_a_note() {
         let metadata = [("mean".to_owned(), "[0.5]".to_owned())].into();
-        let error = ModelConfig::from_metadata(&metadata).unwrap_err();
-        assert!(error.contains("mean: expected three numbers"), "{error}");
+        let config = ModelConfig::from_metadata(&metadata);
+        assert_eq!(config.mean, None);
+        assert_eq!(config.notes, ["the metadata's 'mean' left aside: [0.5] is not understood"]);
+
+        let folder = tempfile::tempdir().unwrap();
+        let weights = folder.path().join("model.safetensors");
+        for (json, n_notes) in [
+            (r#"{"input_size": 224}"#, 1),
+            (r#"{"mean": 0.5, "std": "x", "labels": 3}"#, 3),
+            (r#"{"batch": 32, "lr": 0.1}"#, 0),
+            ("[1, 2]", 0),
+            ("{", 1),
+        ] {
+            std::fs::write(folder.path().join("config.json"), json).unwrap();
+            let config = ModelConfig::beside(&weights).unwrap();
+            assert_eq!(config.notes.len(), n_notes, "{json}: {:?}", config.notes);
+            assert_eq!(ModelConfig { notes: Vec::new(), ..config }, ModelConfig::default());
+        }
+    }
+
+    #[test]
+    fn what_builds_another_network_of_the_same_tensors_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let weights = folder.path().join("model.safetensors");
+        for (json, part) in [
+            (r#"{"model_type": "resnet", "downsample_in_bottleneck": true}"#, "downsample"),
+            (r#"{"architecture": "resnet50", "global_pool": "catavgmax"}"#, "global_pool"),
+            (r#"{"architecture": "resnet50", "model_args": {"output_stride": 16}}"#, "stride"),
+        ] {
+            std::fs::write(folder.path().join("config.json"), json).unwrap();
+            let error = ModelConfig::beside(&weights).unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        }
     }
 
     #[test]

@@ -15,6 +15,16 @@ pub(crate) fn nearest<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> 
     ranked.into_iter().take(3).map(|(_, name)| name).collect()
 }
 
+/// What to do about a name that nothing has: similar ones, or `otherwise`.
+pub(crate) fn hint<'a>(
+    typed: &str,
+    names: impl Iterator<Item = &'a str>,
+    otherwise: &str,
+) -> String {
+    let near = nearest(typed, names);
+    if near.is_empty() { otherwise.into() } else { format!("did you mean {}?", near.join(" or ")) }
+}
+
 /// Levenshtein distance.
 fn edit_distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();

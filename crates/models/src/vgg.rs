@@ -57,9 +57,8 @@ impl Vgg {
         }
         x = g.adaptive_avg_pool2d(x, [7, 7])?;
         x = g.flatten(x);
-        let hidden = g.options().hidden_features.unwrap_or(HIDDEN);
         for name in ["classifier.0", "classifier.3"] {
-            x = g.linear(x, name, hidden)?;
+            x = g.linear(x, name, HIDDEN)?;
             x = g.activation(x, Activation::Relu);
         }
         g.classifier(x, "classifier.6")

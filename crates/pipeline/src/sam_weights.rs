@@ -101,7 +101,13 @@ mod tests {
         let file = repository.join("snapshots").join(commit).join(weights.file);
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, b"not the published bytes").unwrap();
-        Hub { cache: folder.into(), endpoint: None, token: None, offline: true }
+        Hub {
+            cache: folder.into(),
+            endpoint: None,
+            token: None,
+            offline: true,
+            patience: Hub::PATIENCE,
+        }
     }
 
     #[test]
@@ -127,7 +133,13 @@ mod tests {
     #[test]
     fn given_weights_are_left_alone_and_missing_ones_say_what_to_do() {
         let folder = tempfile::tempdir().unwrap();
-        let hub = Hub { cache: folder.path().into(), endpoint: None, token: None, offline: true };
+        let hub = Hub {
+            cache: folder.path().into(),
+            endpoint: None,
+            token: None,
+            offline: true,
+            patience: Hub::PATIENCE,
+        };
         let given = SamOptions { weights: Some("my.pth".into()), ..SamOptions::new(None) };
         assert_eq!(with_published_weights(given.clone(), &hub, &Silent).unwrap(), given);
         let missing = with_published_weights(SamOptions::new(None), &hub, &Silent).unwrap_err();

@@ -6,7 +6,7 @@ mod metrics;
 mod segmenter;
 mod settings;
 
-use hsets_core::{ChannelReduction, Shape, Target, softmax};
+use hsets_core::{ChannelReduction, Shape, Target, probabilities};
 use hsets_pipeline::{
     Explanation, Grown, ScoredSet, Settings, Work,
     detection::Stop,
@@ -275,7 +275,7 @@ pub fn class(target: &Target) -> Option<usize> {
 
 /// Probability of a class by these logits.
 pub fn probability(class: usize, logits: &[f32]) -> f64 {
-    softmax(&logits.iter().map(|&logit| f64::from(logit)).collect::<Vec<_>>())[class]
+    probabilities(&logits.iter().map(|&logit| f64::from(logit)).collect::<Vec<_>>())[class]
 }
 
 fn class_record(class: usize, logits: &[f32], label: &dyn Fn(usize) -> String) -> ClassRecord {

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use hsets_pipeline::{
-    core::{SaliencyMap, Segmenter, softmax},
+    core::{SaliencyMap, Segmenter, probabilities},
     models::{Classifier, Prepared},
 };
 use hsets_report::{
@@ -75,7 +75,7 @@ impl Gallery {
         panels.extend(maps.iter().map(|(name, map)| (name.as_str(), panel::overlay(photo, map))));
         let logits = classifier.field().logits(std::slice::from_ref(&prepared.image))?;
         let logits: Vec<f64> = logits.concat().into_iter().map(f64::from).collect();
-        let (label, probability) = (classifier.labels().name(class), softmax(&logits)[class]);
+        let (label, probability) = (classifier.labels().name(class), probabilities(&logits)[class]);
         let percent = 100.0 * probability;
         let example = Example {
             name: name.to_owned(),

@@ -1,11 +1,11 @@
 //! States as `.safetensors`: the parameters under their names, what the optimiser keeps of each
 //! under `optimizer.KIND.NAME`, and the counters as strings of the metadata.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
+use candle_core::DType;
 use hsets_autodiff::Graph;
-use safetensors::SafeTensors;
+use hsets_weights::TensorFile;
 
 use crate::encode::{Tensor, encode};
 use crate::history::{from_csv, to_csv};
@@ -44,30 +44,32 @@ impl State {
         let broken = |problem: &str| {
             Error::file(file, format!("{problem}: this is no checkpoint of this training"))
         };
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| broken(&e.to_string()))?;
-        let strings: BTreeMap<&str, &str> = header
-            .metadata()
-            .iter()
-            .flatten()
-            .map(|(key, text)| (key.as_str(), text.as_str()))
-            .collect();
-        let string = |key: &str| strings.get(key).copied().ok_or_else(|| broken("lacks counters"));
+        let tensors = TensorFile::from_bytes(file, bytes.to_vec());
+        let tensors = tensors.map_err(|error| broken(&error.to_string()))?;
+        let strings = tensors.metadata();
+        let string = |key: &str| {
+            strings.get(key).map(String::as_str).ok_or_else(|| broken("lacks counters"))
+        };
         same_job(file, string("job")?, job)?;
-        let tensors = SafeTensors::deserialize(bytes).map_err(|e| broken(&e.to_string()))?;
-        let numbers = |name: &str, len: usize| {
-            let view = tensors.tensor(name).ok().filter(|view| view.data().len() == 4 * len);
-            let bytes = view.ok_or_else(|| broken(&format!("lacks {name}")))?.data();
-            let (words, _) = bytes.as_chunks::<4>();
-            Ok(words.iter().map(|&word| f32::from_le_bytes(word)).collect::<Vec<f32>>())
+        let numbers = |name: &str, shape: &[usize]| {
+            let tensor = tensors.tensor(name).ok().filter(|tensor| tensor.dims() == shape);
+            let values = tensor.and_then(|tensor| {
+                tensor.to_dtype(DType::F32).ok()?.flatten_all().ok()?.to_vec1::<f32>().ok()
+            });
+            let values = values.ok_or_else(|| broken(&format!("lacks {name}")))?;
+            if values.iter().all(|value| value.is_finite()) {
+                return Ok(values);
+            }
+            Err(broken(&format!("has a number in {name} that is not finite")))
         };
         let mut state = Self::new(Vec::new());
         state.memories.clear();
         for parameter in graph.parameters() {
-            let len = parameter.shape.iter().product();
-            state.values.push(numbers(&parameter.name, len)?);
+            let shape = &parameter.shape;
+            state.values.push(numbers(&parameter.name, shape)?);
             let names = optimizer.memories().iter().map(|kind| memory_name(kind, &parameter.name));
-            let there = names.filter(|name| tensors.tensor(name).is_ok());
-            state.memories.push(there.map(|name| numbers(&name, len)).collect::<Result<_>>()?);
+            let there = names.filter(|name| tensors.shape(name).is_some());
+            state.memories.push(there.map(|name| numbers(&name, shape)).collect::<Result<_>>()?);
         }
         let counters = || broken("has broken counters");
         state.step = string("step")?.parse().map_err(|_| counters())?;
@@ -75,6 +77,12 @@ impl State {
             string("running")?.split(' ').map(|number| number.parse().ok()).collect();
         state.running = running.and_then(|r| r.try_into().ok()).ok_or_else(counters)?;
         state.history = from_csv(string("history")?).ok_or_else(counters)?;
+        // Of the epoch that is not over: losses and counts.
+        let [loss, n_right, n_examples] = state.running;
+        let is_possible = loss.is_finite() && 0.0 <= n_right && n_right <= n_examples;
+        if !is_possible || !n_examples.is_finite() {
+            return Err(counters());
+        }
         Ok(state)
     }
 }

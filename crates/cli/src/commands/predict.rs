@@ -43,10 +43,11 @@ fn predict(network: &Network, input: &Path, general: &General) -> anyhow::Result
         return Ok(());
     }
     output::say(&prediction.input);
+    let kind = if logits.len() == 1 { ", sigmoid" } else { "" };
     for class in &prediction.top {
         let percent = 100.0 * class.probability;
         output::say(&format!(
-            "  {percent:5.1} %  {} (class {}, logit {:.2})",
+            "  {percent:5.1} %{kind}  {} (class {}, logit {:.2})",
             class.label, class.index, class.logit
         ));
     }

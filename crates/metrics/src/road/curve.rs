@@ -12,7 +12,7 @@ pub struct RoadPoint {
     pub percentage: f64,
     /// Whether the class is still the top one.
     pub correct: bool,
-    /// Its softmax probability.
+    /// Its probability.
     pub probability: f64,
 }
 

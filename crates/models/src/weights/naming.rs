@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use candle_core::Tensor;
+use hsets_weights::StateDict;
 
 /// Whose names a weight file uses; it also tells who trained it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,24 +13,46 @@ pub enum Naming {
     Timm,
 }
 
-type Tensors = BTreeMap<String, Tensor>;
+/// Tensors of a file by the names of a network, not read yet.
+pub(crate) type Tensors = BTreeMap<String, Listed>;
 
-/// Prefixes that wrappers put before every name.
-const WRAPPERS: [&str; 4] = ["module.", "model.", "_orig_mod.", "net."];
+/// A tensor of a file, not read yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Listed {
+    /// Its name in the file.
+    pub(crate) full: String,
+    /// The shape that the network has it in; the elements are the file's.
+    dims: Vec<usize>,
+}
+
+impl Listed {
+    pub(crate) fn new(full: &str, dims: &[usize]) -> Self {
+        Self { full: full.to_owned(), dims: dims.to_vec() }
+    }
+
+    pub(crate) fn dims(&self) -> &[usize] {
+        &self.dims
+    }
+}
+
+/// What is in a state dict.
+pub(crate) fn listed(dict: &StateDict<'_>) -> Tensors {
+    let of =
+        |(name, full, dims): (&str, &str, &[usize])| (name.to_owned(), Listed::new(full, dims));
+    dict.iter().map(of).collect()
+}
 
 /// The tensors under canonical names, and the naming they came in.
-pub(super) fn canonical(tensors: Tensors) -> Result<(Tensors, Naming), String> {
+pub(crate) fn canonical(tensors: Tensors) -> Result<(Tensors, Naming), String> {
     let mut tensors = tensors;
     tensors.retain(|name, _| !name.ends_with("num_batches_tracked"));
-    while let Some(prefix) = common_wrapper(&tensors) {
-        tensors = rename(tensors, |name| name[prefix.len()..].to_owned())?;
+    if tensors.contains_key("embedder.embedder.convolution.weight") {
+        return Ok((rename(tensors, hugging_face_resnet)?, Naming::Torchvision));
     }
     if tensors.contains_key("pre_logits.fc1.weight") {
         let renamed = rename(tensors, timm_vgg)?;
-        return Ok((
-            flatten(renamed, &["classifier.0.weight", "classifier.3.weight"])?,
-            Naming::Timm,
-        ));
+        let fully_connected = ["classifier.0.weight", "classifier.3.weight"];
+        return Ok((flatten(renamed, &fully_connected), Naming::Timm));
     }
     if tensors.contains_key("features.1.0.block.0.0.weight") {
         let blocks = torchvision_efficientnet_blocks(&tensors);
@@ -46,7 +68,7 @@ pub(super) fn canonical(tensors: Tensors) -> Result<(Tensors, Naming), String> {
     if tensors.contains_key("conv_stem.weight") {
         let blocks = timm_blocks(&tensors);
         let renamed = rename(tensors, |name| timm_mobilenet(name, &blocks))?;
-        return Ok((flatten(renamed, &["classifier.0.weight"])?, Naming::Timm));
+        return Ok((flatten(renamed, &["classifier.0.weight"]), Naming::Timm));
     }
     Ok((rename(tensors, legacy_densenet)?, Naming::Torchvision))
 }
@@ -56,7 +78,7 @@ fn is_timm(tensors: &Tensors) -> bool {
     let has = |name: &str| tensors.contains_key(name);
     // MobileNets begin alike; a V3 has a bias on its last convolution, a V2 is gated nowhere and
     // has no 5×5 convolution.
-    let is_wide = |(name, tensor): (&String, &Tensor)| {
+    let is_wide = |(name, tensor): (&String, &Listed)| {
         name.ends_with("conv_dw.weight") && tensor.dims().last() == Some(&5)
     };
     let is_efficientnet = || {
@@ -155,12 +177,6 @@ fn torchvision_regnet(name: &str) -> String {
     in_block(name).unwrap_or_else(|| replace_prefix(name, &outside))
 }
 
-fn common_wrapper(tensors: &Tensors) -> Option<&'static str> {
-    let wraps =
-        |prefix: &&str| !tensors.is_empty() && tensors.keys().all(|name| name.starts_with(*prefix));
-    WRAPPERS.into_iter().find(|prefix| wraps(prefix))
-}
-
 fn rename(tensors: Tensors, name: impl Fn(&str) -> String) -> Result<Tensors, String> {
     let mut renamed = Tensors::new();
     for (old, tensor) in tensors {
@@ -173,15 +189,42 @@ fn rename(tensors: Tensors, name: impl Fn(&str) -> String) -> Result<Tensors, St
 }
 
 /// Fully connected layers that timm keeps as convolutions: \[O, I, kh, kw\] to \[O, I·kh·kw\].
-fn flatten(mut tensors: Tensors, names: &[&str]) -> Result<Tensors, String> {
+fn flatten(mut tensors: Tensors, names: &[&str]) -> Tensors {
     for name in names {
-        if let Some(tensor) = tensors.get_mut(*name)
-            && tensor.rank() > 2
+        if let Some(Listed { dims, .. }) = tensors.get_mut(*name)
+            && dims.len() > 2
         {
-            *tensor = tensor.flatten_from(1).map_err(|error| error.to_string())?;
+            let columns = dims.drain(1..).product();
+            dims.push(columns);
         }
     }
-    Ok(tensors)
+    tensors
+}
+
+/// `encoder.stages.0.layers.2.layer.1.convolution.weight` is `layer1.2.conv2.weight` in torchvision.
+fn hugging_face_resnet(name: &str) -> String {
+    const STEM: [(&str, &str); 2] = [
+        ("embedder.embedder.convolution.", "conv1."),
+        ("embedder.embedder.normalization.", "bn1."),
+    ];
+    let in_block = |name: &str| {
+        let (stage, rest) = name.strip_prefix("encoder.stages.")?.split_once('.')?;
+        let (block, rest) = rest.strip_prefix("layers.")?.split_once('.')?;
+        let stage = stage.parse::<usize>().ok()? + 1;
+        let rest = if let Some(rest) = rest.strip_prefix("shortcut.") {
+            replace_prefix(
+                rest,
+                &[("convolution.", "downsample.0."), ("normalization.", "downsample.1.")],
+            )
+        } else {
+            let (layer, rest) = rest.strip_prefix("layer.")?.split_once('.')?;
+            let layer = layer.parse::<usize>().ok()? + 1;
+            let (conv, norm) = (format!("conv{layer}."), format!("bn{layer}."));
+            replace_prefix(rest, &[("convolution.", &conv), ("normalization.", &norm)])
+        };
+        Some(format!("layer{stage}.{block}.{rest}"))
+    };
+    in_block(name).unwrap_or_else(|| replace_prefix(name, &STEM))
 }
 
 fn timm_vgg(name: &str) -> String {

@@ -241,7 +241,7 @@ impl TwiceDifferentiable for Rewritten<'_> {
         let rewritten = match smoothing {
             Smoothing::Exact => Smoothing::Exact,
             Smoothing::Sqrt { tau } => Smoothing::Sqrt { tau: tau / 4.0 },
-            Smoothing::SqrtUnclipped { tau } => Smoothing::SqrtUnclipped { tau: tau / 4.0 },
+            Smoothing::SqrtModules { tau } => Smoothing::SqrtModules { tau: tau / 4.0 },
             Smoothing::Softplus { beta } => Smoothing::Softplus { beta: 2.0 * beta },
         };
         self.0.curvature_at(image, target, rewritten)

@@ -88,13 +88,16 @@ fn value(record: &Record) -> Result<Value> {
 /// What stands beside the title.
 fn facts(record: &Value, methods: &[MethodReport<'_>]) -> Vec<(String, String)> {
     let mut facts = Vec::new();
-    for class in record["top"].as_array().into_iter().flatten().take(2) {
+    let classes = record["top"].as_array().map(Vec::as_slice).unwrap_or_default();
+    // The probability of a single logit is its sigmoid.
+    let kind = if classes.len() == 1 { " (sigmoid)" } else { "" };
+    for class in classes.iter().take(2) {
         let label = match class["label"].as_str() {
             None | Some("") => format!("class {}", class["index"]),
             Some(label) => label.to_owned(),
         };
         let probability = class["probability"].as_f64().unwrap_or(f64::NAN);
-        facts.push((label, format!("{:.1} %", 100.0 * probability)));
+        facts.push((label, format!("{:.1} %{kind}", 100.0 * probability)));
     }
     if let [method] = methods {
         for measure in &method.measures {

@@ -144,7 +144,7 @@ fn smoothing_record(smoothing: Smoothing) -> Value {
     match smoothing {
         Smoothing::Exact => json!({ "kind": "exact" }),
         Smoothing::Sqrt { tau } => json!({ "kind": "sqrt", "tau": as_typed(tau) }),
-        Smoothing::SqrtUnclipped { tau } => {
+        Smoothing::SqrtModules { tau } => {
             json!({ "kind": "sqrt-unclipped", "tau": as_typed(tau) })
         }
         Smoothing::Softplus { beta } => json!({ "kind": "softplus", "beta": as_typed(beta) }),

@@ -11,7 +11,9 @@ use hsets_core::{Error, Photo, Result};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Bounds, FoundMask, Mask, MaskSettings, weights::hexadecimal};
+use hsets_weights::hexadecimal;
+
+use super::{Bounds, FoundMask, Mask, MaskSettings};
 
 /// Changes whenever the same settings would give other masks than before.
 const VERSION: u32 = 1;

@@ -20,7 +20,7 @@
 //! class is involved: a segmenter is whole by itself. Its layers are written on plain slices rather
 //! than taken from candle-transformers, whose decoder and `TinyViT` use the tanh form of GELU (the
 //! original uses the exact one) and whose mask generator scores 256×256 masks and does not map crops
-//! back; candle reads the weight files. The same numbers as the original come out, faster: see
+//! back. The same numbers as the original come out, faster: see
 //! `docs/sam.md`.
 //!
 //! Activations are channels-last, \[pixels or tokens, channels\].

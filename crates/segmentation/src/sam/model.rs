@@ -12,7 +12,7 @@ use super::{
     prompt::PromptEncoder,
     tiny_vit::TinyVit,
     vit::Vit,
-    weights::{self, Weights},
+    weights::Weights,
 };
 
 /// A Segment Anything network with its weights.
@@ -58,37 +58,34 @@ impl Sam {
     /// Reads weights by Meta's or Hugging Face's names. Without a variant, the file tells; with
     /// one, another is an error. A fine-tune of the same shape (`MedSAM` is a ViT-B) loads as well.
     pub fn load(path: &Path, variant: Option<SamVariant>) -> Result<Self, WeightsError> {
-        let digest = weights::digest(path)?;
-        Self::load_digested(path, variant, digest)
+        Self::load_opened(Weights::open(path)?, variant)
     }
 
-    /// As [`Self::load`], but fails before reading anything unless the file has this SHA-256, in
-    /// hexadecimal.
+    /// As [`Self::load`], but fails unless the file has this SHA-256, in hexadecimal.
     pub fn load_verified(
         path: &Path,
         variant: Option<SamVariant>,
         sha256: &str,
     ) -> Result<Self, WeightsError> {
-        let digest = weights::digest(path)?;
+        let mut weights = Weights::open(path)?;
+        let digest = weights.digest();
         if !digest.eq_ignore_ascii_case(sha256) {
             let (path, expected) = (path.into(), sha256.into());
             return Err(WeightsError::Digest { path, expected, found: digest });
         }
-        Self::load_digested(path, variant, digest)
+        Self::load_opened(weights, variant)
     }
 
-    fn load_digested(
-        path: &Path,
+    fn load_opened(
+        mut weights: Weights,
         variant: Option<SamVariant>,
-        digest: String,
     ) -> Result<Self, WeightsError> {
-        let weights = Weights::open(path)?;
         if let Some(variant) = variant {
             weights.expect(variant)?;
         }
         let variant = weights.variant()?;
         let mut sam = Self::new(variant.config(), &weights)?;
-        (sam.variant, sam.digest) = (Some(variant), digest);
+        (sam.variant, sam.digest) = (Some(variant), weights.digest());
         Ok(sam)
     }
 

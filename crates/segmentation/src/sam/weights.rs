@@ -1,16 +1,12 @@
 //! Weight files: Meta's `.pth` and `.safetensors`, and Hugging Face's `facebook/sam-vit-*`.
 
 use std::{
-    collections::BTreeSet,
-    ffi::OsStr,
-    fmt::Write as _,
-    fs::File,
-    io::{self, Read as _},
+    collections::BTreeMap,
     path::{Path, PathBuf},
 };
 
-use candle_core::{DType, Device, Tensor, pickle::PthTensors, safetensors::BufferedSafetensors};
-use sha2::{Digest as _, Sha256};
+use candle_core::{DType, Tensor};
+use hsets_weights::TensorFile;
 
 use super::SamVariant;
 
@@ -84,39 +80,18 @@ impl From<WeightsError> for hsets_core::Error {
     }
 }
 
-/// SHA-256 of a file, in hexadecimal.
-pub(super) fn digest(path: &Path) -> Result<String, WeightsError> {
-    let fail =
-        |error: io::Error| WeightsError::Read { path: path.into(), reason: error.to_string() };
-    let mut file = File::open(path).map_err(fail)?;
-    let (mut hasher, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
-    loop {
-        match file.read(&mut buffer).map_err(fail)? {
-            0 => return Ok(hexadecimal(&hasher.finalize())),
-            n => hasher.update(&buffer[..n]),
-        }
-    }
-}
-
-/// Bytes as hexadecimal digits.
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 /// Tensors by Meta's names, whatever the file calls them.
 pub(super) struct Weights {
     path: PathBuf,
     source: Source,
-    names: BTreeSet<String>,
 }
 
 enum Source {
-    Pth(Box<PthTensors>),
-    Safetensors(BufferedSafetensors),
+    File {
+        file: TensorFile,
+        /// Names of tensors → their names in the file.
+        names: BTreeMap<String, String>,
+    },
     #[cfg(any(test, feature = "testing"))]
     Generated(Generate),
 }
@@ -125,34 +100,40 @@ enum Source {
 #[cfg(any(test, feature = "testing"))]
 pub(super) type Generate = Box<dyn Fn(&str, &[usize]) -> Vec<f32>>;
 
+/// Tensors by which a network is told: of a TinyViT, of a ViT, of a ViT by Hugging Face's names.
+const MARKS: [&str; 3] = [
+    "image_encoder.patch_embed.seq.0.c.weight",
+    "image_encoder.blocks.0.norm1.weight",
+    "vision_encoder.layers.0.layer_norm1.weight",
+];
+
 impl Weights {
-    /// Opens a file by its extension; tensors are read as they are asked for.
+    /// Opens a file; tensors are read as they are asked for.
     pub(super) fn open(path: &Path) -> Result<Self, WeightsError> {
-        let fail = |reason: String| WeightsError::Read { path: path.into(), reason };
-        let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
-        let (source, names) = match extension.to_ascii_lowercase().as_str() {
-            "safetensors" => {
-                let bytes = std::fs::read(path).map_err(|error| fail(error.to_string()))?;
-                let file =
-                    BufferedSafetensors::new(bytes).map_err(|error| fail(error.to_string()))?;
-                let names = file.tensors().into_iter().map(|(name, _)| name).collect();
-                (Source::Safetensors(file), names)
-            }
-            "pth" | "pt" => {
-                let file = PthTensors::new(path, None).map_err(|error| fail(error.to_string()))?;
-                let names = file.tensor_infos().keys().cloned().collect();
-                (Source::Pth(Box::new(file)), names)
-            }
-            other => return Err(fail(format!("unknown extension '{other}'"))),
+        let file = TensorFile::read(path).map_err(|error| unreadable(path, &error))?;
+        let is_network = |dict: &hsets_weights::StateDict<'_>| {
+            MARKS.iter().any(|mark| dict.contains(mark)).then_some(())
         };
-        Ok(Self { path: path.into(), source, names })
+        let found = file.state_dict(is_network).map(|(dict, ())| dict);
+        let dict = found.unwrap_or_else(|| file.largest_dict());
+        let names = dict.iter().map(|(name, full, _)| (name.to_owned(), full.to_owned()));
+        let names = names.collect();
+        Ok(Self { path: path.into(), source: Source::File { file, names } })
+    }
+
+    /// SHA-256 of the file, in hexadecimal; empty where there is none.
+    pub(super) fn digest(&mut self) -> String {
+        match &mut self.source {
+            Source::File { file, .. } => file.sha256().to_owned(),
+            #[cfg(any(test, feature = "testing"))]
+            Source::Generated(_) => String::new(),
+        }
     }
 
     /// Weights made by `generate(name, shape)`.
     #[cfg(any(test, feature = "testing"))]
     pub(super) fn generated(generate: Generate) -> Self {
-        let source = Source::Generated(generate);
-        Self { path: "generated".into(), source, names: BTreeSet::new() }
+        Self { path: "generated".into(), source: Source::Generated(generate) }
     }
 
     /// Which published network the weights are of.
@@ -182,12 +163,13 @@ impl Weights {
 
     /// The tensor with Meta's `name`, as `f32`, row by row.
     pub(super) fn get(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, WeightsError> {
-        #[cfg(any(test, feature = "testing"))]
-        if let Source::Generated(generate) = &self.source {
-            return Ok(generate(name, shape));
-        }
+        let file = match &self.source {
+            Source::File { file, .. } => file,
+            #[cfg(any(test, feature = "testing"))]
+            Source::Generated(generate) => return Ok(generate(name, shape)),
+        };
         let stored = self.stored_name(name).ok_or_else(|| self.missing(name))?;
-        let tensor = self.read(&stored)?;
+        let tensor = file.tensor(stored).map_err(|error| unreadable(&self.path, &error))?;
         if tensor.dims() != shape {
             return Err(WeightsError::Shape {
                 path: self.path.clone(),
@@ -196,40 +178,43 @@ impl Weights {
                 found: tensor.dims().into(),
             });
         }
-        let values = tensor.to_dtype(DType::F32).and_then(|tensor| tensor.flatten_all()?.to_vec1());
-        values.map_err(|error| self.unreadable(&error))
-    }
-
-    fn read(&self, stored: &str) -> Result<Tensor, WeightsError> {
-        let tensor = match &self.source {
-            Source::Pth(file) => file.get(stored),
-            Source::Safetensors(file) => file.load(stored, &Device::Cpu).map(Some),
-            #[cfg(any(test, feature = "testing"))]
-            Source::Generated(_) => Ok(None),
-        };
-        tensor.map_err(|error| self.unreadable(&error))?.ok_or_else(|| self.missing(stored))
+        let values = |tensor: Tensor| tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1();
+        values(tensor).map_err(|error: candle_core::Error| WeightsError::Read {
+            path: self.path.clone(),
+            reason: error.to_string(),
+        })
     }
 
     /// The file's name of a tensor. Some names are of other tensors in the other naming, so a file
     /// is read by one of them throughout.
-    fn stored_name(&self, name: &str) -> Option<String> {
-        let hugging_face = self.names.iter().any(|name| name.starts_with("vision_encoder."));
-        let has = |name: &String| self.names.contains(name);
+    fn stored_name(&self, name: &str) -> Option<&str> {
+        let names = match &self.source {
+            Source::File { names, .. } => names,
+            #[cfg(any(test, feature = "testing"))]
+            Source::Generated(_) => return None,
+        };
+        let hugging_face = names.keys().any(|name| name.starts_with("vision_encoder."));
         if !hugging_face {
-            return Some(name.to_string()).filter(has);
+            return names.get(name).map(String::as_str);
         }
         let shared = name.ends_with("positional_encoding_gaussian_matrix");
-        let shared = shared.then(|| SHARED_EMBEDDING.to_string());
-        [Some(hugging_face_name(name)), shared].into_iter().flatten().find(has)
+        let shared = shared.then_some(SHARED_EMBEDDING);
+        let stored = names.get(&hugging_face_name(name)).or_else(|| names.get(shared?));
+        stored.map(String::as_str)
     }
 
     fn missing(&self, name: &str) -> WeightsError {
         WeightsError::Missing { path: self.path.clone(), name: name.into() }
     }
+}
 
-    fn unreadable(&self, error: &candle_core::Error) -> WeightsError {
-        WeightsError::Read { path: self.path.clone(), reason: error.to_string() }
-    }
+fn unreadable(path: &Path, error: &hsets_weights::Error) -> WeightsError {
+    let reason = match error {
+        hsets_weights::Error::Io { source, .. } => source.to_string(),
+        hsets_weights::Error::File { problem, .. } => problem.clone(),
+        other => other.to_string(),
+    };
+    WeightsError::Read { path: path.into(), reason }
 }
 
 /// Where Hugging Face also keeps the matrix of the positional encoding.

@@ -14,6 +14,8 @@ use super::{
 };
 
 const HALF: &[u8] = include_bytes!("../../../../../fixtures/sam/half.pth");
+const NESTED: &[u8] = include_bytes!("../../../../../fixtures/sam/nested.pth");
+const LEGACY: &[u8] = include_bytes!("../../../../../fixtures/sam/legacy.pth");
 
 #[test]
 fn both_namings_load_the_same_network() {
@@ -97,6 +99,22 @@ fn pickled_half_floats_are_read() {
     assert!(error.contains("not the weights of a Segment Anything network"), "{error}");
 }
 
+/// What training scripts save: the network's tensors in a dict of a dict, under the marks of
+/// wrappers, beside others; the form before zip files.
+#[test]
+fn checkpoints_of_fine_tunes_are_read() {
+    for bytes in [NESTED, LEGACY] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint.bin");
+        std::fs::write(&path, bytes).unwrap();
+        let weights = Weights::open(&path).unwrap();
+        assert_eq!(weights.variant().unwrap(), SamVariant::VitB);
+        let values = weights.get("image_encoder.blocks.0.norm1.weight", &[3]).unwrap();
+        assert_eq!(values, [0.5, 1.5, -2.0]);
+        assert!(weights.get("best_loss", &[]).is_err());
+    }
+}
+
 #[test]
 fn bad_weight_files_are_named_errors() {
     let folder = tempfile::tempdir().unwrap();
@@ -112,7 +130,6 @@ fn bad_weight_files_are_named_errors() {
         ("cut.safetensors", &whole[..whole.len() / 2]),
         ("empty.safetensors", &[]),
         ("cut.pth", &HALF[..HALF.len() / 2]),
-        ("weights.bin", &whole),
     ] {
         let path = folder.path().join(name);
         std::fs::write(&path, bytes).unwrap();
