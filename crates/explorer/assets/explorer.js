@@ -572,6 +572,29 @@ function captionOf() {
   return about?.methods.find((method) => method.name === state.layer)?.description ?? "";
 }
 
+const smoothed = new WeakMap();
+/** A map of partners as it lights up: blurred by 1.5 pixels at 64, as contrasts are proposed. */
+function smooth(map) {
+  let out = smoothed.get(map);
+  if (out) return out;
+  const { width, height } = picture, sigma = (1.5 / 64) * Math.min(width, height), reach = Math.ceil(2.5 * sigma);
+  const weights = Array.from({ length: 2 * reach + 1 }, (_, i) => Math.exp(-0.5 * ((i - reach) / sigma) ** 2));
+  const total = weights.reduce((a, b) => a + b);
+  const pass = (from, step, place, side) => {
+    const to = new Float32Array(from.length);
+    for (let i = 0; i < from.length; i++) {
+      const at = place(i);
+      let sum = 0;
+      for (let d = Math.max(-reach, -at); d <= Math.min(reach, side - 1 - at); d++) sum += weights[d + reach] * from[i + d * step];
+      to[i] = sum / total;
+    }
+    return to;
+  };
+  out = pass(pass(map, 1, (i) => i % width, width), width, (i) => Math.floor(i / width), height);
+  smoothed.set(map, out);
+  return out;
+}
+
 /** 99.5 % of the values that are not 0 are below it. */
 function brightest(map) {
   const values = Float32Array.from(map.filter((v) => v !== 0), Math.abs).sort();
@@ -586,7 +609,7 @@ function paintOn(canvas, by) {
   const tall = Math.round((pixels * height) / width);
   if (canvas.width !== pixels || canvas.height !== tall) { canvas.width = pixels; canvas.height = tall; }
   const layer = knowing.layer.value, partners = found[by];
-  const map = state.layer === "partners" ? partners?.map : state.layer === "photo" ? null : layer?.values;
+  const map = state.layer === "partners" ? partners && smooth(partners.map) : state.layer === "photo" ? null : layer?.values;
   const image = new ImageData(width, height);
   compose(image.data, map);
   const flat = new OffscreenCanvas(width, height);
@@ -614,7 +637,7 @@ function paintOn(canvas, by) {
     surface.lineWidth = ratio / scale;
     surface.stroke(segmentPath);
   }
-  const grown = by === "hessian" && state.rows ? knowing.grown.value : null;
+  const grown = state.rows && (by === "hessian" || state.with !== "both") ? knowing.grown.value : null;
   if (grown) {
     const mask = maskOf("m" + grown.region);
     surface.fillStyle = "rgb(120 255 140 / .95)";
@@ -795,7 +818,7 @@ function showPartners() {
     const isOpen = shown === found.contrasts && !one.interval;
     const kind = (one.value >= 0 ? "synergy" : "redundancy") + (one.claim === false || isOpen ? " unclaimed" : "");
     const value = el("span", { class: "value" }, isOpen ? "…" : short(one.value));
-    if (one.interval) value.append(el("small", {}, `${short(one.interval[0])} to ${short(one.interval[1])}`));
+    if (one.interval) value.append(el("small", {}, `± ${((one.interval[1] - one.interval[0]) / 2).toPrecision(2)}`));
     const mask = maskOf(one.word);
     return el("li", {},
       el("button", {
@@ -818,10 +841,10 @@ function showPartners() {
 }
 
 function contrastNote(list, measuring, reference) {
-  if (measuring) return `Proposed by gradients with and without it; measured so far: ${list.filter((one) => one.interval).length} of ${list.length}.`;
+  if (measuring) return `Proposed by gradients with and without it; measured: ${list.filter((one) => one.interval).length} of ${list.length}.`;
   const claims = list.filter((one) => one.claim).length;
   const found = claims ? `${plural(claims, "interaction")} found (bold)` : "No interaction found";
-  return `${found}: difference of log-odds in random contexts with its 95 % interval, reference ${reference}.`;
+  return `${found}; differences of log-odds, 95 % intervals, reference ${reference}.`;
 }
 
 function speakPartners(by) {
