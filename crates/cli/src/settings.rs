@@ -94,6 +94,7 @@ pub(crate) fn contrast_settings(
     set(&mut settings.regions.trials.delta, typed.delta);
     set(&mut settings.regions.trials.order, typed.order);
     set(&mut settings.regions.proposals.n_pairs, typed.pairs);
+    set(&mut settings.regions.proposals.reach, typed.reach);
     set(&mut settings.regions.proposals.row_copies, typed.copies);
     set(&mut settings.regions.proposals.copies, typed.copies);
     set(&mut settings.banzhaf.coalitions, typed.coalitions);

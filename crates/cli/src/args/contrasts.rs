@@ -31,6 +31,10 @@ pub(crate) struct ContrastFlags {
     /// Noisy copies over which gradients are averaged [default: 4]
     #[arg(long, value_name = "N")]
     pub(crate) copies: Option<usize>,
+    /// Farthest that a pixel of a region is from its peak, as a share of the shorter side: 0.16 makes
+    /// every region one place [default: 1, as many places as there are]
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) reach: Option<f64>,
     /// 2: pairs alone; 3: a third region is looked for beside every pair that is claimed [default: 3]
     #[arg(long, value_name = "2|3")]
     pub(crate) order: Option<usize>,
