@@ -62,6 +62,9 @@ pub(crate) struct Common {
     /// Explanations of every picture, with different seeds: 5, in the demo 2.
     #[arg(long)]
     pub(crate) runs: Option<u32>,
+    /// Pictures for each network whose interactions are known: 20, in the demo 2; 0 for none.
+    #[arg(long)]
+    pub(crate) truth_pictures: Option<u64>,
     /// Only these experiments, separated by commas.
     #[arg(long, value_enum, value_delimiter = ',')]
     pub(crate) only: Vec<Kind>,

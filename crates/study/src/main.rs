@@ -7,6 +7,7 @@
 //! ```text
 //! OUT/study.json     what was asked for
 //! OUT/methods.db …   results, one file for each experiment
+//! OUT/interactions.csv  what methods say of networks whose interactions are known
 //! OUT/examples/      pictures with the maps of all methods
 //! OUT/report.html    the report; the same as report.md, tables.tex, and every plot as SVG and PNG
 //! ```
@@ -18,6 +19,7 @@ mod design;
 mod examiner;
 mod examples;
 mod experiment;
+mod interactions;
 mod manifest;
 mod plan;
 mod published;
@@ -58,6 +60,9 @@ fn run(args: &Args) -> Result<()> {
             Args::Demo(common) => Study::demo(common, &out),
         }?;
         conduct::conduct(&study, &out, common)?;
+        if !common.estimate_only && common.only.is_empty() {
+            interactions::conduct(&out, common.truth_pictures.unwrap_or(study.truth_pictures()))?;
+        }
     }
     if !common.estimate_only {
         report::write(&out)?;

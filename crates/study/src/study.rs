@@ -191,6 +191,11 @@ impl Study {
         Ok(())
     }
 
+    /// Pictures for each network whose interactions are known, unless typed.
+    pub(crate) fn truth_pictures(&self) -> u64 {
+        if self.name == "demo" { 2 } else { 20 }
+    }
+
     fn only(mut self, kinds: &[Kind]) -> Self {
         if !kinds.is_empty() {
             self.experiments.retain(|experiment| kinds.contains(&experiment.kind));

@@ -5,7 +5,8 @@
 //! HSETS_REAL_DATA=DIR cargo run --release -p hsets-tests --example study -- photos --first 100 --out photos.csv
 //! HSETS_REAL_DATA=DIR cargo run --release -p hsets-tests --example study -- settings --out settings.csv
 //! HSETS_REAL_DATA=DIR cargo run --release -p hsets-tests --example study -- cifar --out cifar.csv
-//! cargo run --release -p hsets-tests --example study -- report truth.csv photos.csv settings.csv cifar.csv
+//! cargo run --release -p hsets-tests --example study -- pairs report --out pairs.csv
+//! cargo run --release -p hsets-tests --example study -- report truth.csv photos.csv settings.csv cifar.csv pairs.csv
 //! ```
 //!
 //! A run that was cut off continues where it was; `--shard I/N` does every N-th picture, so that
@@ -13,9 +14,9 @@
 #![allow(clippy::print_stdout, reason = "says how far it is")]
 
 mod pages;
+mod pairs;
 mod tables;
 mod trials;
-mod values;
 
 use std::path::PathBuf;
 
@@ -74,6 +75,24 @@ enum Study {
     Cifar {
         #[command(flatten)]
         work: Work,
+    },
+    /// Whether methods tell interactions from additions: the networks of fixtures/truth on scenes
+    /// whose counterfactuals are drawn.
+    Pairs {
+        /// Variants of `contrasts` to choose among, or all methods to be reported.
+        asked: pairs::Asked,
+        #[command(flatten)]
+        work: Work,
+        /// Pictures for each network.
+        #[arg(long, default_value_t = 20)]
+        pictures: u64,
+        /// Of these, the first so many are asked about in any case, the others of xor and and only
+        /// if they are live.
+        #[arg(long, default_value_t = 8)]
+        whether_live_or_not: u64,
+        /// Only these: xor, and, prod, additive, bag, bagmix.
+        #[arg(long, value_delimiter = ',')]
+        networks: Vec<String>,
     },
     /// Tables and figures of the documentation from sheets of results.
     Report {
@@ -134,6 +153,9 @@ fn main() -> Result<()> {
             trials::on_photos(&work, &real_data()?, photos)
         }
         Study::Cifar { work } => on_cifar(&work),
+        Study::Pairs { asked, work, pictures, whether_live_or_not, networks } => {
+            pairs::on_scenes(&work, asked, [pictures, whether_live_or_not], &networks)
+        }
         Study::Report { sheets, docs } => pages::write(&sheets, &docs),
     }
 }

@@ -7,14 +7,11 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use hsets_report::plot::{Axis, Bar, BarPlot, Plot};
-use hsets_tests::study::Sheet;
+use hsets_tests::study::{Interval, Sheet, Values};
 
-use crate::{
-    tables::tables,
-    values::{Interval, Values},
-};
+use crate::tables::tables;
 
-const PAGES: [&str; 2] = ["complete.md", "ground-truth.md"];
+const PAGES: [&str; 3] = ["complete.md", "ground-truth.md", "interactions.md"];
 
 /// Figures: file, subject, title, metric, axis.
 const FIGURES: [[&str; 5]; 3] = [

@@ -1,8 +1,11 @@
 //! The tables of the documentation.
 
-use hsets_tests::study::{Contender, PRESET, of_photos, of_truth, variants};
+use hsets_tests::study::{
+    Contender, Interval, PRESET, PairContender, TRUTH, Values, of_choice, of_pairs, of_photos,
+    of_truth, variants,
+};
 
-use crate::values::{Interval, Values};
+use Statistic::{Auroc, Chosen, Count, Mean, Pearson};
 
 /// A table: contenders in rows, a metric of a subject in each column.
 pub(crate) struct Shown {
@@ -19,7 +22,25 @@ struct Column {
     metric: &'static str,
     /// Of networks whose names begin so.
     architecture: &'static str,
+    statistic: Statistic,
 }
+
+/// What is told of a metric.
+#[derive(Clone, Copy)]
+enum Statistic {
+    Mean,
+    /// On how many pictures it exists.
+    Count,
+    /// How well it tells the subject from another, by the metric named second.
+    Auroc([&'static str; 2]),
+    /// Its correlation with another metric.
+    Pearson(&'static str),
+    /// The sum that settings of `contrasts` are chosen by, or one of its terms.
+    Chosen(&'static [Term]),
+}
+
+/// Subjects together, and a metric.
+type Term = (&'static [&'static str], &'static str);
 
 #[derive(Clone, Copy)]
 enum Rows {
@@ -30,6 +51,10 @@ enum Rows {
     Changes,
     Photos,
     Variants,
+    /// Methods that are asked for pairs.
+    Pairs,
+    /// Variants of `contrasts`.
+    Choice,
     Only(&'static [&'static str]),
 }
 
@@ -43,6 +68,7 @@ enum Minus {
 }
 
 const HSETS: &str = "hsets";
+const CONTRASTS: &str = "contrasts";
 const DECIDED_BY_PAIRS: [&str; 2] = ["xor", "and"];
 const TASKS: [&str; 3] = ["xor", "and", "additive"];
 
@@ -71,6 +97,7 @@ fn across(metric: &'static str, subjects: &[&'static str]) -> Vec<Column> {
         subject,
         metric,
         architecture: "",
+        statistic: Statistic::Mean,
     };
     subjects.iter().map(column).collect()
 }
@@ -82,6 +109,7 @@ fn along(subject: &'static str, metrics: &[(&'static str, &str)]) -> Vec<Column>
         subject,
         metric,
         architecture: "",
+        statistic: Statistic::Mean,
     };
     metrics.iter().map(column).collect()
 }
@@ -93,6 +121,7 @@ fn by_architecture(subject: &'static str, metric: &'static str) -> Vec<Column> {
         subject,
         metric,
         architecture,
+        statistic: Statistic::Mean,
     };
     ["vgg11_bn", "resnet18", "densenet121"].map(column).into()
 }
@@ -156,12 +185,140 @@ pub(crate) fn tables() -> Vec<Shown> {
     let on_truth = [("settings-xor", "`xor`"), ("settings-and", "`and`")].into_iter();
     let columns = on_truth.flat_map(|(subject, task)| {
         [("precision", "on parts ↑"), ("weaker", "of the weaker part ↑")].map(|(metric, head)| {
-            Column { head: format!("{task}, {head}"), subject, metric, architecture: "" }
+            Column { head: format!("{task}, {head}"), ..column(subject, metric, Statistic::Mean) }
         })
     });
     all.push(minus("settings-truth", Rows::Variants, Minus::This(PRESET), columns.collect()));
+    all.extend(of_interactions());
     all
 }
+
+fn column(subject: &'static str, metric: &'static str, statistic: Statistic) -> Column {
+    Column { head: String::new(), subject, metric, architecture: "", statistic }
+}
+
+/// The tables about pairs of regions.
+fn of_interactions() -> Vec<Shown> {
+    let of = |name, rows, columns| Shown { name, rows, columns: headed(columns), minus: None };
+    let minus = |name, rows, this, columns| Shown {
+        name,
+        rows,
+        columns: headed(columns),
+        minus: Some(Minus::This(this)),
+    };
+    let one = Rows::Only(&[CONTRASTS]);
+    let again = Rows::Only(&[CONTRASTS, "pair-effects", "ig", HSETS]);
+    let measured = Rows::Only(&[CONTRASTS, "pair-effects"]);
+    let maps = Rows::Only(&[CONTRASTS, "interaction-map", "pair-effects", HSETS, "segments-by-ig"]);
+    vec![
+        of("pairs-pictures", one, &PICTURES),
+        of("pairs-live", Rows::Only(&[TRUTH]), &LIVE),
+        of("pairs-claims", one, &CLAIMS),
+        of("pairs-tell", Rows::Pairs, &TOLD),
+        of("pairs-held", Rows::Pairs, &HELD),
+        of("pairs-on-parts", Rows::Pairs, &ON_PARTS),
+        of("pairs-steady", again, &STEADY),
+        of("pairs-effect", measured, &EFFECT),
+        minus("pairs-minus-ig", maps, "ig", &ON_PARTS[..4]),
+        of("choice-controls", Rows::Choice, &CHOICE_CONTROLS),
+        minus("choice", Rows::Choice, CONTRASTS, &CHOICE),
+    ]
+}
+
+/// Head, subject, metric, and what is told of it.
+type Headed = (&'static str, &'static str, &'static str, Statistic);
+
+fn headed(columns: &[Headed]) -> Vec<Column> {
+    let of = |&(head, subject, metric, statistic): &Headed| Column {
+        head: head.to_owned(),
+        ..column(subject, metric, statistic)
+    };
+    columns.iter().map(of).collect()
+}
+
+const PICTURES: [Headed; 6] = [
+    ("`xor`, live", "pairs-xor", "claim-live", Count),
+    ("`prod`, live", "pairs-prod", "claim-live", Count),
+    ("`and`, live", "pairs-and", "claim-live", Count),
+    ("`bagmix` with a pair", "pairs-bagmix", "share", Count),
+    ("`additive`", "pairs-additive", "claim", Count),
+    ("`bag`", "pairs-bag", "claim", Count),
+];
+
+const LIVE: [Headed; 5] = [
+    ("`xor`", "pairs-xor", "live", Mean),
+    ("`prod`", "pairs-prod", "live", Mean),
+    ("`and`", "pairs-and", "live", Mean),
+    ("`additive`", "pairs-additive", "live", Mean),
+    ("`bag`", "pairs-bag", "live", Mean),
+];
+
+const CLAIMS: [Headed; 6] = [
+    ("`bag` ↓", "pairs-bag", "claim", Mean),
+    ("`additive` ↓", "pairs-additive", "claim", Mean),
+    ("live `xor` ↑", "pairs-xor", "claim-live", Mean),
+    ("live `prod` ↑", "pairs-prod", "claim-live", Mean),
+    ("live `and` ↑", "pairs-and", "claim-live", Mean),
+    ("`bagmix` ↑", "pairs-bagmix", "claim-pair", Mean),
+];
+
+const ADDITIVE: Statistic = Auroc(["pairs-additive", "strength"]);
+
+const TOLD: [Headed; 4] = [
+    ("AUROC, live `xor` ↑", "pairs-xor", "strength-live", ADDITIVE),
+    ("live `prod` ↑", "pairs-prod", "strength-live", ADDITIVE),
+    ("live `and` ↑", "pairs-and", "strength-live", ADDITIVE),
+    ("`bagmix`: \\|I\\*\\| of the first pair / largest ↑", "pairs-bagmix", "share", Mean),
+];
+
+const HELD: [Headed; 3] = [
+    ("live `xor` ↑", "pairs-xor", "held-live", Mean),
+    ("live `prod` ↑", "pairs-prod", "held-live", Mean),
+    ("live `and` ↑", "pairs-and", "held-live", Mean),
+];
+
+const ON_PARTS: [Headed; 5] = [
+    ("`xor` ↑", "pairs-xor", "on-parts", Mean),
+    ("`prod` ↑", "pairs-prod", "on-parts", Mean),
+    ("`and` ↑", "pairs-and", "on-parts", Mean),
+    ("`additive`", "pairs-additive", "on-parts", Mean),
+    ("`bag`", "pairs-bag", "on-parts", Mean),
+];
+
+const STEADY: [Headed; 4] = [
+    ("JPEG, `xor` ↑", "pairs-xor", "overlap-jpeg", Mean),
+    ("JPEG, `prod` ↑", "pairs-prod", "overlap-jpeg", Mean),
+    ("noise, `xor` ↑", "pairs-xor", "overlap-noise", Mean),
+    ("noise, `prod` ↑", "pairs-prod", "overlap-noise", Mean),
+];
+
+const EFFECT: [Headed; 4] = [
+    ("`xor`", "pairs-xor", "effect", Pearson("drawn")),
+    ("`prod`", "pairs-prod", "effect", Pearson("drawn")),
+    ("live `xor`", "pairs-xor", "effect-live", Pearson("drawn-live")),
+    ("live `prod`", "pairs-prod", "effect-live", Pearson("drawn-live")),
+];
+
+const CHOICE_CONTROLS: [Headed; 2] = [
+    ("claims on `bag` ↓", "choose-bag", "claim", Mean),
+    ("claims on `additive` ↓", "choose-additive", "claim", Mean),
+];
+
+const COMBINING: &[&str] = &["choose-xor", "choose-and", "choose-prod"];
+const CHOSEN_BY: [Term; 4] = [
+    (COMBINING, "claim-live"),
+    (&["choose-bagmix"], "share"),
+    (COMBINING, "held-live"),
+    (&["choose-xor", "choose-prod"], "overlap-jpeg"),
+];
+
+const CHOICE: [Headed; 5] = [
+    ("sum ↑", "choose-xor", "", Chosen(&CHOSEN_BY)),
+    ("finds ↑", "choose-xor", "", Chosen(&[CHOSEN_BY[0]])),
+    ("truth ↑", "choose-bagmix", "", Chosen(&[CHOSEN_BY[1]])),
+    ("whole ↑", "choose-xor", "", Chosen(&[CHOSEN_BY[2]])),
+    ("steady ↑", "choose-xor", "", Chosen(&[CHOSEN_BY[3]])),
+];
 
 impl Shown {
     pub(crate) fn is_of(&self, subject: &str) -> bool {
@@ -176,6 +333,10 @@ impl Shown {
             Rows::Methods | Rows::Sets => names(of_truth()).filter(|n| !is_change(n)).collect(),
             Rows::Changes => names(of_truth()).filter(is_change).collect(),
             Rows::Photos => names(of_photos()).collect(),
+            Rows::Pairs => of_pairs().into_iter().map(|PairContender { name, .. }| name).collect(),
+            Rows::Choice => {
+                of_choice().into_iter().map(|PairContender { name, .. }| name).collect()
+            }
             Rows::Variants => variants().iter().map(|variant| variant.name.to_owned()).collect(),
             Rows::Only(names) => names.iter().map(|&name| name.to_owned()).collect(),
         }
@@ -199,12 +360,23 @@ impl Shown {
     }
 
     fn cell(&self, values: &Values, name: &str, column: &Column) -> Option<Interval> {
-        let &Column { subject, metric, .. } = column;
-        match self.minus {
-            None => values.mean_on(column.architecture, subject, name, metric),
-            Some(Minus::Others(this) | Minus::This(this)) if this == name => None,
-            Some(Minus::Others(this)) => values.difference(subject, [this, name], metric),
-            Some(Minus::This(this)) => values.difference(subject, [name, this], metric),
+        let &Column { subject, metric, statistic, .. } = column;
+        let contenders = match self.minus {
+            None => {
+                return match statistic {
+                    Statistic::Count => values.count(subject, name, metric),
+                    Statistic::Auroc(other) => values.auroc(name, &[[subject, metric]], &[other]),
+                    Statistic::Pearson(other) => values.pearson(subject, name, [metric, other]),
+                    _ => values.mean_on(column.architecture, subject, name, metric),
+                };
+            }
+            Some(Minus::Others(this) | Minus::This(this)) if this == name => return None,
+            Some(Minus::Others(this)) => [this, name],
+            Some(Minus::This(this)) => [name, this],
+        };
+        match statistic {
+            Statistic::Chosen(terms) => values.difference_of_sums(terms, contenders),
+            _ => values.difference(&[subject], contenders, metric),
         }
     }
 
@@ -214,6 +386,7 @@ impl Shown {
         let [mean, low, high] =
             [mean, low, high].map(|value| (100.0 * value).round() / 100.0 + 0.0);
         match self.minus {
+            None if low.is_nan() && mean.fract() == 0.0 => format!("{mean}"),
             None if low.is_nan() => format!("{mean:.2}"),
             None => format!("{mean:.2} [{low:.2}, {high:.2}]"),
             Some(_) => format!("{mean:+.2} [{low:+.2}, {high:+.2}]"),

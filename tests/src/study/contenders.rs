@@ -30,10 +30,6 @@ const NU: usize = 400;
 /// All methods and controls, both published presets, `complete`, and H-Sets with one setting at a
 /// time changed.
 pub fn of_truth() -> Vec<Contender> {
-    let smaller = |mut settings: Settings| {
-        settings.detection.max_features = NU;
-        settings
-    };
     let methods = Method::ALL.iter().map(|&method| {
         let Contender { name, settings } = Contender::method(method);
         Contender::new(name, smaller(settings))
@@ -48,6 +44,12 @@ pub fn of_truth() -> Vec<Contender> {
         Contender::new(format!("hsets, {name}"), settings)
     });
     methods.chain(presets).chain(changed).collect()
+}
+
+/// With sets as small as `hsets demo` finds on small pictures.
+pub(super) fn smaller(mut settings: Settings) -> Settings {
+    settings.detection.max_features = NU;
+    settings
 }
 
 type Change = (&'static str, fn(&mut HessianSets));
@@ -72,7 +74,7 @@ fn changes() -> impl Iterator<Item = Change> {
     changes.into_iter()
 }
 
-/// What is compared on photos: the presets, Integrated Gradients, all controls.
+/// What is compared on photos: the presets, Integrated Gradients, what removal finds, all controls.
 pub fn of_photos() -> Vec<Contender> {
     let methods = [
         Method::HSets,
@@ -82,6 +84,10 @@ pub fn of_photos() -> Vec<Contender> {
         Method::SegmentsByArea,
         Method::SegmentsByIg,
         Method::SegmentsByCentre,
+        Method::Banzhaf,
+        Method::InteractionMap,
+        Method::PairEffects,
+        Method::ShuffledBanzhaf,
     ];
     let presets = [
         Contender::new("hsets, reference", Settings::reference()),

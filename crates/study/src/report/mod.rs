@@ -19,6 +19,7 @@ use hsets_report::{
 use crate::{
     examples::{self, Example},
     experiment::Kind,
+    interactions,
     manifest::{Manifest, SOFTWARE},
 };
 use numbers::Numbers;
@@ -44,6 +45,12 @@ fn document(out: &Path, manifest: &Manifest) -> Result<Document> {
     let document = experiments.iter().fold(document, |document, numbers| {
         document.section(title(numbers.kind), |blocks| section(blocks, numbers, manifest))
     });
+    let document = match interactions::table(out, &manifest.study)? {
+        Some(table) => document.section("Does it tell interactions from additions?", |blocks| {
+            blocks.paragraph(interactions::ABOUT).table(table)
+        }),
+        None => document,
+    };
     let figures: Vec<Figure> = examples::all(out)?.into_iter().map(figure).collect();
     let document = document.section("Examples", |blocks| {
         let blocks = blocks.paragraph(

@@ -24,7 +24,7 @@ fn study(arguments: &[&str]) -> Command {
 }
 
 fn smallest(out: &Path) -> Command {
-    let mut command = study(&["demo", "--samples", "2", "--runs", "2"]);
+    let mut command = study(&["demo", "--samples", "2", "--runs", "2", "--truth-pictures", "1"]);
     command.arg("--out").arg(out);
     command
 }
@@ -112,8 +112,8 @@ fn tables(markdown: &str) -> Vec<Vec<&str>> {
 /// Complete, every number finite, and the paper's beside ours.
 fn check_tables(markdown: &str) {
     let tables = tables(markdown);
-    // Two overviews, four of a model's details, seven other experiments.
-    assert_eq!(tables.len(), 13, "{markdown}");
+    // Two overviews, four of a model's details, seven other experiments, known interactions.
+    assert_eq!(tables.len(), 14, "{markdown}");
     for table in &tables {
         let columns = table[0].matches(" | ").count();
         assert!(columns >= 1 && table.len() > 3, "{table:?}");
@@ -130,6 +130,10 @@ fn check_tables(markdown: &str) {
         let row = format!("| {method} | ");
         let published = tables[0].iter().find(|line| line.starts_with(&row)).unwrap();
         assert!(published.contains("published"), "{published}");
+    }
+    let known = tables.iter().find(|table| table[0].contains("AUROC")).unwrap();
+    for method in ["contrasts", "hsets", "archipelago", "two random segments"] {
+        assert!(known.iter().any(|row| row.starts_with(&format!("| {method} | "))), "{method}");
     }
     for kind in EXPERIMENTS {
         assert!(markdown.contains(&format!("Experiment {kind}")), "{kind}");
