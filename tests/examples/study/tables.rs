@@ -1,8 +1,8 @@
 //! The tables of the documentation.
 
 use hsets_tests::study::{
-    Contender, Interval, PRESET, PairContender, TRUTH, Values, of_choice, of_pairs, of_photos,
-    of_truth, variants,
+    Contender, Interval, PRESET, PairContender, START, TRUTH, Values, of_choice, of_pairs,
+    of_photos, of_truth, variants,
 };
 
 use Statistic::{Auroc, Chosen, Count, Mean, Pearson};
@@ -221,7 +221,7 @@ fn of_interactions() -> Vec<Shown> {
         of("pairs-effect", measured, &EFFECT),
         minus("pairs-minus-ig", maps, "ig", &ON_PARTS[..4]),
         of("choice-controls", Rows::Choice, &CHOICE_CONTROLS),
-        minus("choice", Rows::Choice, CONTRASTS, &CHOICE),
+        minus("choice", Rows::Choice, START, &CHOICE),
     ]
 }
 

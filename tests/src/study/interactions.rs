@@ -90,35 +90,37 @@ pub fn of_pairs() -> Vec<PairContender> {
 
 type Change = (&'static str, fn(&mut Contrasts));
 
-/// `contrasts`, the other map, and one setting at a time changed, among which settings are chosen.
+/// What settings of `contrasts` were chosen from.
+pub const START: &str = "start";
+
+/// The start, and one setting at a time changed, among which settings are chosen.
 pub fn of_choice() -> Vec<PairContender> {
-    let changes: [Change; 15] = [
-        ("delta 0.1", |s| s.trials.delta = 0.1),
-        ("delta 0.15", |s| s.trials.delta = 0.15),
-        ("delta 0.25", |s| s.trials.delta = 0.25),
-        ("keep 0.7", |s| s.trials.keep = 0.7),
-        ("keep 0.95", |s| s.trials.keep = 0.95),
-        ("1 copy", |s| s.proposals.copies = 1),
-        ("2 copies", |s| s.proposals.copies = 2),
-        ("8 copies", |s| s.proposals.copies = 8),
-        ("1 round", |s| s.proposals.rounds = 1),
-        ("3 rounds", |s| s.proposals.rounds = 3),
-        ("1 % of the pixels", |s| s.proposals.area = 0.01),
-        ("3 % of the pixels", |s| s.proposals.area = 0.03),
-        ("4 % of the pixels", |s| s.proposals.area = 0.04),
-        ("blur 1", |s| s.proposals.blur = 1.0 / 64.0),
-        ("blur 2", |s| s.proposals.blur = 2.0 / 64.0),
+    let changes: [Change; 16] = [
+        ("", |_| {}),
+        (", delta 0.1", |s| s.trials.delta = 0.1),
+        (", delta 0.15", |s| s.trials.delta = 0.15),
+        (", delta 0.25", |s| s.trials.delta = 0.25),
+        (", keep 0.7", |s| s.trials.keep = 0.7),
+        (", keep 0.95", |s| s.trials.keep = 0.95),
+        (", 1 copy", |s| (s.proposals.row_copies, s.proposals.copies) = (1, 1)),
+        (", 2 copies", |s| (s.proposals.row_copies, s.proposals.copies) = (2, 2)),
+        (", 8 copies", |s| (s.proposals.row_copies, s.proposals.copies) = (8, 8)),
+        (", 1 round", |s| s.proposals.rounds = 1),
+        (", 3 rounds", |s| s.proposals.rounds = 3),
+        (", 1 % of the pixels", |s| s.proposals.area = 0.01),
+        (", 3 % of the pixels", |s| s.proposals.area = 0.03),
+        (", 2, 4 or 8 % of the pixels", |s| s.proposals.larger = vec![0.04, 0.08]),
+        (", blur 1", |s| s.proposals.blur = 1.0 / 64.0),
+        (", blur 2", |s| s.proposals.blur = 2.0 / 64.0),
     ];
-    let standard = [Method::Contrasts, Method::InteractionMap]
-        .map(|method| PairContender { name: method.name().into(), method: asked(method) });
-    let changed = changes.into_iter().map(|(name, change)| {
+    let contender = |(name, change): Change| {
         let mut settings = Contrasts::standard();
+        settings.trials.keep = 0.85;
         settings.trials.order = 2;
         change(&mut settings);
-        let name = format!("{}, {name}", Method::Contrasts);
-        PairContender { name, method: PairMethod::Contrasts(settings) }
-    });
-    standard.into_iter().chain(changed).collect()
+        PairContender { name: format!("{START}{name}"), method: PairMethod::Contrasts(settings) }
+    };
+    changes.map(contender).into()
 }
 
 /// Of the methods, those that a short table has room for: one for each way of naming pairs.

@@ -55,7 +55,8 @@ pub struct Trials {
     /// of reach of a claim are not measured there, but for the strongest.
     pub reference_contexts: usize,
     /// Probability, in (0, 1), of every segment to be kept in a context. At one half photos are
-    /// nearly additive: interactions are claimed near the picture, not anywhere.
+    /// nearly additive: interactions are claimed near the picture, not anywhere. With 0.7 the
+    /// strongest pair is more often the same after JPEG than with 0.85.
     pub keep: f64,
     /// δ ≥ 0. An effect counts from δ · scale on. Against 0 everything is significant, networks
     /// that are trained to add included.
@@ -99,7 +100,7 @@ impl Contrasts {
                 first_contexts: 8,
                 sizing_contexts: 4,
                 reference_contexts: 8,
-                keep: 0.85,
+                keep: 0.7,
                 delta: 0.2,
                 level: 0.05,
                 order: 3,
