@@ -2,14 +2,17 @@
 //! once, batch norms folded into the convolutions before them, dead ops removed, kernels prepared,
 //! axes in the order that suits the ops that read them.
 
+mod fold;
 mod lower;
 mod order;
 mod reach;
 
 use hsets_core::Shape;
+use hsets_kernels::LineMap;
 
 use crate::backend::Backend;
 use crate::ops::Step;
+use crate::ops::bilinear::Bilinear;
 use crate::ops::linear::Linear;
 use crate::{Activation, Dims, Graph, ParameterId, Result, Weights};
 use lower::Planner;
@@ -29,6 +32,11 @@ pub(crate) struct PlanNode<B: Backend> {
     pub(crate) weights: Option<(ParameterId, Option<ParameterId>)>,
     /// The activation of a convolution, batch norm or sum, if nothing else reads that: both run as one.
     pub(crate) activation: Option<usize>,
+    /// Of the last product of an attention: which factor the weights are, and from the first product
+    /// to their softmax all that stands between both.
+    pub(crate) attention: Option<(usize, Vec<usize>)>,
+    /// Whether an attention without derivatives computes it by parts.
+    pub(crate) is_inside: bool,
     /// The first node that reads this one. Its adjoint is the last to arrive.
     pub(crate) first_reader: usize,
     /// Which outputs read a pixel, for ops that work on windows.
@@ -64,7 +72,7 @@ impl<B: Backend> Plan<B> {
     pub(crate) fn for_training(
         backend: &B,
         graph: &Graph,
-        values: &dyn Fn(ParameterId) -> Result<Vec<f64>>,
+        values: &dyn Fn(ParameterId) -> Result<Vec<B::Scalar>>,
         trained: &[bool],
     ) -> Result<Self> {
         Self::of(Planner::new(backend, graph, values, Some(trained))?)
@@ -75,6 +83,7 @@ impl<B: Backend> Plan<B> {
         let input = nodes.iter().position(|node| matches!(node.step, Step::Input)).unwrap_or(0);
         let mut plan = Self { nodes, n_windowed: 0, input };
         plan.pair();
+        plan.find_attentions();
         plan.n_windowed = reach::n_windowed(&plan.nodes);
         Ok(plan)
     }
@@ -97,6 +106,51 @@ impl<B: Backend> Plan<B> {
                 }
             }
         }
+    }
+
+    /// Finds products of softmax weights that nothing else reads.
+    fn find_attentions(&mut self) {
+        let uses = self.uses();
+        for at in 0..self.nodes.len() {
+            let found = [0, 1].into_iter().find_map(|i| Some((i, self.weights_of(at, i, &uses)?)));
+            if let Some((which, chain)) = found {
+                chain.iter().for_each(|&inside| self.nodes[inside].is_inside = true);
+                self.nodes[at].attention = Some((which, chain));
+            }
+        }
+    }
+
+    /// From the product that gives scores to the softmax behind it, if the product at `at` is that of
+    /// an attention with such weights as its factor `which`.
+    fn weights_of(&self, at: usize, which: usize, uses: &[usize]) -> Option<Vec<usize>> {
+        let Step::Bilinear(Bilinear::MatMul(axes)) = &self.nodes[at].step else {
+            return None;
+        };
+        let summed = axes[which].iter().rev().nth(which);
+        let weights = self.nodes[at].inputs[which];
+        let Step::Lines { map: LineMap::Softmax, axis } = self.nodes[weights].step else {
+            return None;
+        };
+        let mut chain = vec![weights];
+        let mut next = self.nodes[weights].inputs[0];
+        let is_last = summed == Some(&axis) && uses[weights] == 1;
+        while is_last && uses[next] == 1 && self.nodes[next].active {
+            let node = &self.nodes[next];
+            chain.push(next);
+            next = match &node.step {
+                Step::Bilinear(Bilinear::MatMul(_)) => {
+                    chain.reverse();
+                    return Some(chain);
+                }
+                Step::Linear(Linear::Scale(_)) => node.inputs[0],
+                // The mask comes second, and is broadcast to the scores.
+                Step::Linear(Linear::Add) if self.nodes[node.inputs[0]].dims == node.dims => {
+                    node.inputs[0]
+                }
+                _ => return None,
+            };
+        }
+        None
     }
 
     /// Whether the sum at `at` is one of two tensors of its own size.

@@ -9,10 +9,12 @@ use std::sync::Arc;
 use hsets_core::Smoothing;
 
 use crate::backend::{Backend, Patch};
-use crate::ops::bilinear::{Both, Wanted};
+use crate::ops::bilinear::{Bilinear, Both, Wanted};
 use crate::ops::learning::Learning;
 use crate::ops::linear::Linear;
-use crate::ops::{Moved, Order, Saved, Step, activation, choice, conv_activation, lines};
+use crate::ops::{
+    Moved, Order, Saved, Step, activation, attention, choice, conv_activation, lines,
+};
 use crate::plan::{Plan, PlanNode};
 use crate::{Dims, Error, Result};
 
@@ -44,7 +46,12 @@ impl<'a, B: Backend> Linearization<'a, B> {
         let mut saved: Vec<Saved<B>> = plan.nodes.iter().map(|_| Saved::Nothing).collect();
         let (mut input, uses) = (Some(x), plan.uses());
         for (at, node) in plan.nodes.iter().enumerate().filter(|(at, _)| !plan.runs_before(*at)) {
-            if values.is_written(at) {
+            if values.is_written(at) || order == Order::Zero && node.is_inside {
+                continue;
+            }
+            if let (Some(chain), Order::Zero) = (&node.attention, order) {
+                let y = attend(backend, plan, chain, (at, batch), &mut values)?;
+                values.write(at, Arc::new(y));
                 continue;
             }
             let mut inputs = values.read_all(node)?;
@@ -314,11 +321,56 @@ impl<'a, B: Backend> Linearization<'a, B> {
                         grads.add(node.inputs[0], x_grad)?;
                     }
                 }
+                (Step::Lines { map, axis }, Saved::Lines(saved), Moved::Patches(patches)) => {
+                    let ops = backend
+                        .window_ops()
+                        .ok_or_else(|| strangers(&self.saved[at], &node.step))?;
+                    let x_dot = ops.embed(node.dims.image(), &patches)?;
+                    let (kind, grad) = ((*map, *axis), grad.as_deref());
+                    let x_grad = lines::adjoint_tangent(backend, kind, saved, &x_dot, grad)?;
+                    if let Some(x_grad) = x_grad {
+                        grads.add(node.inputs[0], x_grad)?;
+                    }
+                }
                 (step, saved, _) => return Err(strangers(saved, step)),
             }
         }
         Ok(grads.take(plan.input()))
     }
+}
+
+/// The attention whose last product is at `at`, by parts.
+fn attend<B: Backend>(
+    backend: &B,
+    plan: &Plan<B>,
+    (which, chain): &(usize, Vec<usize>),
+    (at, batch): (usize, usize),
+    values: &mut Forward<B>,
+) -> Result<B::Tensor> {
+    let stranger = || Error::Unsupported("an attention without its products".into());
+    let [first, rest @ ..] = chain.as_slice() else { return Err(stranger()) };
+    let (first, last) = (&plan.nodes[*first], &plan.nodes[at]);
+    let (Step::Bilinear(Bilinear::MatMul(axes)), Step::Bilinear(Bilinear::MatMul(last_axes))) =
+        (&first.step, &last.step)
+    else {
+        return Err(stranger());
+    };
+    let mut read = |at: usize| values.read_one(at).ok_or_else(no_value);
+    let factors = [read(first.inputs[0])?, read(first.inputs[1])?];
+    let scores = attention::Product { axes, factors, dims: first.dims };
+    let mut between = Vec::with_capacity(rest.len());
+    for &inside in rest {
+        let node = &plan.nodes[inside];
+        between.push(match &node.step {
+            Step::Linear(Linear::Scale(factor)) => attention::Between::Scale(*factor),
+            Step::Linear(Linear::Add) => attention::Between::Add(read(node.inputs[1])?),
+            Step::Lines { map, axis } => attention::Between::Lines(*map, *axis),
+            _ => return Err(stranger()),
+        });
+    }
+    let values = read(last.inputs[1 - which])?;
+    let weighted = attention::Weighted { axes: last_axes, values, values_first: *which == 1 };
+    attention::value(backend, &scores, &between, &weighted, (last.dims, batch))
 }
 
 /// What max pooling keeps: where it alone reads an activation, for gradients, that keeps nothing.

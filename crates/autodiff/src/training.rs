@@ -4,7 +4,6 @@
 //! statistics are those of the batch, and parameters that are sources are not computed beforehand.
 
 use hsets_core::Smoothing;
-use hsets_kernels::Scalar as _;
 
 use crate::backend::Backend;
 use crate::ops::Order;
@@ -74,9 +73,7 @@ impl<B: Backend> Backpropagation<B> {
         loss: impl FnOnce(&[Vec<B::Scalar>]) -> Vec<Vec<B::Scalar>>,
     ) -> Result<Pass<B::Scalar>> {
         let Self { backend, graph, norms, trained } = self;
-        let wide =
-            |id: crate::ParameterId| Ok(values[id.0].iter().map(|value| value.to_f64()).collect());
-        let plan = Plan::for_training(backend, graph, &wide, trained)?;
+        let plan = Plan::for_training(backend, graph, &|id| Ok(values[id.0].clone()), trained)?;
         let mut learning = Learning {
             backend,
             norms: *norms,

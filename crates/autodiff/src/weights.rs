@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use candle_core::{DType, Device, Tensor};
+use hsets_kernels::Scalar;
 
 use crate::error::{Result, WeightsError};
 use crate::{Graph, ParameterId};
@@ -54,14 +55,20 @@ impl Weights {
         if error.is_empty() { Ok(()) } else { Err(error) }
     }
 
-    /// The elements of one parameter of a checked graph, widened to `f64`.
-    pub(crate) fn elements(&self, graph: &Graph, id: ParameterId) -> Result<Vec<f64>> {
+    /// The elements of one parameter of a checked graph.
+    pub(crate) fn elements<T: Scalar>(&self, graph: &Graph, id: ParameterId) -> Result<Vec<T>> {
         let name = &graph.parameter(id).name;
         let tensor = self.tensors.get(name).ok_or_else(|| WeightsError {
             missing: vec![name.clone()],
             ..WeightsError::default()
         })?;
-        Ok(tensor.flatten_all()?.to_dtype(DType::F64)?.to_vec1()?)
+        let tensor = tensor.flatten_all()?;
+        if tensor.dtype() == DType::F32 {
+            let values: Vec<f32> = tensor.to_vec1()?;
+            return Ok(values.into_iter().map(|value| T::from_f64(value.into())).collect());
+        }
+        let values: Vec<f64> = tensor.to_dtype(DType::F64)?.to_vec1()?;
+        Ok(values.into_iter().map(T::from_f64).collect())
     }
 
     /// Pseudo-random weights for tests and timings: He-scaled kernels, batch norm near the

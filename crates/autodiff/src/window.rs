@@ -36,7 +36,7 @@ impl<B: Backend> Linearization<'_, B> {
         let mut tangents = Forward::new(plan);
         for (at, node) in plan.nodes[..n].iter().enumerate() {
             tangents.skip(node);
-            if let Step::Curve(_) = node.step {
+            if let Step::Curve(_) | Step::Lines { .. } = node.step {
                 moved[at] = Moved::Patches(of_node(node.inputs[0]));
             }
         }
@@ -80,6 +80,10 @@ impl<B: Backend> Linearization<'_, B> {
         let values = match (&node.step, &self.saved[at]) {
             (Step::Linear(Linear::Conv2d { conv, .. }), _) => ops.conv2d(conv, x, window)?,
             (_, Saved::Curve(activation::Saved::Slopes { slopes, .. })) => ops.scale(x, slopes)?,
+            (Step::Lines { map, axis }, Saved::Lines(saved)) => {
+                let point = saved.in_window(ops, window)?;
+                backend.lines_jacobian((*map, *axis), &point, &x.values, None)?
+            }
             (_, Saved::Choice(choice::Saved::Indices(indices))) => {
                 let in_shape = self.plan.nodes[node.inputs[0]].dims.image();
                 ops.gather(x, in_shape, indices, window)?

@@ -97,6 +97,8 @@ fn check(name: &str, make: Make, height: usize, width: usize, seed: u64, target:
     let exact = network.linearized_at(&x, target, Smoothing::Exact).unwrap();
     let first = network.gradients_of(&[&x], target, Smoothing::Exact).unwrap().remove(0);
     assert_eq!(first.logits, exact.logits(), "{name}: logits without second derivatives");
+    let value = network.logits_of(&[&x]).unwrap().remove(0);
+    assert_eq!(value, exact.logits(), "{name}: logits without derivatives");
     for (a, b) in first.gradient.iter().zip(exact.gradient()) {
         assert!((a - b).abs() < 1e-12 * (1.0 + b.abs()), "{name}: gradient alone, {a} {b}");
     }
@@ -153,6 +155,25 @@ fn rows_on_windows_are_products() {
             }
         }
     }
+}
+
+/// Without derivatives, attention over many tokens goes by parts: the same numbers.
+#[test]
+fn a_large_attention_goes_by_parts() {
+    let mut g = GraphBuilder::new(Shape::new(4, 40, 40));
+    let x = g.reshape(g.input(), &[4, 1600]).unwrap();
+    let x = g.permute(x, &[1, 0]).unwrap();
+    let mask = g.constant(&[1, 1600], (0..1600).map(|i| f64::from(i % 7)).collect()).unwrap();
+    let y = ops::attention(&mut g, x, "attention", Some(mask)).unwrap();
+    let y = g.mean(y, &[0]).unwrap();
+    let logits = g.flatten(y);
+    let graph = g.finish(logits);
+    let network: Network<Cpu<f32>> =
+        Network::new(&graph, &Weights::random(&graph, 4).unwrap()).unwrap();
+    let x: Vec<f32> = numbers(6400, 2).iter().map(|&x| x as f32).collect();
+    let by_parts = network.logits_of(&[&x]).unwrap().remove(0);
+    let at_once = network.gradients_of(&[&x], &Target::Top, Smoothing::Exact).unwrap().remove(0);
+    assert_eq!(by_parts, at_once.logits);
 }
 
 #[test]

@@ -22,7 +22,7 @@ const TASK: &str = "peers";
 /// What to time.
 #[derive(clap::Args)]
 pub(crate) struct Peers {
-    /// A Python with torch, torchvision and safetensors.
+    /// A Python with torch, torchvision, timm and safetensors.
     #[arg(long, default_value = "python3")]
     python: PathBuf,
     /// Threads of each side.
@@ -42,8 +42,17 @@ pub(crate) struct Peers {
     out: Option<PathBuf>,
 }
 
-const MODELS: [&str; 5] =
-    ["vgg16", "resnet101", "densenet121", "mobilenet_v3_large", "mobilenet_v2"];
+const MODELS: [&str; 9] = [
+    "vgg16",
+    "resnet101",
+    "densenet121",
+    "mobilenet_v3_large",
+    "mobilenet_v2",
+    "efficientnet_b0",
+    "convnext_tiny",
+    "vit_small_patch16_224",
+    "vit_base_patch16_224",
+];
 
 /// A kind of work.
 struct Kind {
@@ -77,7 +86,9 @@ fn targets(model: &str) -> Option<[f64; 2]> {
         "vgg16" => Some([2.0, 4.0]),
         "resnet101" => Some([1.3, 4.0]),
         "densenet121" => Some([1.5, 4.0]),
-        "mobilenet_v2" | "mobilenet_v3_large" => Some([2.0, 12.0]),
+        "mobilenet_v2" | "mobilenet_v3_large" | "efficientnet_b0" => Some([2.0, 12.0]),
+        "convnext_tiny" => Some([1.5, 4.0]),
+        "vit_small_patch16_224" | "vit_base_patch16_224" => Some([1.3, 3.0]),
         _ => None,
     }
 }

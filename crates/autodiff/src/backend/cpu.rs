@@ -76,6 +76,8 @@ impl<T: Scalar> Clone for Buffer<T> {
 #[derive(Debug, Clone)]
 pub struct CpuTensor<T: Scalar> {
     buffer: Arc<Buffer<T>>,
+    /// Where they begin in the buffer.
+    start: usize,
     dims: Dims,
     batch: usize,
 }
@@ -86,12 +88,12 @@ impl<T: Scalar> CpuTensor<T> {
     }
 
     fn data(&self) -> &[T] {
-        &self.buffer.values[..self.len()]
+        &self.buffer.values[self.start..][..self.len()]
     }
 
     fn data_mut(&mut self) -> &mut [T] {
-        let len = self.len();
-        &mut Arc::make_mut(&mut self.buffer).values[..len]
+        let (start, len) = (self.start, self.len());
+        &mut Arc::make_mut(&mut self.buffer).values[start..][..len]
     }
 
     fn shape(&self) -> Shape {
@@ -125,7 +127,7 @@ impl<T: Scalar> Cpu<T> {
         let dims = dims.into();
         let values = self.pool.take(dims.n_elements() * batch);
         let buffer = Arc::new(Buffer { values, pool: Arc::clone(&self.pool) });
-        CpuTensor { buffer, dims, batch }
+        CpuTensor { buffer, start: 0, dims, batch }
     }
 
     fn zeros(&self, dims: impl Into<Dims>, batch: usize) -> CpuTensor<T> {
@@ -223,13 +225,13 @@ impl<T: Scalar> Backend for Cpu<T> {
     type Vector = Vec<T>;
     type Indices = CpuIndices;
 
-    fn prepare_conv2d(&self, spec: Conv2dSpec, weights: &[f64]) -> Result<Self::Conv2d> {
-        Ok(kernels::Conv2d::new(spec, narrow(weights)))
+    fn prepare_conv2d(&self, spec: Conv2dSpec, weights: Vec<T>) -> Result<Self::Conv2d> {
+        Ok(kernels::Conv2d::new(spec, weights))
     }
 
-    fn prepare_linear(&self, out: usize, weights: &[f64]) -> Result<Self::Linear> {
+    fn prepare_linear(&self, out: usize, weights: Vec<T>) -> Result<Self::Linear> {
         let inputs = weights.len() / out;
-        Ok((kernels::Linear::new(inputs, out, narrow(weights)), [out, inputs]))
+        Ok((kernels::Linear::new(inputs, out, weights), [out, inputs]))
     }
 
     fn prepare_vector(&self, values: &[f64]) -> Result<Self::Vector> {

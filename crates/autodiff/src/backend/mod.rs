@@ -67,9 +67,9 @@ pub trait Backend: Send + Sync + Sized + 'static {
     type Indices: Send + Sync;
 
     /// Prepares weights \[O, I/groups, kh, kw\].
-    fn prepare_conv2d(&self, spec: Conv2dSpec, weights: &[f64]) -> Result<Self::Conv2d>;
+    fn prepare_conv2d(&self, spec: Conv2dSpec, weights: Vec<Self::Scalar>) -> Result<Self::Conv2d>;
     /// Prepares a matrix `[out, in]`.
-    fn prepare_linear(&self, out: usize, weights: &[f64]) -> Result<Self::Linear>;
+    fn prepare_linear(&self, out: usize, weights: Vec<Self::Scalar>) -> Result<Self::Linear>;
     /// Prepares one value per channel.
     fn prepare_vector(&self, values: &[f64]) -> Result<Self::Vector>;
 

@@ -38,6 +38,8 @@ pub trait WindowOps<B: Backend>: Sync {
         indices: &B::Indices,
         window: Window,
     ) -> Result<B::Tensor>;
+    /// A window of a whole tensor of one batch element.
+    fn crop(&self, x: &B::Tensor, window: Window) -> Result<B::Tensor>;
     /// x in a window that contains its own.
     fn grow(&self, x: &Patch<B>, window: Window) -> Result<B::Tensor>;
     /// Whole tensors, one batch element for each patch.

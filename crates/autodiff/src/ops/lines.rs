@@ -3,15 +3,28 @@
 
 use std::sync::Arc;
 
-use hsets_kernels::LineMap;
+use hsets_kernels::{LineMap, Window};
 
 use crate::Result;
-use crate::backend::{Backend, LineValues};
+use crate::backend::{Backend, LineValues, WindowOps};
 
 /// y and what goes with it, and after the adjoint sweep λ.
 pub(crate) struct Saved<B: Backend> {
     values: LineValues<B::Tensor>,
     grad: Option<Arc<B::Tensor>>,
+}
+
+impl<B: Backend> Saved<B> {
+    /// The map in a window, where lines are those of pixels.
+    pub(crate) fn in_window(
+        &self,
+        ops: &dyn WindowOps<B>,
+        window: Window,
+    ) -> Result<LineValues<B::Tensor>> {
+        let y = Arc::new(ops.crop(&self.values.y, window)?);
+        let r = self.values.r.as_ref().map(|r| ops.crop(r, window)).transpose()?;
+        Ok(LineValues { y, r })
+    }
 }
 
 /// Which map, and along which axis.

@@ -14,6 +14,7 @@
 //! | lines | L(x) | J·ẋ | J·λ | J·λ̇ + J̇·λ |
 
 pub(crate) mod activation;
+pub(crate) mod attention;
 pub(crate) mod bilinear;
 pub(crate) mod choice;
 pub(crate) mod conv_activation;

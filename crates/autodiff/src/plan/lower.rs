@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use hsets_core::Smoothing;
-use hsets_kernels::{Conv2dSpec, Padding};
+use hsets_kernels::{Conv2dSpec, Padding, Scalar as _};
 
+use super::fold::{Open, scale_rows};
 use super::{PlanNode, Reach, order};
 use crate::backend::Backend;
 use crate::ops::bilinear::Bilinear;
@@ -21,18 +22,22 @@ struct Held {
     order: Vec<usize>,
 }
 
-type Values<'a> = &'a dyn Fn(ParameterId) -> Result<Vec<f64>>;
+type Values<'a, T> = &'a dyn Fn(ParameterId) -> Result<Vec<T>>;
 
 pub(super) struct Planner<'a, B: Backend> {
-    backend: &'a B,
-    graph: &'a Graph,
-    values: Values<'a>,
+    pub(super) backend: &'a B,
+    pub(super) graph: &'a Graph,
+    values: Values<'a, B::Scalar>,
     /// Which parameters are trained; `None` outside of training.
-    trained: Option<&'a [bool]>,
+    pub(super) trained: Option<&'a [bool]>,
     /// The live nodes that read each node.
-    readers: Vec<Vec<usize>>,
+    pub(super) readers: Vec<Vec<usize>>,
+    /// Which nodes depend on the image.
+    pub(super) depends: Vec<bool>,
     held: Vec<Option<Held>>,
-    nodes: Vec<PlanNode<B>>,
+    pub(super) nodes: Vec<PlanNode<B>>,
+    /// Steps that can still take in a scale and shift.
+    pub(super) open: HashMap<usize, Open<B::Scalar>>,
     /// Nodes that hold another in another order.
     reordered: HashMap<(usize, Vec<usize>), usize>,
 }
@@ -41,7 +46,7 @@ impl<'a, B: Backend> Planner<'a, B> {
     pub(super) fn new(
         backend: &'a B,
         graph: &'a Graph,
-        values: Values<'a>,
+        values: Values<'a, B::Scalar>,
         trained: Option<&'a [bool]>,
     ) -> Result<Self> {
         let mut planner = Self {
@@ -50,6 +55,8 @@ impl<'a, B: Backend> Planner<'a, B> {
             values,
             trained,
             readers: readers(graph),
+            depends: depends(graph),
+            open: HashMap::new(),
             held: vec![None; graph.nodes.len()],
             nodes: Vec::new(),
             reordered: HashMap::new(),
@@ -86,7 +93,7 @@ impl<'a, B: Backend> Planner<'a, B> {
     }
 
     /// Adds a step. Outside of training, what does not depend on the image is computed at once.
-    fn push(&mut self, step: Step<B>, inputs: Vec<usize>, dims: Dims) -> Result<usize> {
+    pub(super) fn push(&mut self, step: Step<B>, inputs: Vec<usize>, dims: Dims) -> Result<usize> {
         let active =
             matches!(step, Step::Input) || inputs.iter().any(|&input| self.nodes[input].active);
         let step = if self.trained.is_none() && !active && !matches!(step, Step::Fixed(..)) {
@@ -122,6 +129,8 @@ impl<'a, B: Backend> Planner<'a, B> {
             needed,
             weights: None,
             activation: None,
+            attention: None,
+            is_inside: false,
             first_reader: usize::MAX,
             reach,
         });
@@ -132,17 +141,16 @@ impl<'a, B: Backend> Planner<'a, B> {
     fn push_weighted(
         &mut self,
         linear: Linear<B>,
-        weights: (ParameterId, Option<ParameterId>),
+        weights: Option<(ParameterId, Option<ParameterId>)>,
         input: usize,
         dims: Dims,
     ) -> Result<usize> {
         let at = self.push(Step::Linear(linear), vec![input], dims)?;
-        let ids = std::iter::once(weights.0).chain(weights.1);
-        if let Some(trained) = self.trained
-            && ids.into_iter().any(|id| trained[id.0])
+        if let (Some(trained), Some((weight, bias))) = (self.trained, weights)
+            && std::iter::once(weight).chain(bias).any(|id| trained[id.0])
         {
             let node = &mut self.nodes[at];
-            (node.weights, node.needed) = (Some(weights), true);
+            (node.weights, node.needed) = (weights, true);
         }
         Ok(at)
     }
@@ -188,7 +196,7 @@ impl<'a, B: Backend> Planner<'a, B> {
         Ok(match &node.op {
             Op::Input => plain(self.push(Step::Input, vec![], dims)?),
             Op::Parameter(id) => {
-                let tensor = self.backend.constant(dims, &(self.values)(*id)?)?;
+                let tensor = self.backend.upload(dims, &[(self.values)(*id)?.as_slice()])?;
                 plain(self.push(Step::Fixed(Arc::new(tensor), Some(*id)), vec![], dims)?)
             }
             Op::Constant(values) => {
@@ -197,17 +205,21 @@ impl<'a, B: Backend> Planner<'a, B> {
             }
             Op::Conv2d { spec, weight, bias } => {
                 let x = self.plain(inputs[0])?;
-                let conv = self.conv2d(at, *spec, *weight, *bias)?;
-                plain(self.push_weighted(conv, (*weight, *bias), x, dims)?)
+                let (matrix, values) = self.conv2d(at, *spec, *weight, *bias)?;
+                let weights = Some((*weight, *bias));
+                plain(self.push_open(at, (*spec, matrix, values), weights, x, dims)?)
             }
             Op::ConvTranspose2d { spec, weight } => {
                 let x = self.plain(inputs[0])?;
-                let conv = self.backend.prepare_conv2d(*spec, &(self.values)(*weight)?)?;
+                let conv = self.backend.prepare_conv2d(*spec, (self.values)(*weight)?)?;
                 let linear = Linear::ConvTranspose2d { conv };
-                plain(self.push_weighted(linear, (*weight, None), x, dims)?)
+                plain(self.push_weighted(linear, Some((*weight, None)), x, dims)?)
             }
             Op::Linear { weight, bias, axis } => {
-                self.linear(inputs[0], (*weight, *bias), *axis, dims)?
+                let matrix = (self.values)(*weight)?;
+                let (values, weights) = (self.wide(*bias)?, Some((*weight, *bias)));
+                let map = Map { matrix, bias: values, axis: *axis, weights };
+                self.linear(at, inputs[0], map, dims)?
             }
             Op::BatchNorm { parameters, eps } => self.batch_norm(at, *parameters, *eps, dims)?,
             Op::AvgPool2d(spec) => {
@@ -224,7 +236,13 @@ impl<'a, B: Backend> Planner<'a, B> {
             }
             Op::Add => self.elementwise(Step::Linear(Linear::Add), inputs, dims)?,
             Op::Multiply => self.elementwise(Step::Bilinear(Bilinear::Multiply), inputs, dims)?,
-            Op::MatMul { transposed } => self.matmul(inputs, *transposed, dims)?,
+            Op::MatMul { transposed } => match self.matrix(inputs, *transposed)? {
+                Some(matrix) => {
+                    let map = Map { matrix, bias: vec![], axis: dims.rank() - 1, weights: None };
+                    self.linear(at, inputs[0], map, dims)?
+                }
+                None => self.matmul(inputs, *transposed, dims)?,
+            },
             Op::Scale(factor) => {
                 self.along(inputs[0], dims, |_| Step::Linear(Linear::Scale(*factor)))?
             }
@@ -351,8 +369,11 @@ impl<'a, B: Backend> Planner<'a, B> {
                 self.reorder(&Held { at, order: order::plain(dims.rank()) }, &leading)?
             });
         }
-        let at = self.push(step, operands, dims.permuted(&leading))?;
-        Ok(Held { at, order: leading })
+        let dims = dims.permuted(&leading);
+        if let Some(at) = self.folded(&step, (inputs, &operands), dims)? {
+            return Ok(Held { at, order: leading });
+        }
+        Ok(Held { at: self.push(step, operands, dims)?, order: leading })
     }
 
     /// Factors may be held in any order. The product is held as the second factor is, if that depends
@@ -393,22 +414,38 @@ impl<'a, B: Backend> Planner<'a, B> {
         Ok(Held { at, order: out })
     }
 
+    /// The second factor of a product as a matrix \[O, I\] of a linear map along the last axis of the
+    /// first, if it is fixed.
+    fn matrix(&self, inputs: &[NodeId], transposed: [bool; 2]) -> Result<Option<Vec<B::Scalar>>> {
+        let held = [self.held(inputs[0]), self.held(inputs[1])];
+        let (x, fixed) = (&self.nodes[held[0].at], &self.nodes[held[1].at]);
+        let Step::Fixed(tensor, _) = &fixed.step else { return Ok(None) };
+        if self.trained.is_some() || transposed[0] || !x.active || fixed.dims.rank() != 2 {
+            return Ok(None);
+        }
+        let matrix = self.backend.download(tensor)?.remove(0);
+        // Held as [I, O], unless one of the two exchanged them.
+        let is_transposed = transposed[1] != (held[1].order == [1, 0]);
+        let n_out = fixed.dims.sizes()[1];
+        let column = |o: usize| matrix.iter().skip(o).step_by(n_out).copied();
+        Ok(Some(if is_transposed { matrix } else { (0..n_out).flat_map(column).collect() }))
+    }
+
     /// Fully connected along an axis: of a vector, or a convolution with one pixel.
     fn linear(
         &mut self,
+        at: usize,
         input: NodeId,
-        weights: (ParameterId, Option<ParameterId>),
-        axis: usize,
+        map: Map<B::Scalar>,
         dims: Dims,
     ) -> Result<Held> {
+        let Map { mut matrix, mut bias, axis, weights } = map;
         let from = self.graph.nodes[input.0].dims;
-        let matrix = (self.values)(weights.0)?;
-        let bias = weights.1.map(|bias| (self.values)(bias)).transpose()?;
-        let bias = self.vector(bias)?;
         let (n_in, n_out) = (from.sizes()[axis], dims.sizes()[axis]);
         if n_in == from.n_elements() && axis == 0 {
             let x = self.plain(input)?;
-            let matrix = self.backend.prepare_linear(n_out, &matrix)?;
+            let matrix = self.backend.prepare_linear(n_out, matrix)?;
+            let bias = self.vector((!bias.is_empty()).then_some(bias))?;
             let at = self.push_weighted(Linear::Dense { matrix, bias }, weights, x, dims)?;
             return Ok(Held { at, order: order::plain(dims.rank()) });
         }
@@ -416,6 +453,7 @@ impl<'a, B: Backend> Planner<'a, B> {
         let place = order::place(&order, axis);
         order[..=place].rotate_right(1);
         let x = self.in_order(input, &order)?;
+        let x = self.absorbed(x, &mut matrix, &mut bias);
         let spec = Conv2dSpec {
             in_channels: n_in,
             out_channels: n_out,
@@ -425,33 +463,48 @@ impl<'a, B: Backend> Planner<'a, B> {
             dilation: [1; 2],
             padding: Padding::all(0),
         };
-        let conv = self.backend.prepare_conv2d(spec, &matrix)?;
         let dims = dims.permuted(&order);
-        let at = self.push_weighted(Linear::Conv2d { conv, bias }, weights, x, dims)?;
-        Ok(Held { at, order })
+        Ok(Held { at: self.push_open(at, (spec, matrix, bias), weights, x, dims)?, order })
     }
 
-    /// The convolution at `at`, with the batch norm behind it where that is folded in.
+    /// Adds a convolution, which stays open for what scales it.
+    fn push_open(
+        &mut self,
+        of: usize,
+        (spec, matrix, bias): (Conv2dSpec, Vec<B::Scalar>, Vec<f64>),
+        weights: Option<(ParameterId, Option<ParameterId>)>,
+        x: usize,
+        dims: Dims,
+    ) -> Result<usize> {
+        if self.is_scaled(of) {
+            let open = Open::Conv2d { spec, weights: matrix, bias };
+            let at = self.push_weighted(open.linear(self.backend)?, weights, x, dims)?;
+            self.open.insert(at, open);
+            return Ok(at);
+        }
+        let conv = self.backend.prepare_conv2d(spec, matrix)?;
+        let bias = self.vector((!bias.is_empty()).then_some(bias))?;
+        self.push_weighted(Linear::Conv2d { conv, bias }, weights, x, dims)
+    }
+
+    /// Weights and bias (empty if there is none) of the convolution at `at`, with the batch norm behind
+    /// it where that is folded in.
     fn conv2d(
         &self,
         at: usize,
         spec: Conv2dSpec,
         weight: ParameterId,
         bias: Option<ParameterId>,
-    ) -> Result<Linear<B>> {
+    ) -> Result<(Vec<B::Scalar>, Vec<f64>)> {
         let mut weights = (self.values)(weight)?;
-        let mut bias = bias.map(|bias| (self.values)(bias)).transpose()?;
+        let mut bias = self.wide(bias)?;
         if let Some((scale, shift)) = self.norm_behind(at)? {
-            let per_channel = weights.len() / spec.out_channels;
-            for (kernel, scale) in weights.chunks_exact_mut(per_channel).zip(&scale) {
-                kernel.iter_mut().for_each(|w| *w *= scale);
-            }
-            let own = bias.unwrap_or(vec![0.0; spec.out_channels]);
+            scale_rows(&mut weights, &scale);
+            bias.resize(spec.out_channels, 0.0);
             let fold = |((b, scale), shift): ((&f64, &f64), &f64)| b * scale + shift;
-            bias = Some(own.iter().zip(&scale).zip(&shift).map(fold).collect());
+            bias = bias.iter().zip(&scale).zip(&shift).map(fold).collect();
         }
-        let conv = self.backend.prepare_conv2d(spec, &weights)?;
-        Ok(Linear::Conv2d { conv, bias: self.vector(bias)? })
+        Ok((weights, bias))
     }
 
     /// The convolution that the batch norm at `at` is folded into, if it is one that can be.
@@ -509,11 +562,17 @@ impl<'a, B: Backend> Planner<'a, B> {
 
     /// Batch norm with frozen statistics as scale and shift per channel.
     fn affine(&self, parameters: &[ParameterId; 4], eps: f64) -> Result<(Vec<f64>, Vec<f64>)> {
-        let [weight, bias, mean, var] = parameters.map(|id| (self.values)(id));
+        let [weight, bias, mean, var] = parameters.map(|id| self.wide(Some(id)));
         let (weight, bias, mean, var) = (weight?, bias?, mean?, var?);
         let scale: Vec<f64> = weight.iter().zip(&var).map(|(w, v)| w / (v + eps).sqrt()).collect();
         let shift = bias.iter().zip(&mean).zip(&scale).map(|((b, m), s)| b - m * s).collect();
         Ok((scale, shift))
+    }
+
+    /// The numbers of a parameter, if there is one.
+    fn wide(&self, id: Option<ParameterId>) -> Result<Vec<f64>> {
+        let values = id.map(|id| (self.values)(id)).transpose()?.unwrap_or_default();
+        Ok(values.iter().map(|value| value.to_f64()).collect())
     }
 
     fn vector(&self, values: Option<Vec<f64>>) -> Result<Option<B::Vector>> {
@@ -521,9 +580,29 @@ impl<'a, B: Backend> Planner<'a, B> {
     }
 }
 
+/// A linear map along an axis.
+struct Map<T> {
+    /// \[O, I\].
+    matrix: Vec<T>,
+    /// \[O\], or nothing.
+    bias: Vec<f64>,
+    axis: usize,
+    /// The parameters that it is made of, if it is.
+    weights: Option<(ParameterId, Option<ParameterId>)>,
+}
+
 /// A slice along an axis as it is held.
 fn slice_along(slice: Slice, held: &[usize]) -> Slice {
     Slice { axis: order::place(held, slice.axis), ..slice }
+}
+
+/// Which nodes depend on the image.
+fn depends(graph: &Graph) -> Vec<bool> {
+    let mut depends = vec![false; graph.nodes.len()];
+    for (at, node) in graph.nodes.iter().enumerate() {
+        depends[at] = node.op == Op::Input || node.inputs.iter().any(|input| depends[input.0]);
+    }
+    depends
 }
 
 /// The live nodes that read each node.

@@ -65,7 +65,8 @@ impl Reach {
             Step::Choice(Choice::MaxPool2d(pool)) => {
                 of(pool.kernel, pool.stride, [1; 2], [pool.padding.top, pool.padding.left])
             }
-            Step::Curve(_) => pixelwise(),
+            // Lines along the first axis are those of pixels.
+            Step::Curve(_) | Step::Lines { axis: 0, .. } => pixelwise(),
             Step::Input
             | Step::Fixed(..)
             | Step::BatchNorm { .. }

@@ -198,7 +198,9 @@ pub(crate) const OPS: &[(&str, Make)] = &[
         let y = g.permute(y, &[0, 2, 1, 3, 4])?;
         let y = g.reshape(y, &[4, 6, 4])?; // [windows, tokens, C]
         let y = g.layer_norm(y, "norm", 2, 1e-3)?;
-        let y = attention(g, y, "op")?;
+        let mask: Vec<f64> = (0..4 * 36).map(|i| if i % 5 == 0 { -2.0 } else { 0.0 }).collect();
+        let mask = g.constant(&[4, 1, 6, 6], mask)?;
+        let y = attention(g, y, "op", Some(mask))?;
         let y = g.reshape(y, &[2, 2, 2, 3, 4])?;
         let y = g.permute(y, &[0, 2, 1, 3, 4])?;
         let y = g.reshape(y, &[4, 6, 4])?;
@@ -213,7 +215,7 @@ pub(crate) const OPS: &[(&str, Make)] = &[
         let position = g.parameter("position", &[height * width + 1, channels])?;
         let t = g.add(t, position)?;
         let y = g.layer_norm(t, "norm1", 1, 1e-6)?;
-        let y = attention(g, y, "attn")?;
+        let y = attention(g, y, "attn", None)?;
         let y = g.scale_along(y, "gamma", 1)?;
         let t = g.add(t, y)?;
         let y = g.layer_norm(t, "norm2", 1, 1e-6)?;
@@ -224,6 +226,19 @@ pub(crate) const OPS: &[(&str, Make)] = &[
         let t = g.slice(t, 0, 1, height * width)?;
         let t = g.permute(t, &[1, 0])?;
         g.reshape(t, &[channels, height, width])
+    }),
+    ("attention of columns", |g, x| {
+        let [channels, height, width] = *g.dims(x).sizes() else { return Ok(x) };
+        let t = g.reshape(x, &[channels, height * width])?;
+        let mut part = |name: &str| {
+            let part = g.linear_along(t, name, 6, 0, false)?;
+            g.reshape(part, &[3, 2, height * width])
+        };
+        let (q, k, v) = (part("q")?, part("k")?, part("v")?);
+        let scores = g.matmul_transposed(q, k, [true, false])?;
+        let weights = g.softmax(scores, 2)?;
+        let y = g.matmul_transposed(v, weights, [false, true])?;
+        g.reshape(y, &[6, height, width])
     }),
     ("modern convolution block", |g, x| {
         let y = g.conv2d(x, "dw", Conv2d::new(4, 5).with_padding(2).with_groups(4).with_bias())?;
@@ -245,8 +260,13 @@ fn curve(g: &mut GraphBuilder, x: NodeId, activation: Activation) -> Result<Node
     Ok(g.activation(x, activation))
 }
 
-/// Attention with two heads over tokens […, T, C].
-fn attention(g: &mut GraphBuilder, x: NodeId, name: &str) -> Result<NodeId> {
+/// Attention with two heads over tokens […, T, C], with a mask that is added to the scores.
+pub(crate) fn attention(
+    g: &mut GraphBuilder,
+    x: NodeId,
+    name: &str,
+    mask: Option<NodeId>,
+) -> Result<NodeId> {
     let sizes = g.dims(x).sizes().to_vec();
     let (n, channels) = (sizes.len(), sizes[sizes.len() - 1]);
     let qkv = g.linear_along(x, &format!("{name}.qkv"), 3 * channels, n - 1, true)?;
@@ -265,7 +285,10 @@ fn attention(g: &mut GraphBuilder, x: NodeId, name: &str) -> Result<NodeId> {
     };
     let (q, k, v) = (part(0)?, part(1)?, part(2)?);
     let q = g.scale(q, (channels as f64 / 2.0).powf(-0.5));
-    let scores = g.matmul_transposed(q, k, [false, true])?;
+    let mut scores = g.matmul_transposed(q, k, [false, true])?;
+    if let Some(mask) = mask {
+        scores = g.add(scores, mask)?;
+    }
     let weights = g.softmax(scores, n)?;
     let y = g.matmul(weights, v)?; // […, heads, T, channels of a head]
     let mut order: Vec<usize> = (0..n - 2).collect();

@@ -96,6 +96,19 @@ impl<T: Scalar> WindowOps<Cpu<T>> for Cpu<T> {
         Ok(out)
     }
 
+    fn crop(&self, x: &CpuTensor<T>, window: Window) -> Result<CpuTensor<T>> {
+        let shape = x.shape();
+        let mut out = self.of_window(shape.channels, window);
+        let [height, width] = window.size;
+        for (channel, out) in out.data_mut().chunks_exact_mut(height * width).enumerate() {
+            for (y, out) in out.chunks_exact_mut(width).enumerate() {
+                let first = shape.index(channel, window.origin[0] + y, window.origin[1]);
+                out.copy_from_slice(&x.data()[first..first + width]);
+            }
+        }
+        Ok(out)
+    }
+
     fn grow(&self, x: &CpuPatch<T>, window: Window) -> Result<CpuTensor<T>> {
         let mut out = self.of_window(x.values.shape().channels, window);
         out.data_mut().fill(T::ZERO);

@@ -10,7 +10,8 @@ mod tensors;
 mod training;
 mod window;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::Tensor;
 use hsets_core::Shape;
@@ -24,12 +25,37 @@ use window::Window;
 #[derive(Debug, Clone)]
 pub struct Device {
     device: candle_core::Device,
+    /// Matrices and indices that ops need beside their inputs, uploaded once.
+    kept: Arc<Mutex<HashMap<Kept, Tensor>>>,
+}
+
+/// What a tensor that is kept holds.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Kept {
+    Averages(Averages),
+    Indices(Vec<usize>),
 }
 
 impl Device {
     /// Runs on this device.
     pub fn new(device: candle_core::Device) -> Self {
-        Self { device }
+        Self { device, kept: Arc::default() }
+    }
+
+    /// A tensor that is made when first asked for.
+    fn kept(&self, what: &Kept, make: impl FnOnce() -> Result<Tensor>) -> Result<Tensor> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tensor) = kept.get(what) {
+            return Ok(tensor.clone());
+        }
+        let tensor = make()?;
+        kept.insert(what.clone(), tensor.clone());
+        Ok(tensor)
+    }
+
+    fn indices(&self, indices: Vec<usize>) -> Result<Tensor> {
+        let narrow: Vec<u32> = indices.iter().map(|&index| index as u32).collect();
+        self.kept(&Kept::Indices(indices), || Ok(Tensor::new(narrow, &self.device)?))
     }
 }
 
@@ -141,8 +167,10 @@ impl Device {
     }
 
     fn matrix(&self, averages: &Averages) -> Result<Tensor> {
-        let shape = (averages.out, averages.weights.len() / averages.out.max(1));
-        Ok(Tensor::from_slice(&averages.weights, shape, &self.device)?)
+        self.kept(&Kept::Averages(averages.clone()), || {
+            let shape = (averages.out, averages.size);
+            Ok(Tensor::from_vec(averages.weights(), shape, &self.device)?)
+        })
     }
 
     fn pool_averages(spec: &Pool2dSpec, size: usize, axis: usize) -> Averages {
@@ -167,10 +195,14 @@ impl Device {
     }
 }
 
-/// A matrix that averages ranges along one axis.
+/// A matrix \[out, size\] that averages ranges along one axis, or its transpose.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Averages {
     out: usize,
-    weights: Vec<f32>,
+    size: usize,
+    /// Range and divisor of each average.
+    ranges: Vec<(std::ops::Range<usize>, usize)>,
+    transposed: bool,
 }
 
 impl Averages {
@@ -179,18 +211,22 @@ impl Averages {
         size: usize,
         range: impl Fn(usize) -> (std::ops::Range<usize>, usize),
     ) -> Self {
-        let mut weights = vec![0.0; out * size];
-        for (i, row) in weights.chunks_exact_mut(size).enumerate() {
-            let (range, divisor) = range(i);
-            row[range].fill(1.0 / divisor as f32);
-        }
-        Self { out, weights }
+        Self { out, size, ranges: (0..out).map(range).collect(), transposed: false }
     }
 
-    fn transposed(&self) -> Self {
-        let size = self.weights.len() / self.out.max(1);
-        let at = |i: usize| self.weights[i % self.out * size + i / self.out];
-        Self { out: size, weights: (0..self.weights.len()).map(at).collect() }
+    fn transposed(self) -> Self {
+        Self { out: self.size, size: self.out, transposed: !self.transposed, ..self }
+    }
+
+    fn weights(&self) -> Vec<f32> {
+        let mut weights = vec![0.0; self.out * self.size];
+        for (i, (range, divisor)) in self.ranges.iter().enumerate() {
+            for at in range.clone() {
+                let place = if self.transposed { at * self.size + i } else { i * self.size + at };
+                weights[place] = 1.0 / *divisor as f32;
+            }
+        }
+        weights
     }
 }
 
@@ -202,13 +238,14 @@ impl Backend for Device {
     type Vector = Tensor;
     type Indices = DeviceIndices;
 
-    fn prepare_conv2d(&self, spec: Conv2dSpec, weights: &[f64]) -> Result<DeviceConv2d> {
-        let kernel = self.tensor(weights, &spec.weight_shape())?;
+    fn prepare_conv2d(&self, spec: Conv2dSpec, weights: Vec<f32>) -> Result<DeviceConv2d> {
+        let kernel = Tensor::from_vec(weights, &spec.weight_shape(), &self.device)?;
         Ok(DeviceConv2d { spec, kernel })
     }
 
-    fn prepare_linear(&self, out: usize, weights: &[f64]) -> Result<Tensor> {
-        self.tensor(weights, &[out, weights.len() / out])
+    fn prepare_linear(&self, out: usize, weights: Vec<f32>) -> Result<Tensor> {
+        let inputs = weights.len() / out;
+        Ok(Tensor::from_vec(weights, (out, inputs), &self.device)?)
     }
 
     fn prepare_vector(&self, values: &[f64]) -> Result<Tensor> {
@@ -479,7 +516,11 @@ impl Backend for Device {
     }
 
     fn slice(&self, x: &Tensor, slice: Slice, into: Option<Tensor>) -> Result<Tensor> {
-        plus(tensors::slice(x, slice)?, into)
+        if slice.step == 1 {
+            return plus(tensors::narrow(x, slice)?, into);
+        }
+        let indices = self.indices(tensors::of_slice(slice))?;
+        plus(tensors::take(x, slice.axis, &indices)?, into)
     }
 
     fn unslice(
@@ -489,11 +530,15 @@ impl Backend for Device {
         size: usize,
         into: Option<Tensor>,
     ) -> Result<Tensor> {
-        plus(tensors::unslice(x, slice, size)?, into)
+        if slice.step == 1 {
+            return plus(tensors::widen(x, slice, size)?, into);
+        }
+        let indices = self.indices(tensors::of_slice(slice))?;
+        plus(tensors::put(x, (slice.axis, size), &indices)?, into)
     }
 
     fn take(&self, x: &Tensor, axis: usize, indices: &[usize]) -> Result<Tensor> {
-        tensors::take(x, axis, indices)
+        tensors::take(x, axis, &self.indices(indices.to_vec())?)
     }
 
     fn put(
@@ -503,7 +548,8 @@ impl Backend for Device {
         indices: &[usize],
         into: Option<Tensor>,
     ) -> Result<Tensor> {
-        plus(tensors::put(grad, (axis, size), indices)?, into)
+        let indices = self.indices(indices.to_vec())?;
+        plus(tensors::put(grad, (axis, size), &indices)?, into)
     }
 
     fn permute(&self, x: &Tensor, order: &[usize]) -> Result<Tensor> {
@@ -554,7 +600,8 @@ impl Backend for Device {
     }
 
     fn max_mask(&self, x: &Tensor, axis: usize) -> Result<Tensor> {
-        tensors::max_mask(x, axis + 1)
+        let places = self.indices((0..x.dim(axis + 1)?).collect())?;
+        tensors::max_mask(x, axis + 1, &places)
     }
 
     fn lines(&self, (map, axis): (LineMap, usize), x: &Tensor) -> Result<LineValues<Tensor>> {

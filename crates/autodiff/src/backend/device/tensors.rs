@@ -61,44 +61,30 @@ pub(super) fn concat(
 }
 
 /// The indices of a slice.
-fn indices(slice: Slice) -> Vec<usize> {
+pub(super) fn of_slice(slice: Slice) -> Vec<usize> {
     (0..slice.len).map(|i| slice.start + i * slice.step).collect()
 }
 
-pub(super) fn slice(x: &Tensor, slice: Slice) -> Result<Tensor> {
-    if slice.step == 1 {
-        return Ok(x.narrow(slice.axis + 1, slice.start, slice.len)?.contiguous()?);
-    }
-    take(x, slice.axis, &indices(slice))
+/// A slice of neighbours.
+pub(super) fn narrow(x: &Tensor, slice: Slice) -> Result<Tensor> {
+    Ok(x.narrow(slice.axis + 1, slice.start, slice.len)?.contiguous()?)
 }
 
-pub(super) fn unslice(x: &Tensor, slice: Slice, size: usize) -> Result<Tensor> {
-    if slice.step == 1 {
-        let after = size - slice.start - slice.len;
-        return Ok(x.pad_with_zeros(slice.axis + 1, slice.start, after)?);
-    }
-    put(x, (slice.axis, size), &indices(slice))
+/// Its adjoint.
+pub(super) fn widen(x: &Tensor, slice: Slice, size: usize) -> Result<Tensor> {
+    let after = size - slice.start - slice.len;
+    Ok(x.pad_with_zeros(slice.axis + 1, slice.start, after)?)
 }
 
-fn uploaded(indices: &[usize], device: &Device) -> Result<Tensor> {
-    let indices: Vec<u32> = indices.iter().map(|&index| index as u32).collect();
-    Ok(Tensor::new(indices, device)?)
+pub(super) fn take(x: &Tensor, axis: usize, indices: &Tensor) -> Result<Tensor> {
+    Ok(x.contiguous()?.index_select(indices, axis + 1)?)
 }
 
-pub(super) fn take(x: &Tensor, axis: usize, indices: &[usize]) -> Result<Tensor> {
-    Ok(x.contiguous()?.index_select(&uploaded(indices, x.device())?, axis + 1)?)
-}
-
-pub(super) fn put(
-    grad: &Tensor,
-    (axis, size): (usize, usize),
-    indices: &[usize],
-) -> Result<Tensor> {
+pub(super) fn put(grad: &Tensor, (axis, size): (usize, usize), indices: &Tensor) -> Result<Tensor> {
     let mut dims = grad.dims().to_vec();
     dims[axis + 1] = size;
     let zeros = Tensor::zeros(dims, grad.dtype(), grad.device())?;
-    let indices = uploaded(indices, grad.device())?;
-    Ok(zeros.index_add(&indices, &grad.contiguous()?, axis + 1)?)
+    Ok(zeros.index_add(indices, &grad.contiguous()?, axis + 1)?)
 }
 
 /// Axes of the plan in another order.
@@ -122,13 +108,12 @@ pub(super) fn matmul(
     permute(&product, &back)
 }
 
-/// 1 at the first maximum along an axis, else 0.
-pub(super) fn max_mask(x: &Tensor, axis: usize) -> Result<Tensor> {
+/// 1 at the first maximum along an axis, else 0; `places` are the indices along it.
+pub(super) fn max_mask(x: &Tensor, axis: usize, places: &Tensor) -> Result<Tensor> {
     let mut dims = vec![1; x.rank()];
     dims[axis] = x.dim(axis)?;
-    let places = Tensor::arange(0, dims[axis] as u32, x.device())?.reshape(dims)?;
     let first = x.contiguous()?.argmax_keepdim(axis)?;
-    Ok(places.broadcast_eq(&first)?.to_dtype(x.dtype())?)
+    Ok(places.reshape(dims)?.broadcast_eq(&first)?.to_dtype(x.dtype())?)
 }
 
 pub(super) fn lines(map: LineMap, axis: usize, x: &Tensor) -> Result<LineValues<Tensor>> {
