@@ -100,12 +100,26 @@ pub(super) fn matmul(
 ) -> Result<Tensor> {
     let rank = 1 + x_axes.len().max(y_axes.len());
     let (x, y) = (padded(&permute(x, x_axes)?, rank)?, padded(&permute(y, y_axes)?, rank)?);
-    let product = x.broadcast_matmul(&y)?;
+    let product = stacked_matmul(&x, &y)?;
     let ordered = dims.permuted(axes);
     let product = sum_to(&product, (ordered, batch))?;
     let mut back = vec![0; axes.len()];
     axes.iter().enumerate().for_each(|(at, &axis)| back[axis] = at);
     permute(&product, &back)
+}
+
+/// x·y of stacks of matrices, broadcast to each other; candle takes a stack of one axis only.
+fn stacked_matmul(x: &Tensor, y: &Tensor) -> Result<Tensor> {
+    let n_axes = x.rank() - 2;
+    let stack = |x: &Tensor, sizes: &[usize]| -> Result<Tensor> {
+        let matrix = &x.dims()[n_axes..];
+        let all = x.broadcast_as([sizes, matrix].concat())?.contiguous()?;
+        Ok(all.reshape((sizes.iter().product::<usize>(), matrix[0], matrix[1]))?)
+    };
+    let pairs = x.dims()[..n_axes].iter().zip(y.dims());
+    let sizes: Vec<usize> = pairs.map(|(&a, &b)| a.max(b)).collect();
+    let product = stack(x, &sizes)?.matmul(&stack(y, &sizes)?)?;
+    Ok(product.reshape([sizes.as_slice(), &product.dims()[1..]].concat())?)
 }
 
 /// 1 at the first maximum along an axis, else 0; `places` are the indices along it.
