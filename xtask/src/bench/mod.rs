@@ -42,17 +42,8 @@ pub(crate) struct Peers {
     out: Option<PathBuf>,
 }
 
-const MODELS: [&str; 9] = [
-    "vgg16",
-    "resnet101",
-    "densenet121",
-    "mobilenet_v3_large",
-    "mobilenet_v2",
-    "efficientnet_b0",
-    "convnext_tiny",
-    "vit_small_patch16_224",
-    "vit_base_patch16_224",
-];
+const MODELS: [&str; 6] =
+    ["vgg16", "resnet101", "densenet121", "mobilenet_v3_large", "mobilenet_v2", "efficientnet_b0"];
 
 /// A kind of work.
 struct Kind {
@@ -85,9 +76,8 @@ fn targets(model: &str) -> Option<[f64; 2]> {
     match model {
         "vgg16" => Some([2.0, 4.0]),
         "resnet101" => Some([1.3, 4.0]),
-        "densenet121" => Some([1.5, 4.0]),
+        "densenet121" | "convnext_tiny" => Some([1.5, 4.0]),
         "mobilenet_v2" | "mobilenet_v3_large" | "efficientnet_b0" => Some([2.0, 12.0]),
-        "convnext_tiny" => Some([1.5, 4.0]),
         "vit_small_patch16_224" | "vit_base_patch16_224" => Some([1.3, 3.0]),
         _ => None,
     }
