@@ -14,7 +14,7 @@ use clap::{
 use hsets_pipeline::{
     Method,
     attribution::{Quadrature, Samples, Steps},
-    models::{Device, PaddingMode},
+    models::{Device, Interpolation, LoadOptions, PaddingMode},
 };
 
 use crate::{commands::train::TrainArgs, segmenter::SegmenterArgs};
@@ -143,7 +143,8 @@ pub(crate) struct ModelArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Model")]
 pub(crate) struct InputArgs {
-    /// Class names: JSON array, JSON object from index to name, or one name a line
+    /// Class names: one a line, or JSON: an array, an object from index to name, or id2label of a
+    /// config.json
     #[arg(long, value_name = "FILE")]
     pub(crate) labels: Option<PathBuf>,
     /// Mean of each channel, of pixel values in 0 to 1 [default: of the weights]
@@ -155,9 +156,45 @@ pub(crate) struct InputArgs {
     /// Padding of strided convolutions: torch, or same as TensorFlow [default: of the weights]
     #[arg(long, value_name = "torch|same")]
     pub(crate) padding: Option<PaddingMode>,
-    /// Height and width in pixels of what the network sees [default: of the weights]
+    /// Height and width in pixels of what the network sees, the middle of the resized picture; the
+    /// resize scales along unless --resize is given [default: of the weights, or of .safetensors
+    /// inputs]
     #[arg(long, value_name = "N|HxW", value_parser = size)]
     pub(crate) size: Option<Size>,
+    /// Short side of pictures after resizing: torchvision's Resize(232) and CenterCrop(224) are
+    /// --resize 232 --size 224 [default: of the weights]
+    #[arg(long, value_name = "N")]
+    pub(crate) resize: Option<usize>,
+    /// Filter of the resize, as PIL has it: bilinear or bicubic [default: of the weights]
+    #[arg(long, value_name = "FILTER")]
+    pub(crate) interpolation: Option<Interpolation>,
+}
+
+impl InputArgs {
+    /// What was typed about input and output, to load a network with.
+    pub(crate) fn load_options(&self) -> LoadOptions {
+        LoadOptions {
+            labels: self.labels.clone(),
+            mean: self.mean,
+            std: self.std,
+            input_size: self.size.map(|size| size.0),
+            resize: self.resize,
+            interpolation: self.interpolation,
+            padding: self.padding,
+            ..LoadOptions::default()
+        }
+    }
+}
+
+impl ModelArgs {
+    /// What was typed about the network, to load it with.
+    pub(crate) fn load_options(&self) -> LoadOptions {
+        LoadOptions {
+            model: self.model.clone(),
+            weights: self.weights.clone(),
+            ..self.input.load_options()
+        }
+    }
 }
 
 /// Which output is explained.

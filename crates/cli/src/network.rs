@@ -1,6 +1,6 @@
 //! The classifier of a command: loading, inputs, names of classes.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use hsets_pipeline::{
@@ -31,21 +31,22 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    pub(crate) fn load(args: &ModelArgs, general: &General) -> anyhow::Result<Self> {
+    /// The network for these inputs (none where they are not known yet): tensors among them tell
+    /// the size it sees, unless that was typed.
+    pub(crate) fn load<'i>(
+        args: &ModelArgs,
+        general: &General,
+        inputs: impl IntoIterator<Item = &'i PathBuf>,
+    ) -> anyhow::Result<Self> {
         if args.model.as_deref() == Some(BUNDLED_NAME) && args.weights.is_none() {
             return Self::bundled();
         }
+        let typed = args.load_options();
         let options = LoadOptions {
-            model: args.model.clone(),
-            weights: args.weights.clone(),
-            labels: args.input.labels.clone(),
-            mean: args.input.mean,
-            std: args.input.std,
-            input_size: args.input.size.map(|size| size.0),
-            padding: args.input.padding,
+            input_size: typed.input_size.or_else(|| tensor_size(inputs)),
             device: general.device.into(),
             memory: general.memory.map(|memory| memory.0),
-            ..LoadOptions::default()
+            ..typed
         };
         let origin = match (&args.weights, &args.model) {
             (Some(path), _) => path.display().to_string(),
@@ -134,6 +135,15 @@ impl Network {
     pub(crate) fn described(&self, target: &Target, logits: &[f32]) -> String {
         described(target, logits, &|class| self.label(class))
     }
+}
+
+/// (height, width) of the first input that is a tensor and can be read; what is wrong with the
+/// others shows when they are.
+fn tensor_size<'i>(inputs: impl IntoIterator<Item = &'i PathBuf>) -> Option<[usize; 2]> {
+    let is_tensor = |input: &&PathBuf| {
+        input.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("safetensors"))
+    };
+    inputs.into_iter().filter(is_tensor).find_map(|input| models::tensor_size(input).ok())
 }
 
 /// Fails if the network gave something that is not a number.

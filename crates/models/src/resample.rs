@@ -19,6 +19,14 @@ pub enum Interpolation {
 }
 
 impl Interpolation {
+    /// The name that is typed, which is PIL's.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bilinear => "bilinear",
+            Self::Bicubic => "bicubic",
+        }
+    }
+
     /// Half the width of the filter at scale 1.
     fn support(self) -> f64 {
         match self {

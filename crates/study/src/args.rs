@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
+use hsets_pipeline::models::PaddingMode;
 
 use crate::experiment::Kind;
 
@@ -37,6 +38,16 @@ pub(crate) struct Paper {
     /// Names of a model's classes, MODEL=FILE.
     #[arg(long, value_parser = model_file)]
     pub(crate) labels: Vec<(String, PathBuf)>,
+    /// Mean of each channel, of pixel values in 0 to 1: A,B,C [default: of the weights, or of the
+    /// protocol].
+    #[arg(long, value_parser = triple)]
+    pub(crate) mean: Option<[f32; 3]>,
+    /// Standard deviation of each channel, likewise.
+    #[arg(long, value_parser = triple)]
+    pub(crate) std: Option<[f32; 3]>,
+    /// Padding of strided convolutions: torch, or same as TensorFlow [default: of the weights].
+    #[arg(long)]
+    pub(crate) padding: Option<PaddingMode>,
     /// Weights of Segment Anything; QuickShift stands in without them.
     #[arg(long)]
     pub(crate) sam_weights: Option<PathBuf>,
@@ -111,6 +122,12 @@ pub(crate) enum Device {
     Cuda,
     /// The first Metal device.
     Metal,
+}
+
+fn triple(text: &str) -> Result<[f32; 3]> {
+    let numbers: Option<Vec<f32>> = text.split(',').map(|part| part.trim().parse().ok()).collect();
+    let numbers = numbers.and_then(|numbers| numbers.try_into().ok());
+    numbers.context("expected three numbers such as 0.485,0.456,0.406")
 }
 
 fn model_file(text: &str) -> Result<(String, PathBuf)> {

@@ -253,6 +253,9 @@ fn load_options(model: &str, study: &str, args: &Paper) -> Result<LoadOptions> {
         model: Some(model.to_owned()),
         weights,
         labels: of(&args.labels),
+        mean: args.mean,
+        std: args.std,
+        padding: args.padding,
         device: match args.device {
             Device::Cpu => models::Device::Cpu,
             Device::Cuda => models::Device::Cuda,
@@ -264,7 +267,8 @@ fn load_options(model: &str, study: &str, args: &Paper) -> Result<LoadOptions> {
         Protocol::Clean => options,
         // Pixels in 0..1; the short side to 224, where the authors squash both sides to it.
         Protocol::Authors => {
-            LoadOptions { mean: Some([0.0; 3]), std: Some([1.0; 3]), resize: Some(224), ..options }
+            let mean = options.mean.or(Some([0.0; 3]));
+            LoadOptions { mean, std: options.std.or(Some([1.0; 3])), resize: Some(224), ..options }
         }
     })
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hsets_autodiff::Graph;
-use hsets_models::{Classifier, Interpolation, PaddingMode};
+use hsets_models::{Classifier, PaddingMode};
 use serde_json::json;
 
 use crate::encode::{Tensor, encode};
@@ -18,10 +18,7 @@ impl Description {
         let preprocessing = classifier.preprocessing();
         let crop = preprocessing.crop;
         let fraction = crop[0].max(crop[1]) as f64 / preprocessing.resize as f64;
-        let interpolation = match preprocessing.interpolation {
-            Interpolation::Bilinear => "bilinear",
-            Interpolation::Bicubic => "bicubic",
-        };
+        let interpolation = preprocessing.interpolation.name();
         let padding = match classifier.padding() {
             PaddingMode::Torch => "torch",
             PaddingMode::Same => "same",

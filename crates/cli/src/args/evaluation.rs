@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use hsets_datasets::{Layout, Split};
 use hsets_evaluation::Shard;
-use hsets_pipeline::attribution::Samples;
+use hsets_pipeline::{attribution::Samples, core::Error};
 
 use super::{InputArgs, MethodArgs, MetricArgs, measuring};
 
@@ -15,9 +15,12 @@ pub(crate) struct EvaluateArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
     /// Model, as `hsets models` lists them, or `bundled`; weights in a file of yours are NAME=FILE.
-    /// Several by commas, or repeated
-    #[arg(long = "model", short, required = true, value_name = "NAME[=FILE]", value_delimiter = ',', value_parser = model_spec, help_heading = "Model")]
+    /// Several by commas, or repeated [default: what --weights look like]
+    #[arg(long = "model", short, required_unless_present = "weights", value_name = "NAME[=FILE]", value_delimiter = ',', value_parser = model_spec, help_heading = "Model")]
     pub(crate) models: Vec<ModelSpec>,
+    /// Weights of the only model, as in explain; of several, each has its NAME=FILE
+    #[arg(long, short, value_name = "FILE", help_heading = "Model")]
+    pub(crate) weights: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) input: InputArgs,
     /// Methods, as `hsets explain --help` lists them; or all
@@ -105,10 +108,28 @@ fn count(text: &str) -> Result<Count, String> {
     text.parse().map(|n| Count(Some(n))).map_err(|_| "expected a number or `all`".into())
 }
 
+impl EvaluateArgs {
+    /// The models with their weights, wherever these were typed. Fails where it is open which model
+    /// `--weights` are of.
+    pub(crate) fn models(&self) -> Result<Vec<ModelSpec>, Error> {
+        let Some(weights) = &self.weights else { return Ok(self.models.clone()) };
+        let with_weights = |name| ModelSpec { name, weights: Some(weights.clone()) };
+        match &self.models[..] {
+            [] => Ok(vec![with_weights(None)]),
+            [ModelSpec { name, weights: None }] => Ok(vec![with_weights(name.clone())]),
+            _ => {
+                let expected = "one --model without a file; of several, each takes NAME=FILE";
+                Err(Error::config("weights", weights.display(), expected))
+            }
+        }
+    }
+}
+
 /// `--model NAME[=FILE]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ModelSpec {
-    pub(crate) name: String,
+    /// Without it, what the weights look like.
+    pub(crate) name: Option<String>,
     pub(crate) weights: Option<PathBuf>,
 }
 
@@ -120,7 +141,7 @@ fn model_spec(text: &str) -> Result<ModelSpec, String> {
     if name.is_empty() || weights == Some("") {
         return Err("expected NAME or NAME=FILE".into());
     }
-    Ok(ModelSpec { name: name.to_owned(), weights: weights.map(PathBuf::from) })
+    Ok(ModelSpec { name: Some(name.to_owned()), weights: weights.map(PathBuf::from) })
 }
 
 /// Running on a cluster.
@@ -209,7 +230,7 @@ mod tests {
     #[test]
     fn models_with_and_without_files() {
         let spec = model_spec("vgg16=a=b.pth").unwrap();
-        assert_eq!((spec.name.as_str(), spec.weights), ("vgg16", Some("a=b.pth".into())));
+        assert_eq!((spec.name.as_deref(), spec.weights), (Some("vgg16"), Some("a=b.pth".into())));
         assert_eq!(model_spec("vgg16").unwrap().weights, None);
         assert!(model_spec("=x").is_err() && model_spec("x=").is_err());
     }

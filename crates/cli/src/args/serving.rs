@@ -78,7 +78,7 @@ impl ServeArgs {
     /// The same as words of a command line.
     pub(crate) fn model_words(&self, padding: &str) -> Vec<String> {
         let Self { model, weights, input, .. } = self;
-        let InputArgs { labels, mean, std, padding: asked, size } = input;
+        let InputArgs { labels, mean, std, padding: asked, size, resize, interpolation } = input;
         let path = |path: &PathBuf| path.display().to_string();
         let triple = |[a, b, c]: &[f32; 3]| format!("{a},{b},{c}");
         let is_bundled = model.is_none() && weights.is_none();
@@ -91,6 +91,8 @@ impl ServeArgs {
             ("--std", std.as_ref().map(triple)),
             ("--padding", asked.map(|_| padding.to_owned())),
             ("--size", size.map(|size| format!("{}x{}", size.0[0], size.0[1]))),
+            ("--resize", resize.map(|side| side.to_string())),
+            ("--interpolation", interpolation.map(|filter| filter.name().to_owned())),
         ];
         let words = options.into_iter().filter_map(|(name, value)| Some([name.into(), value?]));
         words.flatten().collect()

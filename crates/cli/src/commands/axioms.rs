@@ -21,7 +21,7 @@ const LEGEND: &str = "0 where the axiom holds; in brackets, the share of violati
 
 pub(crate) fn run(args: &AxiomsArgs, general: &General) -> anyhow::Result<()> {
     let choice = args.method.segmenter.choice(general)?;
-    let network = Network::load(&args.model, general)?;
+    let network = Network::load(&args.model, general, [&args.input])?;
     let choice = choice.for_side(network.side());
     let mut settings = single_settings(&args.method, &args.single, general, &network)?;
     settings.target = network.target(&args.target)?;

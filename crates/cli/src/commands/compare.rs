@@ -30,7 +30,7 @@ use crate::{
 
 pub(crate) fn run(args: &CompareArgs, general: &General) -> Result<(), Failure> {
     let choice = args.method.segmenter.choice(general)?;
-    let network = Network::load(&args.model, general)?;
+    let network = Network::load(&args.model, general, &args.inputs)?;
     let choice = choice.for_side(network.side());
     let segmenter = choice.build()?;
     let mut settings = single_settings(&args.method, &args.single, general, &network)?;

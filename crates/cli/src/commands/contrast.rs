@@ -27,7 +27,7 @@ pub(crate) fn run(args: &ContrastArgs, general: &General) -> anyhow::Result<()> 
     let given = args.polygon.len();
     ensure!(matches!(given, 0 | 2), "--polygon is given {given} times: a contrast has two regions");
     let choice = args.segmenter.choice(general)?;
-    let network = Network::load(&args.model, general)?;
+    let network = Network::load(&args.model, general, [&args.input])?;
     let choice = choice.for_side(network.side());
     let prepared = network.read(&args.input)?;
     let shape = prepared.image.shape();

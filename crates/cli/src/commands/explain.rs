@@ -39,7 +39,7 @@ pub(super) const SOFTWARE: &str = concat!("hsets ", env!("CARGO_PKG_VERSION"));
 pub(crate) fn run(args: &ExplainArgs, general: &General) -> Result<(), Failure> {
     // What is missing of the segmenter shows before a network is loaded.
     let choice = args.settings.segmenter.choice(general)?;
-    let network = Network::load(&args.model, general)?;
+    let network = Network::load(&args.model, general, &args.inputs)?;
     let choice = choice.for_side(network.side());
     let segmenter = choice.build()?;
     let mut settings = single_settings(&args.settings, &args.single, general, &network)?;

@@ -32,7 +32,9 @@ use crate::{
 };
 
 pub(crate) fn run(args: &MetricsArgs, general: &General) -> Result<(), Failure> {
-    let network = Network::load(&args.model, general)?;
+    let pairs = pairs(args)?;
+    let inputs = pairs.iter().map(|pair| &pair.input);
+    let network = Network::load(&args.model, general, inputs)?;
     let target = network.target(&args.target)?;
     let units = match args.units.as_str() {
         "per-input" => Units::PerInput,
@@ -45,7 +47,6 @@ pub(crate) fn run(args: &MetricsArgs, general: &General) -> Result<(), Failure> 
         ..metric_settings(&args.metrics, general)
     };
     settings.check()?;
-    let pairs = pairs(args)?;
     let mut measured: Vec<(String, Vec<Reading>)> = Vec::new();
     let outcome = for_each_input(
         &pairs,

@@ -22,7 +22,7 @@ struct Prediction {
 }
 
 pub(crate) fn run(args: &PredictArgs, general: &General) -> Result<(), Failure> {
-    let network = Network::load(&args.model, general)?;
+    let network = Network::load(&args.model, general, &args.inputs)?;
     for_each_input(
         &args.inputs,
         |input| input.display().to_string(),

@@ -26,7 +26,7 @@ const SMALL: usize = 96;
 pub(crate) fn run(args: &ServeArgs, general: &General) -> anyhow::Result<()> {
     let choice = args.segmenter.choice(general)?;
     let network = match args.model() {
-        Some(model) => Network::load(&model, general)?,
+        Some(model) => Network::load(&model, general, [])?,
         None => Network::bundled()?,
     };
     let is_small = network.side() <= SMALL;

@@ -19,7 +19,7 @@ pub(super) struct Loaded {
 
 impl Loaded {
     pub(super) fn new(one: &OneInput, general: &General) -> anyhow::Result<Self> {
-        let network = Network::load(&one.model, general)?;
+        let network = Network::load(&one.model, general, [&one.input])?;
         let target = network.target(&one.target)?;
         let prepared = network.read(&one.input)?;
         Ok(Self { network, prepared, target })

@@ -268,3 +268,18 @@ fn demo_needs_nothing() {
         assert!(FILES.iter().all(|file| files.iter().any(|f| f == file)), "{files:?}");
     }
 }
+
+/// A tensor of another size than the weights were trained at sets the size, as --size would.
+#[test]
+fn tensors_set_the_size_that_the_network_sees() {
+    let place = Place::new();
+    let bytes = vec![0; 3 * 48 * 80 * 4];
+    let input = TensorView::new(Dtype::F32, vec![3, 48, 80], &bytes).unwrap();
+    place.file("input.safetensors", serialize([("input", input)], None).unwrap());
+    let out = place.run_model("gradient input.safetensors --out g.safetensors").ok();
+    assert!(!out.stdout.is_empty() || place.path("g.safetensors").exists());
+    let bytes = fs::read(place.path("g.safetensors")).unwrap();
+    assert_eq!(shape_of(&bytes, "gradient"), (Dtype::F32, vec![3, 48, 80]));
+    let other = "gradient input.safetensors --size 64 --out other.safetensors";
+    place.run_model(other).failed(1, &["input.safetensors", "load it with this input size"]);
+}

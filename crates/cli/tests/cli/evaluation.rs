@@ -48,6 +48,23 @@ fn content(path: &Path) -> (Vec<Row>, Vec<Candidate>) {
     (results.rows().unwrap(), results.candidates().unwrap())
 }
 
+/// `--weights` is the file of the only model, whose name may be left to the weights.
+#[test]
+fn weights_in_a_file_as_elsewhere() {
+    let place = Place::new();
+    draw(&place, 3);
+    let weights = bundled().join("model.safetensors").display().to_string();
+    let line = "--methods random-map --metrics gini --segmenter grid --samples 1 --misclassified";
+    for (model, out) in [("", "a.db"), ("--model resnet20 ", "b.db")] {
+        let line = format!("evaluate --data data {model}--weights {weights} {line} --out {out}");
+        place.run(line.split(' ')).ok();
+        let (rows, _) = content(&place.path(out));
+        assert!(!rows.is_empty() && rows.iter().all(|row| row.model == "resnet20"), "{out}");
+    }
+    let two = format!("evaluate --data data --model resnet20,vgg16 --weights {weights} --out c.db");
+    place.run(two.split(' ')).failed(2, &["weights", "NAME=FILE"]);
+}
+
 /// The example of the README, offline.
 #[test]
 fn bundled_pictures() {

@@ -50,7 +50,7 @@ impl Planned {
         let methods = chosen(&args.methods);
         let load =
             |spec: &ModelSpec| Model::load(spec, args, general, &methods, dataset, &segmenter);
-        let models: Vec<Model> = args.models.iter().map(load).collect::<anyhow::Result<_>>()?;
+        let models: Vec<Model> = args.models()?.iter().map(load).collect::<anyhow::Result<_>>()?;
         let metrics = metric_settings(&args.metrics, general);
         metrics.check()?;
         let plan = Plan {
@@ -85,14 +85,8 @@ impl Model {
         dataset: &Dataset,
         segmenter: &SegmenterChoice,
     ) -> anyhow::Result<Self> {
-        let network = match (spec.name.as_str(), &spec.weights) {
-            ("bundled", None) => Network::bundled()?,
-            (name, weights) => {
-                let model = Some(name.to_owned());
-                let (weights, input) = (weights.clone(), args.input.clone());
-                Network::load(&ModelArgs { model, weights, input }, general)?
-            }
-        };
+        let (model, weights, input) = (spec.name.clone(), spec.weights.clone(), args.input.clone());
+        let network = Network::load(&ModelArgs { model, weights, input }, general, [])?;
         let mut shared = settings(&args.method, general, &network)?;
         shared.attribution.samples = args.subsets.unwrap_or(shared.attribution.samples);
         shared.check()?;
@@ -101,7 +95,7 @@ impl Model {
         let labels: Vec<&str> =
             (0..classifier.labels().len()).map(|class| classifier.labels().name(class)).collect();
         Ok(Self {
-            name: spec.name.clone(),
+            name: spec.name.clone().unwrap_or_else(|| network.name().to_owned()),
             segmenter: segmenter.clone().for_side(network.side()),
             methods: methods.iter().map(of_method).collect(),
             class_of: dataset.classes.onto(&labels)?,

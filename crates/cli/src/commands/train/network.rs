@@ -23,18 +23,10 @@ pub(super) struct Subject {
 
 impl Subject {
     pub(super) fn load(args: &TrainArgs, general: &General, data: &Data) -> anyhow::Result<Self> {
-        let model = &args.model;
-        let options = LoadOptions {
-            model: model.model.clone(),
-            weights: model.weights.clone(),
-            mean: model.input.mean,
-            std: model.input.std,
-            input_size: model.input.size.map(|size| size.0),
-            padding: model.input.padding,
-            ..LoadOptions::default()
-        };
+        // The labels are the dataset's.
+        let options = LoadOptions { labels: None, ..args.model.load_options() };
         let n_logits = data.groups().iter().sum();
-        let classifier = match (&model.model, args.scratch) {
+        let classifier = match (&args.model.model, args.scratch) {
             (Some(name), true) => Classifier::untrained(name.parse()?, n_logits, &options)?,
             _ => Classifier::load(&options, &Bars::new(general.quiet, String::new()))?,
         };
