@@ -131,7 +131,6 @@ pub(crate) fn tables() -> Vec<Shown> {
     let minus = |name, rows, minus, columns| Shown { name, rows, columns, minus: Some(minus) };
     let mut all = vec![
         of("on-parts", Rows::Methods, across("precision", &TASKS)),
-        of("iou", Rows::Methods, across("iou", &TASKS)),
         of("all-found", Rows::Methods, across("all-found", &TASKS)),
     ];
     let rivals = Rows::Only(&[
@@ -147,16 +146,13 @@ pub(crate) fn tables() -> Vec<Shown> {
         let columns = across(metric, &DECIDED_BY_PAIRS);
         all.push(minus(name, rivals, Minus::Others(PRESET), columns));
     }
-    for name in ["pair-first", "pair-by-chance", "pair-any"] {
+    for name in ["pair-first", "pair-by-chance"] {
         all.push(of(name, Rows::Sets, across(name, &TASKS)));
     }
     all.push(of("decoy", Rows::Methods, across("decoy", &["decoy", "decoy-resisted"])));
-    for (name, metric, tasks) in [
-        ("changes-on-parts", "precision", &TASKS[..]),
-        ("changes-all-found", "all-found", &DECIDED_BY_PAIRS),
-        ("changes-pair-first", "pair-first", &TASKS),
-    ] {
-        all.push(minus(name, Rows::Changes, Minus::This(HSETS), across(metric, tasks)));
+    for (name, metric) in [("changes-on-parts", "precision"), ("changes-pair-first", "pair-first")]
+    {
+        all.push(minus(name, Rows::Changes, Minus::This(HSETS), across(metric, &TASKS)));
     }
     all.push(of(
         "duel",
@@ -206,14 +202,14 @@ fn of_interactions() -> Vec<Shown> {
         columns: headed(columns),
         minus: Some(Minus::This(this)),
     };
-    let one = Rows::Only(&[CONTRASTS]);
-    let again = Rows::Only(&[CONTRASTS, "pair-effects", "ig", HSETS]);
-    let measured = Rows::Only(&[CONTRASTS, "pair-effects"]);
+    let both = Rows::Only(&[CONTRASTS, START]);
+    let again = Rows::Only(&[CONTRASTS, START, "pair-effects", "ig", HSETS]);
+    let measured = Rows::Only(&[CONTRASTS, START, "pair-effects"]);
     let maps = Rows::Only(&[CONTRASTS, "interaction-map", "pair-effects", HSETS, "segments-by-ig"]);
     vec![
-        of("pairs-pictures", one, &PICTURES),
+        of("pairs-pictures", both, &PICTURES),
         of("pairs-live", Rows::Only(&[TRUTH]), &LIVE),
-        of("pairs-claims", one, &CLAIMS),
+        of("pairs-claims", both, &CLAIMS),
         of("pairs-tell", Rows::Pairs, &TOLD),
         of("pairs-held", Rows::Pairs, &HELD),
         of("pairs-on-parts", Rows::Pairs, &ON_PARTS),

@@ -72,7 +72,7 @@ fn asked(method: Method) -> PairMethod {
     }
 }
 
-/// All methods, of which each is asked for its first pair.
+/// All methods, of which each is asked for its first pair; and the start of the choice.
 pub fn of_pairs() -> Vec<PairContender> {
     let of = |name: &str, method| PairContender { name: name.into(), method };
     let own = [
@@ -85,7 +85,8 @@ pub fn of_pairs() -> Vec<PairContender> {
     // best place.
     let is_asked = |method: &&Method| !matches!(method, Method::Archipelago | Method::RandomMap);
     let methods = Method::ALL.iter().filter(is_asked);
-    methods.map(|&method| of(method.name(), asked(method))).chain(own).collect()
+    let methods = methods.map(|&method| of(method.name(), asked(method)));
+    methods.chain(own).chain(of_choice().into_iter().take(1)).collect()
 }
 
 type Change = (&'static str, fn(&mut Contrasts));
@@ -143,7 +144,7 @@ impl PairContender {
     /// Whether its first pair is found again on disturbed pictures: one for each way of naming pairs
     /// that is not slow.
     pub fn is_asked_again(&self) -> bool {
-        ["contrasts", "pair-effects", "ig", "hsets"].contains(&self.name.as_str())
+        ["contrasts", START, "pair-effects", "ig", "hsets"].contains(&self.name.as_str())
     }
 
     /// Asks it.
