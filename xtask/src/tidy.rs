@@ -69,8 +69,9 @@ const WITHOUT_CANDLE: &[&str] = &[
 
 /// Features that must exist under the same name wherever they pass through.
 const FEATURES: &[(&str, &[&str])] = &[
-    ("hsets", &["quickshift", "sam", "cuda", "cudnn", "metal"]),
-    ("hsets-pipeline", &["quickshift", "sam", "cuda", "cudnn", "metal"]),
+    ("hsets", &["onnx", "quickshift", "sam", "cuda", "cudnn", "metal"]),
+    ("hsets-models", &["onnx", "cuda", "cudnn", "metal"]),
+    ("hsets-pipeline", &["onnx", "quickshift", "sam", "cuda", "cudnn", "metal"]),
     ("hsets-segmentation", &["quickshift", "sam"]),
     ("hsets-training", &["cuda", "cudnn", "metal"]),
 ];

@@ -40,6 +40,7 @@ Examples:
   hsets explain cat.jpg --model resnet50 --out results   explain a photo, weights from the hub
   hsets explain *.jpg --model mobilenet_v2 --weights my.safetensors --labels my.json --out results
   hsets serve photos/ --model resnet50 --open            explore pictures in a browser
+  hsets explain cat.jpg --model net.onnx --like vit_base_patch16_224 --out results
   hsets predict cat.jpg --model vgg16 --json | jq '.top[0].label'
 
 Exit codes: 0 all done, 1 something failed, 2 wrong usage, 130 stopped by Ctrl-C.";
@@ -78,8 +79,8 @@ pub(crate) enum Command {
     Merge(MergeArgs),
     /// Write the rows of an evaluation, or its tables
     Export(ExportArgs),
-    /// List what can be loaded, and from where
-    Models,
+    /// List what can be loaded, and from where; or say what an ONNX file holds
+    Models(ModelsArgs),
 }
 
 /// Options of every command.
@@ -128,8 +129,8 @@ impl From<DeviceChoice> for Device {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Model")]
 pub(crate) struct ModelArgs {
-    /// Architecture or alias, as `hsets models` lists them, or `bundled` for the model of the demo
-    /// [default: what the weights look like]
+    /// Architecture or alias, as `hsets models` lists them, an ONNX file, or `bundled` for the model of
+    /// the demo [default: what the weights look like]
     #[arg(long, short, value_name = "NAME", required_unless_present = "weights")]
     pub(crate) model: Option<String>,
     /// Weights: .safetensors, .safetensors.index.json, .pth or .pt [default: from the hub]
@@ -168,6 +169,12 @@ pub(crate) struct InputArgs {
     /// Filter of the resize, as PIL has it: bilinear or bicubic [default: of the weights]
     #[arg(long, value_name = "FILTER")]
     pub(crate) interpolation: Option<Interpolation>,
+    /// For an ONNX file that does not say how pictures are prepared: as for this network of timm
+    #[arg(long, value_name = "NAME")]
+    pub(crate) like: Option<String>,
+    /// For an ONNX file with several outputs: the one with the logits
+    #[arg(long, value_name = "NAME")]
+    pub(crate) output: Option<String>,
 }
 
 impl InputArgs {
@@ -181,6 +188,8 @@ impl InputArgs {
             resize: self.resize,
             interpolation: self.interpolation,
             padding: self.padding,
+            like: self.like.clone(),
+            output: self.output.clone(),
             ..LoadOptions::default()
         }
     }
@@ -195,6 +204,20 @@ impl ModelArgs {
             ..self.input.load_options()
         }
     }
+}
+
+/// `hsets models`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ModelsArgs {
+    /// Read this ONNX file and print what it holds, and how it is understood
+    #[arg(long, value_name = "FILE.onnx")]
+    pub(crate) onnx: Option<PathBuf>,
+    /// Height and width in pixels, where the file leaves them free
+    #[arg(long, value_name = "N|HxW", value_parser = size, requires = "onnx")]
+    pub(crate) size: Option<Size>,
+    /// The output with the logits, where there are several
+    #[arg(long, value_name = "NAME", requires = "onnx")]
+    pub(crate) output: Option<String>,
 }
 
 /// Which output is explained.

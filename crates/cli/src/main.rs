@@ -50,7 +50,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Evaluate(args) => commands::evaluate::run(args, general),
         Command::Merge(args) => commands::merge::run(args, general),
         Command::Export(args) => Ok(commands::export::run(args, general)?),
-        Command::Models => Ok(commands::models::run(general)?),
+        Command::Models(args) => Ok(commands::models::run(args, general)?),
     }
 }
 

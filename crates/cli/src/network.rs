@@ -48,13 +48,15 @@ impl Network {
             memory: general.memory.map(|memory| memory.0),
             ..typed
         };
+        let bars = Bars::new(general.quiet, String::new());
+        let classifier = Classifier::load(&options, &bars)?;
+        let is_file = classifier.architecture().is_none();
         let origin = match (&args.weights, &args.model) {
             (Some(path), _) => path.display().to_string(),
+            (None, Some(path)) if is_file => path.clone(),
             (None, Some(model)) => format!("hub:{model}"),
             (None, None) => String::new(),
         };
-        let bars = Bars::new(general.quiet, String::new());
-        let classifier = Classifier::load(&options, &bars)?;
         if !general.quiet {
             classifier.notes().iter().for_each(|note| output::complain(&format!("note: {note}")));
         }
@@ -101,9 +103,9 @@ impl Network {
         normalisation(self.classifier.preprocessing())
     }
 
-    /// Name of the architecture.
-    pub(crate) fn name(&self) -> &'static str {
-        self.classifier.architecture().name()
+    /// Name of the architecture, or of the file.
+    pub(crate) fn name(&self) -> &str {
+        self.classifier.name()
     }
 
     pub(crate) fn label(&self, class: usize) -> String {

@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use hsets_autodiff::{Graph, NodeId};
+use hsets_autodiff::{Graph, NodeId, Weights};
 use hsets_core::Shape;
 
 use crate::error::{Error, Result};
 use crate::layers::Layers;
 use crate::published::Published;
 use crate::regnet::REGNETS;
+use crate::vit::VITS;
 use crate::weights::Naming;
 use crate::{
-    Bag, CifarResNet, DenseNet, EfficientNet, MobileNetV3, Preprocessing, RegNet, ResNet, Vgg,
-    mobilenet_v2,
+    Bag, CifarResNet, ConvNext, DenseNet, EfficientNet, MobileNetV3, Preprocessing, RegNet, ResNet,
+    Vgg, Vit, mobilenet_v2,
 };
 
 /// A classifier's structure, without weights.
@@ -38,6 +39,10 @@ pub enum Architecture {
     RegNet(RegNet),
     /// Bag of local features.
     Bag(Bag),
+    /// ConvNeXt.
+    ConvNext(ConvNext),
+    /// Vision transformer.
+    Vit(Vit),
 }
 
 /// What a graph depends on besides the architecture.
@@ -49,7 +54,8 @@ pub struct GraphOptions {
     pub n_classes: usize,
     /// Padding of strided convolutions; by default what the architecture was trained with.
     pub padding: Option<PaddingMode>,
-    /// eps of batch norm; by default what the architecture was trained with.
+    /// eps of batch norm, and of layer norm where there is no other; by default what the architecture
+    /// was trained with.
     pub batch_norm_eps: Option<f64>,
     /// Output channels of convolutions and of hidden fully connected layers, by name, where they are
     /// not the published ones: narrower or wider forms of the network.
@@ -87,9 +93,9 @@ impl FromStr for PaddingMode {
 
 use Architecture as A;
 
-/// Every architecture but the RegNets under one name: torchvision's for those that were there
+/// Every architecture but RegNets and ViTs under one name: torchvision's for those that were there
 /// first, else timm's (the CIFAR forms: their layer count; the bags: the side of their patches).
-const NAMES: [(&str, Architecture); 46] = [
+const NAMES: [(&str, Architecture); 50] = [
     ("vgg11", A::Vgg(Vgg::VGG11)),
     ("vgg13", A::Vgg(Vgg::VGG13)),
     ("vgg16", A::Vgg(Vgg::VGG16)),
@@ -136,6 +142,10 @@ const NAMES: [(&str, Architecture); 46] = [
     ("tf_efficientnet_lite0", A::EfficientNet(EfficientNet::LITE0.of_tensorflow())),
     ("bag9", A::Bag(Bag::SUM)),
     ("bag9_product", A::Bag(Bag::PRODUCT)),
+    ("convnext_tiny", A::ConvNext(ConvNext::TINY)),
+    ("convnext_small", A::ConvNext(ConvNext::SMALL)),
+    ("convnext_base", A::ConvNext(ConvNext::BASE)),
+    ("convnext_large", A::ConvNext(ConvNext::LARGE)),
 ];
 
 /// Names that other libraries have for the same architectures.
@@ -163,7 +173,8 @@ const SYNONYMS: [(&str, &str); 18] = [
 /// All names with what they stand for, families together.
 fn names() -> impl Iterator<Item = (&'static str, Architecture)> {
     let regnets = REGNETS.into_iter().map(|(name, regnet)| (name, A::RegNet(regnet)));
-    NAMES.into_iter().chain(regnets)
+    let vits = VITS.into_iter().map(|(name, vit)| (name, A::Vit(vit)));
+    NAMES.into_iter().chain(regnets).chain(vits)
 }
 
 impl Architecture {
@@ -214,14 +225,18 @@ impl Architecture {
             Self::EfficientNet(efficientnet) => efficientnet.build(g),
             Self::RegNet(regnet) => regnet.build(g),
             Self::Bag(bag) => bag.build(g),
+            Self::ConvNext(convnext) => convnext.build(g),
+            Self::Vit(vit) => vit.build(g),
         }
     }
 
-    /// eps of batch norm that weights of this origin were trained with.
+    /// eps of batch norm, or of layer norm, that weights of this origin were trained with.
     pub fn batch_norm_eps(self, naming: Naming) -> f64 {
         match (self, naming) {
             (Self::MobileNetV3(_), Naming::Torchvision) => 1e-3,
             (Self::EfficientNet(efficientnet), naming) => efficientnet.batch_norm_eps(naming),
+            (Self::ConvNext(_), naming) => ConvNext::norm_eps(naming),
+            (Self::Vit(vit), naming) => vit.norm_eps(naming),
             _ => 1e-5,
         }
     }
@@ -243,7 +258,27 @@ impl Architecture {
             Self::Bag(_) => Preprocessing { resize: 64, crop: [64; 2], ..Preprocessing::IMAGENET },
             Self::EfficientNet(efficientnet) => efficientnet.preprocessing(),
             Self::RegNet(_) => RegNet::PREPROCESSING,
+            Self::ConvNext(convnext) => convnext.preprocessing(),
+            Self::Vit(vit) => vit.preprocessing(),
             _ => Preprocessing::IMAGENET,
+        }
+    }
+
+    /// The same structure as the one that weights of this naming are of, where libraries prepare
+    /// pictures in different ways.
+    pub(crate) fn named_by(self, naming: Naming) -> Self {
+        match self {
+            Self::Vit(vit) => Self::Vit(vit.named_by(naming)),
+            other => other,
+        }
+    }
+
+    /// Weights as pictures of this size (height, width) want them: a vision transformer's position
+    /// embeddings are interpolated; others stay as they are.
+    pub fn resized(self, weights: Weights, size: [usize; 2]) -> Result<Weights> {
+        match self {
+            Self::Vit(vit) => vit.resized(weights, size),
+            _ => Ok(weights),
         }
     }
 
@@ -256,7 +291,8 @@ impl Architecture {
             Self::DenseNet(_) | Self::EfficientNet(_) => "classifier",
             Self::MobileNetV2 => "classifier.1",
             Self::MobileNetV3(_) => "classifier.3",
-            Self::RegNet(_) => "head.fc",
+            Self::RegNet(_) | Self::ConvNext(_) => "head.fc",
+            Self::Vit(_) => "head",
         }
     }
 }
@@ -335,6 +371,12 @@ mod tests {
             ("regnet_y_800mf", 6_432_512),
             ("regnet_y_8gf", 39_381_472),
             ("regnety_160", 83_590_140),
+            ("convnext_tiny", 28_589_128),
+            ("convnext_large", 197_767_336),
+            ("vit_b_16", 86_567_656),
+            ("vit_b_32", 88_224_232),
+            ("deit_tiny_patch16_224", 5_717_416),
+            ("deit_small_patch16_224", 22_050_664),
         ];
         for (name, count) in published {
             let architecture: Architecture = name.parse().unwrap();

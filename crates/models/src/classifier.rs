@@ -22,10 +22,14 @@ use crate::weights::{Naming, WeightFile};
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LoadOptions {
     /// An architecture (`resnet50`) or, without `weights`, an alias or a repository of the hub,
-    /// either with `@REVISION`.
+    /// either with `@REVISION`, or an ONNX file (`net.onnx`).
     pub model: Option<String>,
-    /// A weight file; without `model`, its tensors tell the architecture.
+    /// A weight file; without `model`, its tensors tell the architecture. An ONNX file is one, too.
     pub weights: Option<PathBuf>,
+    /// A named architecture whose preprocessing an ONNX file shares, where it states none.
+    pub like: Option<String>,
+    /// The output of an ONNX file that holds the logits, where it has several.
+    pub output: Option<String>,
     /// A file of labels.
     pub labels: Option<PathBuf>,
     /// Mean of each channel, of values in \[0, 1\].
@@ -63,20 +67,34 @@ pub struct Prediction {
 
 /// A network with everything that belongs to its weights.
 pub struct Classifier {
-    architecture: Architecture,
+    structure: Structure,
     graph: Graph,
     weights: Weights,
     network: Box<dyn TwiceDifferentiable>,
     preprocessing: Preprocessing,
     labels: Labels,
-    graph_options: GraphOptions,
     sha256: String,
     notes: Vec<String>,
 }
 
+/// Where the graph came from.
+enum Structure {
+    Named {
+        architecture: Architecture,
+        options: GraphOptions,
+    },
+    /// A file of this name.
+    #[cfg_attr(not(feature = "onnx"), expect(dead_code))]
+    Onnx(String),
+}
+
 impl Classifier {
-    /// Loads weights from a file or, where only a model is named, from the hub.
+    /// Loads an ONNX file, or an architecture with weights from a file or, where only a model is
+    /// named, from the hub.
     pub fn load(options: &LoadOptions, progress: &dyn Progress) -> Result<Self> {
+        if let Some(path) = onnx_file(options)? {
+            return Self::from_onnx(&path, options);
+        }
         let (path, asked) = match (&options.weights, &options.model) {
             (Some(path), Some(model)) => (path.clone(), Some(model.parse()?)),
             (Some(path), None) => (path.clone(), None),
@@ -164,6 +182,8 @@ impl Classifier {
             ..GraphOptions::new(preprocessing.shape(), n_classes)
         };
         let graph = architecture.graph(&graph_options)?;
+        let weights = architecture.resized(file.weights, preprocessing.crop)?;
+        let file = WeightFile { weights, ..file };
         // Binding checks the weights too; only where it fails, what is wrong is found out in full.
         let bound = options.device.bind(&graph, &file.weights, options.memory);
         let network = bound.or_else(|error| {
@@ -177,14 +197,61 @@ impl Classifier {
             notes.push("one logit: its probability is the sigmoid, not the softmax".into());
         }
         Ok(Self {
-            architecture,
+            structure: Structure::Named { architecture, options: graph_options },
             labels: labels(n_classes, stated, options)?,
             network,
             graph,
             weights: file.weights,
             preprocessing,
-            graph_options,
             sha256: file.sha256,
+            notes,
+        })
+    }
+
+    #[cfg(not(feature = "onnx"))]
+    fn from_onnx(path: &Path, _options: &LoadOptions) -> Result<Self> {
+        let what = format!("reading '{}'", path.display());
+        Err(Error::NotCompiled { what, feature: "onnx" })
+    }
+
+    #[cfg(feature = "onnx")]
+    fn from_onnx(path: &Path, options: &LoadOptions) -> Result<Self> {
+        let file = crate::onnx::OnnxFile::read(path)?;
+        let stated = ModelConfig::from_metadata(file.metadata()).or(ModelConfig::beside(path)?);
+        let like = options.like.as_deref().map(crate::like::preprocessing).transpose()?;
+        // What a file says of itself is nearer to it than what a namesake was trained with.
+        let usual = stated.apply(like.clone().unwrap_or(Preprocessing::IMAGENET));
+        let knows_size = like.is_some() || stated.states_size();
+        let wished = knows_size.then_some(usual.crop);
+        let net = file.network(options.input_size, wished, options.output.as_deref())?;
+        let shape = net.graph.input_shape();
+        let mut notes = net.notes;
+        notes.extend(stated.notes.iter().cloned());
+        let mut preprocessing = usual.with_input_size([shape.height, shape.width]);
+        let normalised = like.is_some() || stated.states_normalisation();
+        if net.takes_bytes {
+            // The network does the rest itself.
+            preprocessing.mean = [0.0; 3];
+            preprocessing.std = [1.0 / 255.0; 3];
+        } else if !normalised && (options.mean.is_none() || options.std.is_none()) {
+            notes.push(
+                "it does not say how pictures are prepared: ImageNet's mean and standard deviation are \
+                 taken; --mean and --std, or --like NAME, say otherwise"
+                    .into(),
+            );
+        }
+        let preprocessing = overridden(&preprocessing, options);
+        preprocessing.check()?;
+        notes.iter_mut().for_each(|note| *note = format!("{}: {note}", path.display()));
+        let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into());
+        Ok(Self {
+            labels: labels(net.graph.n_classes(), &stated, options)?,
+            network: options.device.bind(&net.graph, &net.weights, options.memory)?,
+            graph: net.graph,
+            weights: net.weights,
+            structure: Structure::Onnx(name),
+            preprocessing,
+            sha256: file.sha256().to_owned(),
             notes,
         })
     }
@@ -194,9 +261,20 @@ impl Classifier {
         self.network.as_ref()
     }
 
-    /// The structure of the network.
-    pub fn architecture(&self) -> Architecture {
-        self.architecture
+    /// Name of the architecture, or of the ONNX file.
+    pub fn name(&self) -> &str {
+        match &self.structure {
+            Structure::Named { architecture, .. } => architecture.name(),
+            Structure::Onnx(name) => name,
+        }
+    }
+
+    /// The named architecture it is, if it is one.
+    pub fn architecture(&self) -> Option<Architecture> {
+        match self.structure {
+            Structure::Named { architecture, .. } => Some(architecture),
+            Structure::Onnx(_) => None,
+        }
     }
 
     /// The network without weights, to bind it elsewhere (another device, `f64`).
@@ -219,21 +297,37 @@ impl Classifier {
         &self.labels
     }
 
-    /// How strided convolutions pad.
-    pub fn padding(&self) -> PaddingMode {
-        self.graph_options.padding.unwrap_or(self.architecture.padding())
+    /// How strided convolutions pad; `None` for an ONNX file, where each says it.
+    pub fn padding(&self) -> Option<PaddingMode> {
+        match &self.structure {
+            Structure::Named { architecture, options } => {
+                Some(options.padding.unwrap_or(architecture.padding()))
+            }
+            Structure::Onnx(_) => None,
+        }
     }
 
-    /// eps of the batch norms.
-    pub fn batch_norm_eps(&self) -> f64 {
-        let usual = || self.architecture.batch_norm_eps(Naming::Torchvision);
-        self.graph_options.batch_norm_eps.unwrap_or_else(usual)
+    /// eps of the batch norms; `None` for an ONNX file, where each has its own.
+    pub fn batch_norm_eps(&self) -> Option<f64> {
+        match &self.structure {
+            Structure::Named { architecture, options } => {
+                let usual = || architecture.batch_norm_eps(Naming::Torchvision);
+                Some(options.batch_norm_eps.unwrap_or_else(usual))
+            }
+            Structure::Onnx(_) => None,
+        }
     }
 
-    /// The same structure with another number of logits, to be trained.
+    /// The same structure with another number of logits, to be trained. Fails for an ONNX file.
     pub fn graph_for(&self, n_logits: usize) -> Result<Graph> {
-        let options = GraphOptions { n_classes: n_logits, ..self.graph_options.clone() };
-        self.architecture.graph(&options)
+        match &self.structure {
+            Structure::Named { architecture, options } => {
+                architecture.graph(&GraphOptions { n_classes: n_logits, ..options.clone() })
+            }
+            Structure::Onnx(name) => Err(Error::UnknownModel(format!(
+                "{name} can be explained, but not trained: name an architecture with --model"
+            ))),
+        }
     }
 
     /// SHA-256 of the weight file in hexadecimal.
@@ -241,7 +335,7 @@ impl Classifier {
         &self.sha256
     }
 
-    /// What people should know of how the weights were read.
+    /// What people should know of how the network was read.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
@@ -296,13 +390,51 @@ fn preprocessing(
     if let Some(size) = options.input_size {
         preprocessing = preprocessing.with_input_size(size);
     }
+    overridden(&preprocessing, options)
+}
+
+/// With what the user says of mean, standard deviation and resizing.
+fn overridden(preprocessing: &Preprocessing, options: &LoadOptions) -> Preprocessing {
     Preprocessing {
         mean: options.mean.unwrap_or(preprocessing.mean),
         std: options.std.unwrap_or(preprocessing.std),
         resize: options.resize.unwrap_or(preprocessing.resize),
         interpolation: options.interpolation.unwrap_or(preprocessing.interpolation),
-        ..preprocessing
+        crop: preprocessing.crop,
     }
+}
+
+/// The ONNX file that is asked for, if it is one.
+fn onnx_file(options: &LoadOptions) -> Result<Option<PathBuf>> {
+    let is_one = |path: &Path| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx"));
+    let named = options.model.as_deref().map(Path::new).filter(|path| is_one(path));
+    let path = match (named, &options.weights) {
+        (Some(path), None) => path,
+        (Some(path), Some(_)) => {
+            let problem = "an ONNX file is a network with its weights: leave out --weights";
+            return Err(Error::file(path, problem));
+        }
+        (None, Some(path)) if is_one(path) => {
+            if options.model.is_some() {
+                let problem = "an ONNX file is a network with its weights: pass it with --model";
+                return Err(Error::file(path, problem));
+            }
+            path
+        }
+        _ => {
+            let only = [(&options.like, "like"), (&options.output, "output")];
+            if let Some((Some(value), name)) = only.into_iter().find(|(value, _)| value.is_some()) {
+                let expected = "with an ONNX file only";
+                return Err(hsets_core::Error::config(name, value, expected).into());
+            }
+            return Ok(None);
+        }
+    };
+    if let Some(padding) = options.padding {
+        let expected = "with a named architecture only: in an ONNX file every convolution says it";
+        return Err(hsets_core::Error::config("padding", format!("{padding:?}"), expected).into());
+    }
+    Ok(Some(path.to_owned()))
 }
 
 fn labels(n_classes: usize, stated: &ModelConfig, options: &LoadOptions) -> Result<Labels> {

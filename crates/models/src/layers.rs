@@ -23,6 +23,11 @@ impl<'a> Layers<'a> {
         Self { builder: GraphBuilder::new(options.input), options, padding, batch_norm_eps }
     }
 
+    /// eps of layer norms, where they have none of their own.
+    pub(crate) fn norm_eps(&self) -> f64 {
+        self.batch_norm_eps
+    }
+
     pub(crate) fn into_builder(self) -> GraphBuilder {
         self.builder
     }

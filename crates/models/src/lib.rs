@@ -1,5 +1,5 @@
-//! Image classifiers: VGG, ResNet, DenseNet, MobileNet, EfficientNet and RegNet as graphs, with
-//! their weights under every naming, their preprocessing and their labels.
+//! Image classifiers: VGG, ResNet, DenseNet, MobileNet, EfficientNet, RegNet, ConvNeXt
+//! and ViT as graphs, with their weights under every naming, their preprocessing and their labels.
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -23,6 +23,7 @@
 //! | feature | default | what it brings |
 //! |---|---|---|
 //! | `files` | yes | photos from JPEG, PNG, WebP, GIF, BMP and TIFF files |
+//! | `onnx` | yes | networks in ONNX files |
 //! | `hub` | yes | weights by alias from the Hugging Face hub, see [`ALIASES`] |
 //! | `cuda`, `cudnn`, `metal` | no | candle's devices, by [`LoadOptions::device`] |
 
@@ -31,6 +32,7 @@ mod architecture;
 mod bag;
 mod cifar_resnet;
 mod classifier;
+mod convnext;
 mod densenet;
 mod device;
 mod efficientnet;
@@ -40,10 +42,14 @@ mod hub;
 mod input;
 mod labels;
 mod layers;
+#[cfg(feature = "onnx")]
+mod like;
 mod mobilenet_v2;
 mod mobilenet_v3;
 mod model_config;
 mod nearest;
+#[cfg(feature = "onnx")]
+mod onnx;
 mod preprocessing;
 mod published;
 mod recognise;
@@ -51,6 +57,7 @@ mod regnet;
 mod resample;
 mod resnet;
 mod vgg;
+mod vit;
 mod weights;
 
 pub use aliases::ALIASES;
@@ -58,6 +65,7 @@ pub use architecture::{Architecture, GraphOptions, PaddingMode};
 pub use bag::Bag;
 pub use cifar_resnet::CifarResNet;
 pub use classifier::{Classifier, LoadOptions, Prediction};
+pub use convnext::ConvNext;
 pub use densenet::DenseNet;
 pub use device::Device;
 pub use efficientnet::EfficientNet;
@@ -67,9 +75,12 @@ pub use hub::{Hub, HubFiles, cached_commit};
 pub use input::{decode_photo, read_input, read_photo, read_tensor, tensor_size};
 pub use labels::Labels;
 pub use mobilenet_v3::MobileNetV3;
+#[cfg(feature = "onnx")]
+pub use onnx::{OnnxFile, OnnxReading, OnnxSummary};
 pub use preprocessing::{IMAGENET_MEAN, IMAGENET_STD, Prepared, Preprocessing};
 pub use regnet::RegNet;
 pub use resample::Interpolation;
 pub use resnet::ResNet;
 pub use vgg::Vgg;
+pub use vit::Vit;
 pub use weights::{Naming, WeightFile};

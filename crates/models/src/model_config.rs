@@ -56,24 +56,66 @@ impl ModelConfig {
         config
     }
 
-    /// The `config.json` in the folder of a weight file, if there is one that is JSON.
+    /// The `config.json` and `preprocessor_config.json` in the folder of a weight file, where they are
+    /// there and JSON.
     pub(crate) fn beside(weights: &Path) -> Result<Self> {
-        let path = weights.with_file_name("config.json");
-        let Ok(text) = std::fs::read_to_string(&path) else { return Ok(Self::default()) };
-        let Ok(json) = serde_json::from_str::<Value>(&text) else {
-            let notes = vec![format!("{}: not JSON, left aside", path.display())];
-            return Ok(Self { notes, ..Self::default() });
+        let read = |name: &str, parse: fn(&Value) -> Result<Self, String>| -> Result<Self> {
+            let path = weights.with_file_name(name);
+            let Ok(text) = std::fs::read_to_string(&path) else { return Ok(Self::default()) };
+            let Ok(json) = serde_json::from_str::<Value>(&text) else {
+                let notes = vec![format!("{}: not JSON, left aside", path.display())];
+                return Ok(Self { notes, ..Self::default() });
+            };
+            let mut config = parse(&json).map_err(|problem| Error::file(&path, problem))?;
+            config.notes.iter_mut().for_each(|note| *note = format!("{}: {note}", path.display()));
+            Ok(config)
         };
-        let outer = [&json, &json["model_args"]];
-        if let Some(problem) = outer.into_iter().find_map(unlike_default) {
-            return Err(Error::file(&path, problem));
+        let config = read("config.json", |json| {
+            let outer = [json, &json["model_args"]];
+            if let Some(problem) = outer.into_iter().find_map(unlike_default) {
+                return Err(problem);
+            }
+            let config = Self::from_json(json);
+            if json["pretrained_cfg"].is_object() {
+                return Ok(Self::from_json(&json["pretrained_cfg"]).or(config));
+            }
+            Ok(config)
+        })?;
+        Ok(config.or(read("preprocessor_config.json", |json| Ok(Self::from_preprocessor(json)))?))
+    }
+
+    /// As Hugging Face's image processors write themselves.
+    fn from_preprocessor(json: &Value) -> Self {
+        let mut notes = Vec::new();
+        let number = |value: &Value| value.as_u64().map(|side| side as usize);
+        let shortest = number(&json["size"]["shortest_edge"]);
+        let sides = |key: &str| {
+            let side = |side: &str| number(&json[key][side]);
+            let pair = || Some([side("height")?, side("width")?]);
+            pair().or_else(|| number(&json[key]).map(|side| [side; 2]))
+        };
+        let crop = sides("crop_size").filter(|_| json["do_center_crop"] != Value::Bool(false));
+        let size = sides("size");
+        let input_size = crop.or(size).or(shortest.map(|side| [side; 2]));
+        let resized = shortest.or(size.map(|[height, width]| height.min(width)));
+        let crop_fraction = json["crop_pct"].as_f64().or_else(|| {
+            let [height, width] = input_size?;
+            Some(height.max(width) as f64 / resized? as f64)
+        });
+        Self {
+            mean: understood(json, "image_mean", triple, &mut notes),
+            std: understood(json, "image_std", triple, &mut notes),
+            input_size,
+            // The numbers are PIL's.
+            interpolation: match json["resample"].as_u64() {
+                Some(2) => Some(Interpolation::Bilinear),
+                Some(3) => Some(Interpolation::Bicubic),
+                _ => None,
+            },
+            crop_fraction: crop_fraction.filter(|f| *f > 0.0 && *f <= 1.0),
+            notes,
+            ..Self::default()
         }
-        let mut config = Self::from_json(&json);
-        if json["pretrained_cfg"].is_object() {
-            config = Self::from_json(&json["pretrained_cfg"]).or(config);
-        }
-        config.notes.iter_mut().for_each(|note| *note = format!("{}: {note}", path.display()));
-        Ok(config)
     }
 
     fn from_json(json: &Value) -> Self {
@@ -118,6 +160,18 @@ impl ModelConfig {
             batch_norm_eps: self.batch_norm_eps.or(other.batch_norm_eps),
             notes: [self.notes, other.notes].concat(),
         }
+    }
+
+    /// Whether it says how large pictures are.
+    #[cfg(feature = "onnx")]
+    pub(crate) fn states_size(&self) -> bool {
+        self.input_size.is_some()
+    }
+
+    /// Whether it says how pixels are normalised.
+    #[cfg(feature = "onnx")]
+    pub(crate) fn states_normalisation(&self) -> bool {
+        self.mean.is_some() && self.std.is_some()
     }
 
     /// The preprocessing with what is stated here in place of the default.
@@ -175,7 +229,14 @@ fn size(value: &Value) -> Option<[usize; 2]> {
 
 /// What a configuration builds otherwise than this program would, in the same tensors.
 fn unlike_default(json: &Value) -> Option<String> {
+    let name = json["architecture"].as_str().or(json["model_type"].as_str()).unwrap_or_default();
+    let is_vit = ["vit", "deit", "dinov2"].iter().any(|kind| name.starts_with(kind));
     let differs = |(key, allowed): &(&str, &[&str])| {
+        let allowed: &[&str] = match *key {
+            "hidden_act" if is_vit || name == "convnext" => &["gelu"],
+            "global_pool" if is_vit => &["token", ""],
+            _ => allowed,
+        };
         let value = json.get(*key).filter(|value| !value.is_null())?;
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let problem = format!("it says {key} = {}: only {} is there", short(value), allowed[0]);
@@ -184,10 +245,12 @@ fn unlike_default(json: &Value) -> Option<String> {
     DEFAULTS.iter().find_map(differs)
 }
 
-/// The kind of network of Hugging Face's `transformers`; its ResNets are told by their tensors.
+/// The kind of network of Hugging Face's `transformers`; those that are here are told by their
+/// tensors.
 fn hugging_face_name(json: &Value) -> Option<String> {
+    const TOLD_BY_TENSORS: [&str; 5] = ["resnet", "convnext", "vit", "deit", "dinov2"];
     let kind = json["model_type"].as_str()?;
-    (kind != "resnet").then(|| kind.to_owned())
+    (!TOLD_BY_TENSORS.contains(&kind)).then(|| kind.to_owned())
 }
 
 #[cfg(test)]
@@ -267,5 +330,31 @@ mod tests {
         assert_eq!(preprocessing.resize, 256);
         assert_eq!(preprocessing.std, [0.5; 3]);
         assert_eq!(preprocessing.interpolation, Interpolation::Bicubic);
+    }
+
+    #[test]
+    fn files_of_hugging_face_are_understood() {
+        let folder = tempfile::tempdir().unwrap();
+        let write =
+            |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        write(
+            "config.json",
+            r#"{"model_type": "vit", "hidden_act": "gelu", "id2label": {"1": "dog", "0": "cat"}}"#,
+        );
+        write(
+            "preprocessor_config.json",
+            r#"{"size": {"shortest_edge": 256}, "crop_size": {"height": 224, "width": 224},
+                "resample": 3, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}"#,
+        );
+        let config = ModelConfig::beside(&folder.path().join("model.safetensors")).unwrap();
+        assert_eq!(config.labels, Some(Labels::new(["cat", "dog"])));
+        assert_eq!(config.architecture, None);
+        let preprocessing = config.apply(Preprocessing::IMAGENET);
+        assert_eq!((preprocessing.resize, preprocessing.crop), (256, [224; 2]));
+        assert_eq!((preprocessing.mean, preprocessing.std), ([0.5; 3], [0.5; 3]));
+        write("preprocessor_config.json", r#"{"size": {"height": 384, "width": 384}}"#);
+        let config = ModelConfig::beside(&folder.path().join("model.safetensors")).unwrap();
+        let preprocessing = config.apply(Preprocessing::IMAGENET);
+        assert_eq!((preprocessing.resize, preprocessing.crop), (384, [384; 2]));
     }
 }

@@ -70,8 +70,10 @@ pub(crate) fn matching(dict: &StateDict<'_>, wanted: Option<Architecture>) -> Op
         });
         let mut fitting = fitting.collect::<Vec<_>>().into_iter();
         let (architecture, tensors, head) = fitting.next()?;
+        let architecture = architecture.named_by(naming);
         // As published a network is one of a kind; of other widths it may be several.
-        let others = fitting.filter(|_| channels.is_empty()).map(|(other, ..)| other).collect();
+        let others = fitting.filter(|_| channels.is_empty()).map(|(other, ..)| other);
+        let others = others.filter(|&other| other != architecture).collect();
         Some(Match { architecture, naming, tensors, head, others })
     })
 }
@@ -171,12 +173,17 @@ pub(crate) fn contents(weights: &Weights) -> String {
     format!("{n} tensors: {}{more}", shown.join(", "))
 }
 
-/// The graph of these widths; only shapes of parameters matter, so any image will do.
+/// The graph of these widths. Of most only shapes of parameters matter, so that any image will do;
+/// position embeddings are of a certain size.
 fn graph(
     architecture: Architecture,
     n_classes: usize,
     channels: BTreeMap<String, usize>,
 ) -> Option<Graph> {
-    let options = GraphOptions { channels, ..GraphOptions::new(Shape::new(3, 32, 32), n_classes) };
+    let shape = match architecture {
+        Architecture::Vit(_) => architecture.preprocessing().shape(),
+        _ => Shape::new(3, 32, 32),
+    };
+    let options = GraphOptions { channels, ..GraphOptions::new(shape, n_classes) };
     architecture.graph(&options).ok()
 }

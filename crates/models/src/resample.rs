@@ -94,20 +94,32 @@ struct Taps {
     weights: Vec<i32>,
 }
 
+/// The first element of a line of `n_in` that element `i` of `n_out` is made of, and the weights of
+/// that and those behind it.
+pub(crate) fn weights(
+    i: usize,
+    n_in: usize,
+    n_out: usize,
+    interpolation: Interpolation,
+) -> (usize, Vec<f64>) {
+    let scale = n_in as f64 / n_out as f64;
+    let filter_scale = scale.max(1.0);
+    let support = interpolation.support() * filter_scale;
+    let centre = (i as f64 + 0.5) * scale;
+    // Truncation of a negative number gives 0 here, as the clamp of the original does.
+    let first = (centre - support + 0.5) as usize;
+    let end = ((centre + support + 0.5) as usize).min(n_in);
+    let inverse = 1.0 / filter_scale;
+    let weight = |x: usize| interpolation.filter((x as f64 - centre + 0.5) * inverse);
+    let weights: Vec<f64> = (first..end).map(weight).collect();
+    let sum: f64 = weights.iter().sum();
+    (first, weights.into_iter().map(|weight| weight / sum).collect())
+}
+
 impl Taps {
     fn new(i: usize, n_in: usize, n_out: usize, interpolation: Interpolation) -> Self {
-        let scale = n_in as f64 / n_out as f64;
-        let filter_scale = scale.max(1.0);
-        let support = interpolation.support() * filter_scale;
-        let centre = (i as f64 + 0.5) * scale;
-        // Truncation of a negative number gives 0 here, as the clamp of the original does.
-        let first = (centre - support + 0.5) as usize;
-        let end = ((centre + support + 0.5) as usize).min(n_in);
-        let inverse = 1.0 / filter_scale;
-        let weight = |x: usize| interpolation.filter((x as f64 - centre + 0.5) * inverse);
-        let weights: Vec<f64> = (first..end).map(weight).collect();
-        let sum: f64 = weights.iter().sum();
-        let fixed = |w: f64| (w / sum * f64::from(1 << PRECISION_BITS)).round() as i32;
+        let (first, weights) = weights(i, n_in, n_out, interpolation);
+        let fixed = |w: f64| (w * f64::from(1 << PRECISION_BITS)).round() as i32;
         Self { first, weights: weights.into_iter().map(fixed).collect() }
     }
 

@@ -9,15 +9,17 @@
 //! does not. Such jumps may happen to a quarter of a family's vectors, and none may be larger than
 //! twice the largest that happens to PyTorch anywhere in these cases.
 
+mod support;
+
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
 use hsets_autodiff::{Cpu, Network, Weights};
-use hsets_core::{Shape, Silent, Smoothing, Target};
-use hsets_kernels::Scalar;
+use hsets_core::{Shape, Silent};
 use hsets_models::{Architecture, Classifier, GraphOptions, LoadOptions};
 use serde_json::Value;
+use support::{distance, error, number, quantities, uniform};
 
 /// Multiply-adds of one forward pass above which a case waits for a release build.
 const DEBUG_LIMIT: u64 = 400_000_000;
@@ -28,21 +30,6 @@ fn goldens(file: &str) -> Value {
     serde_json::from_str(&text).expect("the golden file is JSON")
 }
 
-/// splitmix64 from the FNV-1a hash of `name`, as numbers in [-1, 1).
-fn uniform(name: &str, n: usize) -> Vec<f64> {
-    let fnv = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    let mut state = name.bytes().fold(0xcbf2_9ce4_8422_2325, fnv);
-    let mut next = || {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^= z >> 31;
-        (z >> 11) as f64 / (1u64 << 52) as f64 - 1.0
-    };
-    (0..n).map(|_| next()).collect()
-}
-
 /// As the script: the last norm of a residual branch is damped, or sums would grow without bound.
 fn damped(weights: &Weights) -> Weights {
     let damp = |(name, tensor): (&str, &Tensor)| {
@@ -51,80 +38,6 @@ fn damped(weights: &Weights) -> Weights {
         (name.to_owned(), tensor)
     };
     Weights::new(weights.iter().map(damp))
-}
-
-/// All vectors of one case by name.
-fn quantities<T: Scalar>(
-    network: &Network<Cpu<T>>,
-    image: &[f64],
-    features: &[usize],
-    names: &[String],
-    (class, steps): (usize, usize),
-) -> BTreeMap<String, Vec<f64>> {
-    let wide = |values: &[T]| values.iter().map(|v| v.to_f64()).collect::<Vec<f64>>();
-    let target = Target::Logit(class);
-    let point = |k: usize| -> Vec<T> {
-        image.iter().map(|&x| T::from_f64(x * (k as f64 / steps as f64))).collect()
-    };
-    let path: Vec<Vec<T>> = (0..=steps).map(point).collect();
-    let path: Vec<&[T]> = path.iter().map(Vec::as_slice).collect();
-    let gradients = network.gradients_of(&path, &target, Smoothing::Exact).expect("gradients");
-    let mean = |i: usize| {
-        gradients.iter().map(|g| g.gradient[i].to_f64()).sum::<f64>() / gradients.len() as f64
-    };
-    let integrated = (0..image.len()).map(|i| image[i] * mean(i)).collect();
-    let mut result = BTreeMap::from([
-        ("logits".to_owned(), wide(&gradients[steps].logits)),
-        ("gradient".to_owned(), wide(&gradients[steps].gradient)),
-        ("integrated_gradients".to_owned(), integrated),
-    ]);
-    let smoothings = [
-        ("sqrt", Smoothing::PAPER),
-        ("sqrt_unclipped", Smoothing::REFERENCE),
-        ("sqrt_modules", Smoothing::REFERENCE),
-    ];
-    for (name, smoothing) in smoothings {
-        if !names.contains(&format!("{name}_row_0")) {
-            continue;
-        }
-        let linearized = network.linearized_at(path[steps], &target, smoothing).expect("linear");
-        let rows = linearized.rows(features).expect("rows");
-        assert_symmetric(&rows, features);
-        for (i, row) in rows.iter().enumerate() {
-            result.insert(format!("{name}_row_{i}"), wide(row));
-        }
-    }
-    result
-}
-
-/// H[i, j] = H[j, i].
-fn assert_symmetric<T: Scalar>(rows: &[Vec<T>], features: &[usize]) {
-    let scale = rows.iter().flatten().map(|v| v.to_f64().abs()).fold(0.0, f64::max);
-    let (a, b) = (rows[0][features[1]].to_f64(), rows[1][features[0]].to_f64());
-    let tolerance = if size_of::<T>() == 8 { 1e-12 } else { 1e-4 };
-    assert!((a - b).abs() <= tolerance * scale, "H is not symmetric: {a} and {b}");
-}
-
-fn norm(values: &[f64]) -> f64 {
-    values.iter().map(|v| v * v).sum::<f64>().sqrt()
-}
-
-fn distance(a: &[f64], b: &[f64]) -> f64 {
-    norm(&a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<_>>()) / norm(b)
-}
-
-/// Largest error of the sampled entries and of the norm, relative to the golden values.
-fn error(values: &[f64], golden: &Value) -> f64 {
-    let indices = golden["indices"].as_array().expect("indices").iter();
-    let found: Vec<f64> = indices.map(|i| values[i.as_u64().expect("an index") as usize]).collect();
-    let expected: Vec<f64> =
-        golden["values"].as_array().expect("values").iter().map(number).collect();
-    let whole = number(&golden["norm"]);
-    distance(&found, &expected).max((norm(values) - whole).abs() / whole)
-}
-
-fn number(value: &Value) -> f64 {
-    value.as_f64().expect("a number")
 }
 
 fn check(case: &Value, all: &Value) -> Option<Vec<Comparison>> {
@@ -151,7 +64,12 @@ fn check(case: &Value, all: &Value) -> Option<Vec<Comparison>> {
     if cfg!(debug_assertions) && graph.multiply_adds() > DEBUG_LIMIT {
         return None;
     }
-    let weights = damped(&Weights::random(&graph, 0).expect("weights"));
+    // Position embeddings are drawn for the size they are trained at.
+    let own = GraphOptions { input: architecture.preprocessing().shape(), ..options };
+    let own =
+        if name.contains("patch") { &architecture.graph(&own).expect("a graph") } else { &graph };
+    let weights = damped(&Weights::random(own, 0).expect("weights"));
+    let weights = architecture.resized(weights, [input.height, input.width]).expect("weights");
     let image: Vec<f64> =
         uniform("image", input.len()).into_iter().map(|v| f64::from(v as f32)).collect();
     let features: Vec<usize> = case["features"].as_array()?.iter().map(size).collect();
@@ -244,6 +162,16 @@ fn efficientnet_agrees_with_timm() {
 }
 
 #[test]
+fn convnext_agrees_with_timm() {
+    println!("{}", check_family("transformers.json", "convnext"));
+}
+
+#[test]
+fn vit_agrees_with_timm() {
+    println!("{}", check_family("transformers.json", "patch"));
+}
+
+#[test]
 fn regnet_agrees_with_timm() {
     println!("{}", check_family("modern.json", "regnet"));
 }
@@ -263,13 +191,13 @@ fn parameter(name: &str, shape: &[usize]) -> Tensor {
     Tensor::from_vec(values, shape, &Device::Cpu).expect("a tensor")
 }
 
-/// Weights under torchvision's names give torchvision's logits.
+/// Weights under the names of torchvision and of Hugging Face give their logits.
 #[test]
-fn names_of_torchvision_lead_to_its_logits() {
-    let all = goldens("modern.json");
+fn names_of_other_libraries_lead_to_their_logits() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("renamed.safetensors");
-    for case in all["renamed"].as_array().unwrap() {
+    let files = ["modern.json", "transformers.json"].map(goldens);
+    for case in files.iter().flat_map(|all| all["renamed"].as_array().unwrap()) {
         let name = case["model"].as_str().unwrap();
         let shapes = case["shapes"].as_object().unwrap().iter();
         let tensors: HashMap<String, Tensor> = shapes
@@ -286,15 +214,15 @@ fn names_of_torchvision_lead_to_its_logits() {
             ..LoadOptions::default()
         };
         let classifier = Classifier::load(&options, &Silent).unwrap();
-        assert_eq!(classifier.architecture(), name.parse::<Architecture>().unwrap());
+        assert_eq!(classifier.architecture(), Some(name.parse().unwrap()), "{}", case["library"]);
         let network = Network::<Cpu<f64>>::new(classifier.graph(), classifier.weights()).unwrap();
         let image: Vec<f64> = uniform("image", classifier.shape().len());
         let image: Vec<f64> = image.into_iter().map(|v| f64::from(v as f32)).collect();
         let logits = network.logits_of(&[&image]).unwrap().remove(0);
         let expected: Vec<f64> = serde_json::from_value(case["logits"].clone()).unwrap();
         let off = distance(&logits, &expected);
-        println!("{name}: {off:.1e}");
-        assert!(off < 1e-8, "{name}: {off:.1e}");
+        println!("{name} of {}: {off:.1e}", case["library"]);
+        assert!(off < 1e-8, "{name} of {}: {off:.1e}", case["library"]);
     }
 }
 

@@ -99,7 +99,7 @@ fn cifar_resnet_loads_and_is_recognised() {
         ..LoadOptions::default()
     };
     let classifier = Classifier::load(&options, &Silent).unwrap();
-    assert_eq!(classifier.architecture().name(), "resnet20");
+    assert_eq!(classifier.name(), "resnet20");
     assert_eq!(classifier.shape().to_string(), "[3, 32, 32]");
     let file = folder.join("images/n01443537_goldfish.JPEG");
     let prepared = classifier.read(&file).unwrap();

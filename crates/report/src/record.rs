@@ -69,14 +69,15 @@ impl ModelRecord {
     pub fn new(classifier: &Classifier, weights: &str) -> Self {
         let preprocessing = classifier.preprocessing();
         Self {
-            name: classifier.architecture().name().to_owned(),
+            name: classifier.name().to_owned(),
             weights: weights.to_owned(),
             weights_sha256: classifier.weights_sha256().to_owned(),
             mean: preprocessing.mean,
             std: preprocessing.std,
             padding: match classifier.padding() {
-                PaddingMode::Torch => "torch".into(),
-                PaddingMode::Same => "same".into(),
+                Some(PaddingMode::Torch) => "torch".into(),
+                Some(PaddingMode::Same) => "same".into(),
+                None => "of the file".into(),
             },
         }
     }

@@ -55,15 +55,16 @@ fn model(model: &Model) -> ModelPlan {
         name: model.name.clone(),
         weights_sha256: model.classifier.weights_sha256().to_owned(),
         settings: json!({
-            "architecture": model.classifier.architecture().name(),
+            "architecture": model.classifier.name(),
             "mean": preprocessing.mean,
             "std": preprocessing.std,
             "resize": preprocessing.resize,
             "crop": preprocessing.crop,
             "interpolation": format!("{:?}", preprocessing.interpolation).to_lowercase(),
             "padding": match model.classifier.padding() {
-                PaddingMode::Torch => "torch",
-                PaddingMode::Same => "same",
+                Some(PaddingMode::Torch) => "torch",
+                Some(PaddingMode::Same) => "same",
+                None => "of the file",
             },
         }),
     }

@@ -20,11 +20,12 @@ impl Description {
         let fraction = crop[0].max(crop[1]) as f64 / preprocessing.resize as f64;
         let interpolation = preprocessing.interpolation.name();
         let padding = match classifier.padding() {
-            PaddingMode::Torch => "torch",
-            PaddingMode::Same => "same",
+            Some(PaddingMode::Torch) | None => "torch",
+            Some(PaddingMode::Same) => "same",
         };
+        let eps = classifier.batch_norm_eps().unwrap_or(1e-5);
         Self::default()
-            .with("architecture", classifier.architecture().name())
+            .with("architecture", classifier.name())
             .with("labels", json!(labels).to_string())
             .with("mean", json!(preprocessing.mean).to_string())
             .with("std", json!(preprocessing.std).to_string())
@@ -32,7 +33,7 @@ impl Description {
             .with("crop_pct", fraction.to_string())
             .with("interpolation", interpolation)
             .with("padding", padding)
-            .with("batch_norm_eps", classifier.batch_norm_eps().to_string())
+            .with("batch_norm_eps", eps.to_string())
     }
 
     /// With one more string.

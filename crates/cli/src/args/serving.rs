@@ -17,8 +17,8 @@ pub(crate) struct ServeArgs {
     /// Drawn scenes to choose from: duel, xor, and, additive, decoy or decoy-shuffled
     #[arg(long, value_name = "TASK")]
     pub(crate) scenes: Option<Task>,
-    /// Architecture or alias, as `hsets models` lists them [default: what the weights look like, or
-    /// the bundled model]
+    /// Architecture or alias, as `hsets models` lists them, or an ONNX file [default: what the weights
+    /// look like, or the bundled model]
     #[arg(long, short, value_name = "NAME", help_heading = "Model")]
     model: Option<String>,
     /// Weights: .safetensors, .safetensors.index.json, .pth or .pt [default: from the hub]
@@ -78,7 +78,17 @@ impl ServeArgs {
     /// The same as words of a command line.
     pub(crate) fn model_words(&self, padding: &str) -> Vec<String> {
         let Self { model, weights, input, .. } = self;
-        let InputArgs { labels, mean, std, padding: asked, size, resize, interpolation } = input;
+        let InputArgs {
+            labels,
+            mean,
+            std,
+            padding: asked,
+            size,
+            resize,
+            interpolation,
+            like,
+            output,
+        } = input;
         let path = |path: &PathBuf| path.display().to_string();
         let triple = |[a, b, c]: &[f32; 3]| format!("{a},{b},{c}");
         let is_bundled = model.is_none() && weights.is_none();
@@ -93,6 +103,8 @@ impl ServeArgs {
             ("--size", size.map(|size| format!("{}x{}", size.0[0], size.0[1]))),
             ("--resize", resize.map(|side| side.to_string())),
             ("--interpolation", interpolation.map(|filter| filter.name().to_owned())),
+            ("--like", like.clone()),
+            ("--output", output.clone()),
         ];
         let words = options.into_iter().filter_map(|(name, value)| Some([name.into(), value?]));
         words.flatten().collect()

@@ -1,6 +1,7 @@
 //! The weights of a network, under canonical names, whoever wrote their file.
 
 mod naming;
+mod transformers;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -65,7 +66,7 @@ impl WeightFile {
             (dict, None, canonical, None)
         };
         let outside: Vec<&str> = dict.outside().map(|(name, _)| name).collect();
-        let used: Vec<&str> = tensors.values().map(|tensor| tensor.full.as_str()).collect();
+        let used: Vec<&str> = tensors.values().flat_map(Listed::sources).collect();
         let left_out: Vec<&str> = outside.into_iter().filter(|name| !used.contains(name)).collect();
         if !left_out.is_empty() {
             let (n, more) = (left_out.len(), if left_out.len() > 3 { ", …" } else { "" });
@@ -79,7 +80,11 @@ impl WeightFile {
             notes.push(format!("{}: the last layer is {head}", file.path().display()));
         }
         let read = |(name, listed): (&String, &Listed)| -> Result<(String, Tensor)> {
-            let mut tensor = file.tensor(&listed.full)?;
+            let parts: Vec<Tensor> =
+                listed.sources().map(|name| file.tensor(name)).collect::<Result<_, _>>()?;
+            let joined =
+                if parts.len() == 1 { Ok(parts[0].clone()) } else { Tensor::cat(&parts, 0) };
+            let mut tensor = joined.map_err(|error| Error::file(file.path(), error.to_string()))?;
             if tensor.dims() != listed.dims() {
                 let shaped = tensor.reshape(listed.dims());
                 tensor = shaped.map_err(|error| Error::file(file.path(), error.to_string()))?;

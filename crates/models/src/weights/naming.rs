@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hsets_weights::StateDict;
 
+use super::transformers;
+
 /// Whose names a weight file uses; it also tells who trained it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Naming {
@@ -11,6 +13,8 @@ pub enum Naming {
     Torchvision,
     /// timm's.
     Timm,
+    /// That of Hugging Face's transformers.
+    HuggingFace,
 }
 
 /// Tensors of a file by the names of a network, not read yet.
@@ -21,13 +25,37 @@ pub(crate) type Tensors = BTreeMap<String, Listed>;
 pub(crate) struct Listed {
     /// Its name in the file.
     pub(crate) full: String,
+    /// Those that follow it along the first axis, where one tensor here is several there.
+    joined: Vec<String>,
     /// The shape that the network has it in; the elements are the file's.
     dims: Vec<usize>,
 }
 
 impl Listed {
     pub(crate) fn new(full: &str, dims: &[usize]) -> Self {
-        Self { full: full.to_owned(), dims: dims.to_vec() }
+        Self { full: full.to_owned(), joined: Vec::new(), dims: dims.to_vec() }
+    }
+
+    /// The names in the file of all its parts.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.full).chain(&self.joined).map(String::as_str)
+    }
+
+    /// With others behind it, along the first axis; `None` if their shapes differ.
+    pub(super) fn with(mut self, others: Vec<Self>) -> Option<Self> {
+        for other in others {
+            if other.dims != self.dims[..] && other.dims.get(1..) != self.dims.get(1..) {
+                return None;
+            }
+            self.dims[0] += other.dims[0];
+            self.joined.push(other.full);
+        }
+        Some(self)
+    }
+
+    /// As a vector.
+    pub(super) fn flat(self) -> Self {
+        Self { dims: vec![self.dims.iter().product()], ..self }
     }
 
     pub(crate) fn dims(&self) -> &[usize] {
@@ -49,6 +77,10 @@ pub(crate) fn canonical(tensors: Tensors) -> Result<(Tensors, Naming), String> {
     if tensors.contains_key("embedder.embedder.convolution.weight") {
         return Ok((rename(tensors, hugging_face_resnet)?, Naming::Torchvision));
     }
+    let tensors = match transformers::canonical(tensors)? {
+        Ok(known) => return Ok(known),
+        Err(others) => others,
+    };
     if tensors.contains_key("pre_logits.fc1.weight") {
         let renamed = rename(tensors, timm_vgg)?;
         let fully_connected = ["classifier.0.weight", "classifier.3.weight"];
@@ -177,7 +209,7 @@ fn torchvision_regnet(name: &str) -> String {
     in_block(name).unwrap_or_else(|| replace_prefix(name, &outside))
 }
 
-fn rename(tensors: Tensors, name: impl Fn(&str) -> String) -> Result<Tensors, String> {
+pub(super) fn rename(tensors: Tensors, name: impl Fn(&str) -> String) -> Result<Tensors, String> {
     let mut renamed = Tensors::new();
     for (old, tensor) in tensors {
         let new = name(&old);
@@ -236,7 +268,7 @@ fn timm_vgg(name: &str) -> String {
     replace_prefix(name, &PARTS)
 }
 
-fn replace_prefix(name: &str, parts: &[(&str, &str)]) -> String {
+pub(super) fn replace_prefix(name: &str, parts: &[(&str, &str)]) -> String {
     let part = parts.iter().find(|(from, _)| name.starts_with(from));
     part.map_or_else(|| name.to_owned(), |(from, to)| format!("{to}{}", &name[from.len()..]))
 }

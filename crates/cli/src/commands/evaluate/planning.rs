@@ -112,7 +112,7 @@ impl Model {
             settings: json!({
                 "architecture": self.network.name(),
                 "preprocessing": format!("{preprocessing:?}"),
-                "padding": format!("{:?}", classifier.padding()),
+                "padding": classifier.padding().map(|padding| format!("{padding:?}")),
                 "segmenter": segmenter_record(&self.segmenter)?,
                 "baseline": baseline_record(&args.method.baseline)?,
                 "classes": text_hash(&format!("{:?}", self.class_of)),

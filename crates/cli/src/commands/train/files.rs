@@ -102,7 +102,7 @@ fn describe(
     let classifier = &subject.classifier;
     let Value::Object(settings) = json!(settings) else { anyhow::bail!("settings are no object") };
     let mut lines = BTreeMap::from([
-        ("model".to_owned(), classifier.architecture().name().to_owned()),
+        ("model".to_owned(), classifier.name().to_owned()),
         ("first weights".into(), classifier.weights_sha256().into()),
         ("input".into(), format!("{:?}", classifier.preprocessing())),
         ("head only".into(), args.head_only.to_string()),

@@ -1,0 +1,74 @@
+//! Weights that lie in files beside an ONNX file.
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+
+/// The files beside a network, read once each.
+pub(super) struct External {
+    folder: PathBuf,
+    /// Content by the location that the network states.
+    files: BTreeMap<String, Vec<u8>>,
+}
+
+impl External {
+    /// Of a network in this file.
+    pub(super) fn beside(network: &Path) -> Self {
+        let folder = network.parent().filter(|folder| !folder.as_os_str().is_empty());
+        Self { folder: folder.unwrap_or(Path::new(".")).to_owned(), files: BTreeMap::new() }
+    }
+
+    /// `length` bytes from `offset` of a file; all to its end without a length.
+    pub(super) fn bytes(
+        &mut self,
+        location: Option<&str>,
+        offset: Option<&str>,
+        length: Option<&str>,
+    ) -> Result<&[u8], String> {
+        let location = location.ok_or("lies in another file, but which one is not said")?;
+        let number = |text: Option<&str>, what: &str| {
+            let parsed = text.map(str::parse::<usize>).transpose();
+            parsed.map_err(|_| format!("has {what} '{}' in {location}", text.unwrap_or_default()))
+        };
+        let offset = number(offset, "the offset")?.unwrap_or(0);
+        let length = number(length, "the length")?;
+        let bytes = self.file(location)?;
+        let end = length.map_or(Some(bytes.len()), |length| offset.checked_add(length));
+        end.and_then(|end| bytes.get(offset..end)).ok_or_else(|| {
+            let wanted = length.map_or("the end".into(), |length| format!("{length} more"));
+            let len = bytes.len();
+            format!("is said to lie in {location} from byte {offset} to {wanted}; that has {len}")
+        })
+    }
+
+    fn file(&mut self, location: &str) -> Result<&[u8], String> {
+        if !self.files.contains_key(location) {
+            let bytes = self.read(location)?;
+            self.files.insert(location.to_owned(), bytes);
+        }
+        Ok(&self.files[location])
+    }
+
+    fn read(&self, location: &str) -> Result<Vec<u8>, String> {
+        let outside =
+            || format!("lies in '{location}', outside the folder of the network: that is not read");
+        let relative = Path::new(location);
+        let is_plain =
+            |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
+        if location.contains('\\') || !relative.components().all(is_plain) {
+            return Err(outside());
+        }
+        let failed =
+            |error: std::io::Error| format!("lies in {location}, which can't be read: {error}");
+        // A link may lead out of the folder, too.
+        let path = self.folder.join(relative).canonicalize().map_err(failed)?;
+        if !path.starts_with(self.folder.canonicalize().map_err(failed)?) {
+            return Err(outside());
+        }
+        std::fs::read(path).map_err(failed)
+    }
+
+    /// The content of all files that were read, in the order of their names.
+    pub(super) fn contents(&self) -> impl Iterator<Item = &[u8]> {
+        self.files.values().map(Vec::as_slice)
+    }
+}

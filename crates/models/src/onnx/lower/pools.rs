@@ -1,0 +1,142 @@
+//! Pooling and reductions.
+
+use hsets_autodiff::{Activation, Pad, Pool2d};
+
+use super::layers::Window;
+use super::{Active, Lowering, Result, Task};
+use crate::onnx::axes;
+
+impl Lowering<'_> {
+    /// The window of a pool, with what `ceil_mode` sees beyond the image added to its padding;
+    /// the second is whether anything was.
+    fn pool_window(task: &Task<'_>, x: &Active) -> Result<(Window, bool)> {
+        let node = task.node;
+        let [_, height, width] = x.image()?;
+        let size = [height, width];
+        if node.op.starts_with("Global") {
+            let window = Window { kernel: size, stride: [1; 2], dilation: [1; 2], pads: [0; 4] };
+            return Ok((window, false));
+        }
+        let kernel = match node.ints("kernel_shape") {
+            Some(&[a, b]) if a > 0 && b > 0 => [a as usize, b as usize],
+            other => return Err(format!("has the window {other:?}").into()),
+        };
+        let mut window = Window::of(node, kernel, size)?;
+        if window.dilation != [1; 2] {
+            return Err(format!("has dilations {:?}", window.dilation).into());
+        }
+        let mut grown = false;
+        if node.is_set("ceil_mode") {
+            for (axis, &side) in size.iter().enumerate() {
+                let (before, after) = (window.pads[axis], window.pads[axis + 2]);
+                let (k, s) = (window.kernel[axis], window.stride[axis]);
+                let padded = side + before + after;
+                let mut n = padded.saturating_sub(k).div_ceil(s) + 1;
+                // A window that begins behind the image is none.
+                if (n - 1) * s >= side + before {
+                    n -= 1;
+                }
+                let wanted = (n - 1) * s + k;
+                if wanted > padded {
+                    window.pads[axis + 2] += wanted - padded;
+                    grown = true;
+                }
+            }
+        }
+        Ok((window, grown))
+    }
+
+    pub(super) fn max_pool(&mut self, task: &Task<'_>) -> Result<Active> {
+        if task.node.outputs.get(1).is_some_and(|name| self.readers.contains_key(name.as_str())) {
+            return Err("gives the positions of its maxima to another node".into());
+        }
+        let x = task.active(0)?;
+        // Zeros around an image take part in a maximum.
+        let own = self.padded(x)?;
+        let size = self.g.shape(own);
+        let x = Active { dims: vec![1, size.channels, size.height, size.width], ..x.clone() };
+        let (window, _) = Self::pool_window(task, &x)?;
+        let pool = Pool2d {
+            kernel: window.kernel,
+            stride: window.stride,
+            padding: Pad::Explicit(window.padding()),
+            count_include_pad: true,
+        };
+        let node = self.g.max_pool2d(own, pool)?;
+        self.pooled(task, &x, &window, node)
+    }
+
+    pub(super) fn average_pool(&mut self, task: &Task<'_>) -> Result<Active> {
+        let x = task.active(0)?;
+        let own = self.padded(x)?;
+        let size = self.g.shape(own);
+        let x = Active { dims: vec![1, size.channels, size.height, size.width], ..x.clone() };
+        let counts = task.node.is_set("count_include_pad");
+        let (window, grown) = Self::pool_window(task, &x)?;
+        if grown && counts && task.node.ints("pads").is_some_and(|pads| pads.iter().any(|&p| p > 0))
+        {
+            return Err("counts its padding, but not what ceil_mode adds to it".into());
+        }
+        let pool = Pool2d {
+            kernel: window.kernel,
+            stride: window.stride,
+            padding: Pad::Explicit(window.padding()),
+            count_include_pad: counts && !grown,
+        };
+        let node = self.g.avg_pool2d(own, pool)?;
+        self.pooled(task, &x, &window, node)
+    }
+
+    fn pooled(
+        &mut self,
+        task: &Task<'_>,
+        x: &Active,
+        window: &Window,
+        node: hsets_autodiff::NodeId,
+    ) -> Result<Active> {
+        let shape = self.g.shape(node);
+        let dims = vec![1, shape.channels, shape.height, shape.width];
+        let field = x.field.filter(|_| !task.node.op.starts_with("Global"));
+        self.put(node, dims, field.map(|field| field.after(window.seen(), window.stride)))
+    }
+
+    pub(super) fn global_average(&mut self, task: &Task<'_>) -> Result<Active> {
+        let x = task.active(0)?;
+        let [channels, ..] = x.image()?;
+        let own = self.padded(x)?;
+        let node = self.g.global_avg_pool2d(own)?;
+        self.put(node, vec![1, channels, 1, 1], None)
+    }
+
+    pub(super) fn reduce(&mut self, task: &Task<'_>) -> Result<Active> {
+        let x = task.active(0)?;
+        let over = axes::reduced(task.node, x.dims.len(), task.constant(1)?)?;
+        let dims = axes::without(&x.dims, &over, task.node.int("keepdims") != Some(0));
+        let own = self.padded(x)?;
+        // The batch is of one.
+        let own_axes: Vec<usize> = over.iter().filter_map(|&axis| x.axis(axis)).collect();
+        let node = match task.node.op.as_str() {
+            "ReduceMean" | "ReduceSum" | "ReduceMax" if own_axes.is_empty() => own,
+            "ReduceMean" if own_axes == [1, 2] && x.image().is_ok() => {
+                self.g.global_avg_pool2d(own)?
+            }
+            "ReduceMean" => self.g.mean(own, &own_axes)?,
+            "ReduceSum" => self.g.sum(own, &own_axes)?,
+            "ReduceMax" => {
+                let mut node = own;
+                for &axis in &own_axes {
+                    node = self.g.max(node, axis)?;
+                }
+                node
+            }
+            op => {
+                let squares = self.g.multiply(own, own)?;
+                let sum = self.g.sum(squares, &own_axes)?;
+                if op == "ReduceL2" { self.g.activation(sum, Activation::Sqrt) } else { sum }
+            }
+        };
+        // Over tokens or pixels, or the channels of each: the last axis of tokens.
+        let of_channels = x.dims.len() == 3 && over == [2] || x.dims.len() == 4 && over == [1];
+        self.put(node, dims, x.field.filter(|_| of_channels))
+    }
+}

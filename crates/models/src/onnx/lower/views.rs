@@ -1,0 +1,374 @@
+//! Ops that move elements: shapes, orders, parts, joins.
+
+use hsets_autodiff::{Interpolation, ResizePoints, Slice};
+
+use super::{Active, Lowering, Result, Task, Value, union};
+use crate::onnx::axes::{self, Span};
+use crate::onnx::fold::{broadcast, expand};
+use crate::onnx::tensor::Constant;
+
+pub(super) fn cast(task: &Task<'_>) -> Result<Active> {
+    let to_float = task.node.int("to").is_none_or(|kind| matches!(kind, 1 | 10 | 11 | 16));
+    if to_float {
+        return Ok(task.active(0)?.clone());
+    }
+    Err("rounds to integers: that has no derivative".into())
+}
+
+impl Lowering<'_> {
+    pub(super) fn reshape(&mut self, task: &Task<'_>) -> Result<Active> {
+        let x = task.active(0)?;
+        let dims = match task.node.op.as_str() {
+            "Reshape" => axes::reshape(task.node, &x.dims, &task.needed(1)?.to_integers())?,
+            "Flatten" => axes::flatten(task.node, &x.dims)?,
+            _ => {
+                let listed = task.constant(1)?.map(Constant::to_integers);
+                axes::squeezed(task.node, &x.dims, listed)?
+            }
+        };
+        let own = self.padded(x)?;
+        self.put(own, dims, x.field)
+    }
+
+    pub(super) fn transpose(&mut self, task: &Task<'_>) -> Result<Active> {
+        let x = task.active(0)?;
+        let order = axes::order(task.node, x.dims.len())?;
+        let dims: Vec<usize> = order.iter().map(|&axis| x.dims[axis]).collect();
+        let own = self.padded(x)?;
+        // An axis of size 1 may go anywhere.
+        let own_order: Vec<usize> = order.iter().filter_map(|&axis| x.axis(axis)).collect();
+        let node = if own_order.is_sorted() { own } else { self.g.permute(own, &own_order)? };
+        self.put(node, dims, x.field)
+    }
+
+    pub(super) fn concat(&mut self, task: &Task<'_>) -> Result<Active> {
+        let mut parts = Vec::new();
+        for value in task.inputs.iter().flatten() {
+            parts.push(match value {
+                Value::Active(x) => x.clone(),
+                Value::Constant(c) => {
+                    let node = self.constant(c)?;
+                    // A constant sees nothing: it takes no part in the union of fields.
+                    let field = task.inputs.iter().flatten().find_map(|value| match value {
+                        Value::Active(x) => x.field,
+                        _ => None,
+                    });
+                    Active { field, ..self.put(node, c.dims.clone(), None)? }
+                }
+                Value::Missing => return Err("lacks an input".into()),
+            });
+        }
+        let first = parts.first().ok_or("joins nothing")?.clone();
+        let axis = axes::axis(task.node.int("axis").unwrap_or(0), first.dims.len())?;
+        let mut dims = first.dims.clone();
+        dims[axis] = parts.iter().map(|part| part.dims.get(axis).copied().unwrap_or(0)).sum();
+        let field = parts.iter().fold(first.field, |field, part| union(field, part.field));
+        if parts.iter().any(|part| part.dims.len() != dims.len()) {
+            return Err("joins tensors with different numbers of axes".into());
+        }
+        let own_axis =
+            first.axis(axis).filter(|_| parts.iter().all(|p| p.dims[0] == first.dims[0]));
+        let mut nodes = Vec::new();
+        for part in &parts {
+            nodes.push(if own_axis.is_some() { self.padded(part)? } else { self.full(part)? });
+        }
+        let node = self.g.concat_along(own_axis.unwrap_or(axis), &nodes)?;
+        self.put(node, dims, field)
+    }
+
+    /// What a span leaves of x.
+    fn span(&mut self, x: &Active, span: Span) -> Result<Active> {
+        let mut dims = x.dims.clone();
+        dims[span.axis] = span.len;
+        if span.len == 0 {
+            return Err("leaves nothing of an axis".into());
+        }
+        if span.len == x.dims[span.axis] && span.step == 1 {
+            return Ok(x.clone());
+        }
+        let Some(axis) = x.axis(span.axis) else { return Ok(x.clone()) };
+        let own = self.padded(x)?;
+        let node = match usize::try_from(span.step) {
+            Ok(step) => {
+                self.g.slice_by(own, Slice { axis, start: span.start, step, len: span.len })?
+            }
+            Err(_) => self.g.gather(own, axis, &span.indices().collect::<Vec<_>>())?,
+        };
+        self.put(node, dims, x.field)
+    }
+
+    pub(super) fn slice(&mut self, task: &Task<'_>) -> Result<Active> {
+        let mut x = task.active(0)?.clone();
+        let mut lists = Vec::new();
+        for index in 1..task.inputs.len() {
+            lists.push(task.constant(index)?);
+        }
+        for span in axes::slices(task.node, &x.dims, &lists)? {
+            x = self.span(&x, span)?;
+        }
+        Ok(x)
+    }
+
+    pub(super) fn split(&mut self, task: &Task<'_>) -> Result<Vec<Active>> {
+        let x = task.active(0)?;
+        let sizes = task.constant(1)?.map(Constant::to_integers);
+        let parts = axes::split(task.node, &x.dims, sizes, self.model.opset)?;
+        parts.into_iter().map(|part| self.span(x, part)).collect()
+    }
+
+    pub(super) fn gather(&mut self, task: &Task<'_>) -> Result<Active> {
+        let (x, indices) = (task.active(0)?, task.needed(1)?);
+        let axis = axes::axis(task.node.int("axis").unwrap_or(0), x.dims.len())?;
+        let at = axes::indices(&indices.to_integers(), x.dims[axis])?;
+        let dims = [&x.dims[..axis], &indices.dims, &x.dims[axis + 1..]].concat();
+        let own = self.full(x)?;
+        if at.is_empty() {
+            return Err("takes nothing".into());
+        }
+        let node = match at[..] {
+            [one] => self.g.slice(own, axis, one, 1)?,
+            _ => self.g.gather(own, axis, &at)?,
+        };
+        self.put(node, dims, x.field)
+    }
+
+    pub(super) fn pad(&mut self, task: &Task<'_>) -> Result<Active> {
+        let x = task.active(0)?;
+        let rank = x.dims.len();
+        let listed = task.constant(1)?.map(Constant::to_integers);
+        let listed = listed.or_else(|| task.node.ints("pads").map(<[i64]>::to_vec));
+        let listed = listed.ok_or("names no padding")?;
+        let over: Vec<usize> = match task.constant(3)? {
+            Some(list) => list
+                .to_integers()
+                .iter()
+                .map(|&a| axes::axis(a, rank))
+                .collect::<Result<_, String>>()?,
+            None => (0..rank).collect(),
+        };
+        if listed.len() != 2 * over.len() {
+            return Err(format!("has {} pads for {} axes", listed.len(), over.len()).into());
+        }
+        let mut pads = vec![[0; 2]; rank];
+        for (i, &axis) in over.iter().enumerate() {
+            pads[axis] = [listed[i], listed[over.len() + i]];
+        }
+        let mode = task.node.text("mode").unwrap_or("constant");
+        let value = task.constant(2)?.and_then(Constant::number).unwrap_or(0.0);
+        let is_zero = mode == "constant" && value == 0.0;
+        let within = |axis: usize| pads[axis].iter().all(|pad| (0..1 << 20).contains(pad));
+        if is_zero && x.image().is_ok() && pads[..2] == [[0; 2]; 2] && within(2) && within(3) {
+            let more = [pads[2][0], pads[3][0], pads[2][1], pads[3][1]];
+            let all = [0, 1, 2, 3].map(|i| x.pads[i] + more[i] as usize);
+            let mut dims = x.dims.clone();
+            dims[2] += (more[0] + more[2]) as usize;
+            dims[3] += (more[1] + more[3]) as usize;
+            return Ok(Active { pads: all, dims, formula: None, ..x.clone() });
+        }
+        let mut x = x.clone();
+        for (axis, [before, after]) in pads.into_iter().enumerate() {
+            if [before, after] != [0; 2] {
+                x = self.pad_axis(&x, axis, [before, after], mode, value)?;
+            }
+        }
+        Ok(x)
+    }
+
+    fn pad_axis(
+        &mut self,
+        x: &Active,
+        axis: usize,
+        [before, after]: [i64; 2],
+        mode: &str,
+        value: f64,
+    ) -> Result<Active> {
+        let size = x.dims[axis] as i64;
+        let total = before.checked_add(after).and_then(|more| more.checked_add(size));
+        let total = total.filter(|total| (1..1 << 20).contains(total));
+        let total = total.ok_or_else(|| format!("pads by {before} and {after}"))?;
+        let mut dims = x.dims.clone();
+        dims[axis] = total as usize;
+        let own = self.full(x)?;
+        // Negative padding cuts.
+        let indices = (-before..size + after).map(|at| match mode {
+            "reflect" if size > 1 => {
+                let period = 2 * (size - 1);
+                let at = at.rem_euclid(period);
+                Some(if at < size { at } else { period - at })
+            }
+            "edge" => Some(at.clamp(0, size - 1)),
+            "wrap" => Some(at.rem_euclid(size)),
+            _ => (0..size).contains(&at).then_some(at),
+        });
+        let indices: Vec<Option<usize>> = indices.map(|at| at.map(|at| at as usize)).collect();
+        let inside: Vec<usize> = indices.iter().flatten().copied().collect();
+        if !matches!(mode, "constant" | "reflect" | "edge" | "wrap") {
+            return Err(format!("pads by the mode {mode}").into());
+        }
+        if inside.len() == indices.len() || mode != "constant" {
+            let node = self.g.gather(own, axis, &inside)?;
+            return self.put(node, dims, x.field);
+        }
+        if value != 0.0 {
+            return Err(format!("pads with {value}; only zeros are added").into());
+        }
+        let whole =
+            if inside.len() == x.dims[axis] { own } else { self.g.gather(own, axis, &inside)? };
+        let node = self.g.pad(whole, axis, before.max(0) as usize, after.max(0) as usize)?;
+        self.put(node, dims, x.field)
+    }
+
+    /// Copies along axes of size 1.
+    fn broadcast(&mut self, x: &Active, dims: Vec<usize>) -> Result<Active> {
+        if dims == x.dims {
+            return Ok(x.clone());
+        }
+        super::bounded(&dims)?;
+        let own = self.padded(x)?;
+        let node = self.g.broadcast(own, &super::core(&dims))?;
+        self.put(node, dims, x.field)
+    }
+
+    pub(super) fn expand(&mut self, task: &Task<'_>) -> Result<Active> {
+        let x = task.active(0)?;
+        let to = axes::sizes(&task.needed(1)?.to_integers())?;
+        self.broadcast(x, broadcast(&x.dims, &to)?)
+    }
+
+    pub(super) fn tile(&mut self, task: &Task<'_>) -> Result<Active> {
+        let mut x = task.active(0)?.clone();
+        let repeats = axes::sizes(&task.needed(1)?.to_integers())?;
+        if repeats.len() != x.dims.len() {
+            return Err(format!("repeats {:?} so often: {repeats:?}", x.dims).into());
+        }
+        for (axis, n) in repeats.into_iter().enumerate() {
+            if n == 1 {
+                continue;
+            }
+            let mut dims = x.dims.clone();
+            dims[axis] = dims[axis].saturating_mul(n);
+            if n == 0 {
+                return Err("leaves nothing".into());
+            }
+            super::bounded(&dims)?;
+            let own = self.full(&x)?;
+            let along: Vec<usize> = (0..n).flat_map(|_| 0..x.dims[axis]).collect();
+            let node = self.g.gather(own, axis, &along)?;
+            x = self.put(node, dims, x.field)?;
+        }
+        Ok(x)
+    }
+
+    pub(super) fn select(&mut self, task: &Task<'_>) -> Result<Active> {
+        let mask = task.needed(0)?;
+        let mut sides = Vec::new();
+        for index in 1..3 {
+            sides.push(match task.value(index) {
+                Some(Value::Active(x)) => (self.padded(x)?, x.dims.clone(), x.field),
+                Some(Value::Constant(c)) => (self.constant(c)?, c.dims.clone(), None),
+                _ => return Err("lacks an input".into()),
+            });
+        }
+        let dims = broadcast(&mask.dims, &broadcast(&sides[0].1, &sides[1].1)?)?;
+        let mask: Vec<bool> = expand(mask, &dims)?.to_integers().iter().map(|&v| v != 0).collect();
+        let node = self.g.select(&super::core(&dims), &mask, sides[0].0, sides[1].0)?;
+        let field = match (sides[0].2, sides[1].2) {
+            (Some(a), Some(b)) => Some(a.union(b)),
+            (a, b) => a.or(b),
+        };
+        self.put(node, dims, field)
+    }
+
+    pub(super) fn resize(&mut self, task: &Task<'_>) -> Result<Active> {
+        let x = task.active(0)?;
+        let [channels, height, width] = x.image()?;
+        let node = task.node;
+        let (scales, sizes) = if node.op == "Upsample" {
+            (task.constant(1)?, None)
+        } else {
+            (task.constant(2)?, task.constant(3)?)
+        };
+        let target: Vec<usize> =
+            match (sizes.filter(|s| s.len() > 0), scales.filter(|s| s.len() > 0)) {
+                (Some(sizes), _) => axes::sizes(&sizes.to_integers())?,
+                (None, Some(scales)) => {
+                    let scaled = x.dims.iter().zip(scales.to_floats());
+                    scaled.map(|(&size, scale)| (size as f64 * scale).floor() as usize).collect()
+                }
+                _ => return Err("names neither sizes nor scales".into()),
+            };
+        let &[1, same, new_height, new_width] = target.as_slice() else {
+            return Err(format!("resizes {:?} to {target:?}", x.dims).into());
+        };
+        if same != channels || new_height * new_width == 0 || new_height.max(new_width) > 1 << 14 {
+            return Err(format!("resizes {:?} to {target:?}", x.dims).into());
+        }
+        let default = if node.op == "Upsample" { "asymmetric" } else { "half_pixel" };
+        let points = match node.text("coordinate_transformation_mode").unwrap_or(default) {
+            "align_corners" => ResizePoints::AlignCorners,
+            "asymmetric" => ResizePoints::Asymmetric,
+            "half_pixel" => ResizePoints::HalfPixel,
+            "pytorch_half_pixel" if new_height > 1 && new_width > 1 => ResizePoints::HalfPixel,
+            other => return Err(format!("resizes by {other}").into()),
+        };
+        let nearest = node.text("nearest_mode").unwrap_or("round_prefer_floor");
+        let interpolation = match node.text("mode").unwrap_or("nearest") {
+            "nearest" if points == ResizePoints::Asymmetric && nearest == "floor" => {
+                Interpolation::Nearest
+            }
+            // From the centres of pixels and by whole factors all roundings agree.
+            "nearest"
+                if points == ResizePoints::HalfPixel
+                    && new_height.is_multiple_of(height)
+                    && new_width.is_multiple_of(width) =>
+            {
+                Interpolation::Nearest
+            }
+            "linear" => Interpolation::Bilinear,
+            "cubic" if !node.is_set("exclude_outside") => {
+                Interpolation::Bicubic(node.float("cubic_coeff_a").unwrap_or(-0.75))
+            }
+            other => return Err(format!("resizes by {other} ({nearest})").into()),
+        };
+        if node.is_set("antialias") && (new_height < height || new_width < width) {
+            return Err("resizes with antialias".into());
+        }
+        let points = match interpolation {
+            Interpolation::Nearest => ResizePoints::Asymmetric,
+            _ => points,
+        };
+        let own = self.padded(x)?;
+        let y = self.g.resize2d(own, [new_height, new_width], interpolation, points)?;
+        self.put(y, vec![1, channels, new_height, new_width], None)
+    }
+
+    /// Blocks of pixels to channels and back.
+    pub(super) fn blocks(&mut self, task: &Task<'_>) -> Result<Active> {
+        let x = task.active(0)?;
+        let [c, h, w] = x.image()?;
+        let b = task.node.int("blocksize").unwrap_or(0);
+        let b = usize::try_from(b).ok().filter(|&b| b > 0).ok_or("has no size of blocks")?;
+        let own = self.padded(x)?;
+        if task.node.op == "SpaceToDepth" {
+            if h % b + w % b > 0 {
+                return Err(format!("cuts {h}x{w} into blocks of {b}").into());
+            }
+            let parts = self.g.reshape(own, &[c, h / b, b, w / b, b])?;
+            let turned = self.g.permute(parts, &[2, 4, 0, 1, 3])?;
+            return self.put(turned, vec![1, b * b * c, h / b, w / b], x.field);
+        }
+        if c % (b * b) > 0 {
+            return Err(format!("cuts {c} channels into blocks of {b}x{b}").into());
+        }
+        let d = c / (b * b);
+        let by_column = task.node.text("mode") == Some("CRD");
+        let (sizes, order) = if by_column {
+            ([d, b, b, h, w], [0, 3, 1, 4, 2])
+        } else {
+            ([b, b, d, h, w], [2, 3, 0, 4, 1])
+        };
+        let parts = self.g.reshape(own, &sizes)?;
+        let turned = self.g.permute(parts, &order)?;
+        self.put(turned, vec![1, d, h * b, w * b], x.field)
+    }
+}

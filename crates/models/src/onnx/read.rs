@@ -1,0 +1,294 @@
+//! An ONNX file as nodes and constants, checked.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use rten_onnx::onnx::{
+    AttributeProto, AttributeType, DataType, GraphProto, ModelProto, NodeProto, ValueInfoProto,
+};
+use sha2::{Digest, Sha256};
+
+use super::bounds;
+use super::external::External;
+use super::tensor::Constant;
+
+/// The oldest version of ONNX's operators that is understood.
+const OLDEST_OPSET: i64 = 11;
+
+/// What a file holds.
+#[derive(Debug)]
+pub(super) struct Model {
+    pub(super) opset: i64,
+    /// The program that wrote it.
+    pub(super) producer: String,
+    pub(super) metadata: BTreeMap<String, String>,
+    /// Each behind what it reads.
+    pub(super) nodes: Vec<Node>,
+    /// By name.
+    pub(super) constants: BTreeMap<String, Constant>,
+    /// Without those that have a constant for a default.
+    pub(super) inputs: Vec<ValueInfo>,
+    pub(super) outputs: Vec<ValueInfo>,
+    /// Of the file and of those beside it, in hexadecimal.
+    pub(super) sha256: String,
+}
+
+/// An op with its inputs.
+#[derive(Debug)]
+pub(super) struct Node {
+    name: String,
+    pub(super) op: String,
+    /// Names of values, empty where an input is left out.
+    pub(super) inputs: Vec<String>,
+    pub(super) outputs: Vec<String>,
+    attributes: BTreeMap<String, Attribute>,
+}
+
+#[derive(Debug)]
+enum Attribute {
+    Int(i64),
+    Float(f32),
+    Text(String),
+    Ints(Vec<i64>),
+    Floats(Vec<f32>),
+    Tensor(Constant),
+    /// A graph, or another kind that no op here has.
+    Other,
+}
+
+/// Name, element type and sizes of an input or output.
+#[derive(Debug)]
+pub(super) struct ValueInfo {
+    pub(super) name: String,
+    pub(super) kind: DataType,
+    /// `None` where the file does not say.
+    pub(super) dims: Option<Vec<Dimension>>,
+}
+
+/// A size, or its name where it is free.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Dimension {
+    Fixed(usize),
+    Free(String),
+}
+
+impl Model {
+    pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Self, String> {
+        bounds::check(bytes)?;
+        let proto = ModelProto::parse_buf(bytes)
+            .map_err(|error| format!("not an ONNX file, or damaged ({error})"))?;
+        let graph = proto.graph.ok_or("not an ONNX file: it holds no graph")?;
+        let mut external = External::beside(path);
+        let opset = proto.opset_import.iter().find(|set| is_standard(set.domain.as_deref()));
+        let opset = opset.and_then(|set| set.version).unwrap_or(1);
+        if opset < OLDEST_OPSET {
+            return Err(format!(
+                "uses version {opset} of ONNX's operators, older than {OLDEST_OPSET}: export it \
+                 again, or convert it with onnx.version_converter"
+            ));
+        }
+        let text = |text: Option<String>| text.unwrap_or_default();
+        let producer = format!("{} {}", text(proto.producer_name), text(proto.producer_version));
+        let metadata = proto.metadata_props.into_iter();
+        let metadata = metadata.map(|entry| (text(entry.key), text(entry.value))).collect();
+        let GraphProto { node, initializer, input, output, .. } = graph;
+        let mut constants = BTreeMap::new();
+        for tensor in initializer {
+            let name = text(tensor.name.clone());
+            let constant = Constant::read(&tensor, &mut external);
+            let constant = constant.map_err(|problem| format!("tensor '{name}' {problem}"))?;
+            if constants.insert(name.clone(), constant).is_some() {
+                return Err(format!("two tensors are called '{name}'"));
+            }
+        }
+        let nodes = node.into_iter().map(|node| Node::read(node, &mut external));
+        let nodes: Vec<Node> = nodes.collect::<Result<_, _>>()?;
+        let infos = |infos: Vec<ValueInfoProto>| {
+            infos.into_iter().map(ValueInfo::read).collect::<Result<Vec<_>, _>>()
+        };
+        let mut inputs = infos(input)?;
+        inputs.retain(|input| !constants.contains_key(&input.name));
+        let outputs = infos(output)?;
+        let mut hash = Sha256::new_with_prefix(bytes);
+        external.contents().for_each(|content| hash.update(content));
+        let sha256 = hsets_weights::hexadecimal(&hash.finalize());
+        let producer = producer.trim().to_owned();
+        let model = Self { opset, producer, metadata, nodes, constants, inputs, outputs, sha256 };
+        model.check_names()?;
+        Ok(model)
+    }
+
+    /// Fails unless every value has one origin, in front of all that read it.
+    fn check_names(&self) -> Result<(), String> {
+        let mut known: BTreeSet<&str> = self.constants.keys().map(String::as_str).collect();
+        for input in &self.inputs {
+            if !known.insert(&input.name) {
+                return Err(format!("two inputs are called '{}'", input.name));
+            }
+        }
+        for node in &self.nodes {
+            for input in node.inputs.iter().filter(|input| !input.is_empty()) {
+                if known.contains(input.as_str()) {
+                    continue;
+                }
+                let is_later = self.nodes.iter().any(|other| other.outputs.contains(input));
+                let why = if is_later {
+                    "which is computed from its own result, or only later: the nodes form a cycle or \
+                     are out of order"
+                } else {
+                    "which is no input, no tensor of the file and no result of a node"
+                };
+                return Err(format!("{node} reads '{input}', {why}"));
+            }
+            for output in node.outputs.iter().filter(|output| !output.is_empty()) {
+                if !known.insert(output) {
+                    return Err(format!("two values are called '{output}', one of them by {node}"));
+                }
+            }
+        }
+        let missing = self.outputs.iter().find(|output| !known.contains(output.name.as_str()));
+        missing.map_or(Ok(()), |output| {
+            Err(format!("the output '{}' is computed by no node", output.name))
+        })
+    }
+}
+
+fn is_standard(domain: Option<&str>) -> bool {
+    matches!(domain, None | Some("" | "ai.onnx"))
+}
+
+impl Node {
+    fn read(proto: NodeProto, external: &mut External) -> Result<Self, String> {
+        let op = proto.op_type.unwrap_or_default();
+        let op = match proto.domain {
+            Some(domain) if !is_standard(Some(&domain)) => format!("{domain}.{op}"),
+            _ => op,
+        };
+        let name = proto.name.unwrap_or_default();
+        let attribute = |proto: AttributeProto| {
+            let key = proto.name.clone().unwrap_or_default();
+            let attribute = Attribute::read(proto, external);
+            let attribute = attribute
+                .map_err(|problem| format!("{op} '{name}': the tensor in '{key}' {problem}"))?;
+            Ok((key, attribute))
+        };
+        let attributes = proto.attribute.into_iter().map(attribute);
+        let attributes = attributes.collect::<Result<_, String>>()?;
+        Ok(Self { name, inputs: proto.input, outputs: proto.output, attributes, op })
+    }
+
+    /// Its name, or that of its first result.
+    pub(super) fn name(&self) -> &str {
+        let result = self.outputs.first().map_or("", String::as_str);
+        if self.name.is_empty() { result } else { &self.name }
+    }
+
+    /// The name of an input that is there.
+    pub(super) fn input(&self, index: usize) -> Option<&str> {
+        self.inputs.get(index).map(String::as_str).filter(|name| !name.is_empty())
+    }
+
+    pub(super) fn int(&self, name: &str) -> Option<i64> {
+        match self.attributes.get(name)? {
+            Attribute::Int(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    pub(super) fn is_set(&self, name: &str) -> bool {
+        self.int(name).is_some_and(|value| value != 0)
+    }
+
+    /// A number, as the decimal that was meant: 0.1, not 0.10000000149.
+    pub(super) fn float(&self, name: &str) -> Option<f64> {
+        match self.attributes.get(name)? {
+            Attribute::Float(value) => format!("{value}").parse().ok(),
+            _ => None,
+        }
+    }
+
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        match self.attributes.get(name)? {
+            Attribute::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(super) fn ints(&self, name: &str) -> Option<&[i64]> {
+        match self.attributes.get(name)? {
+            Attribute::Ints(values) => Some(values),
+            _ => None,
+        }
+    }
+
+    pub(super) fn floats(&self, name: &str) -> Option<&[f32]> {
+        match self.attributes.get(name)? {
+            Attribute::Floats(values) => Some(values),
+            _ => None,
+        }
+    }
+
+    pub(super) fn tensor(&self, name: &str) -> Option<&Constant> {
+        match self.attributes.get(name)? {
+            Attribute::Tensor(tensor) => Some(tensor),
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} '{}'", self.op, self.name())
+    }
+}
+
+impl Attribute {
+    fn read(proto: AttributeProto, external: &mut External) -> Result<Self, String> {
+        Ok(match proto.r#type {
+            Some(AttributeType::INT) => Self::Int(proto.i.unwrap_or_default()),
+            Some(AttributeType::FLOAT) => Self::Float(proto.f.unwrap_or_default()),
+            Some(AttributeType::STRING) => Self::Text(proto.s.unwrap_or_default()),
+            Some(AttributeType::INTS) => Self::Ints(proto.ints),
+            Some(AttributeType::FLOATS) => Self::Floats(proto.floats),
+            Some(AttributeType::TENSOR) => match proto.t {
+                Some(tensor) => Self::Tensor(Constant::read(&tensor, external)?),
+                None => Self::Other,
+            },
+            _ => Self::Other,
+        })
+    }
+}
+
+impl ValueInfo {
+    fn read(proto: ValueInfoProto) -> Result<Self, String> {
+        let name = proto.name.unwrap_or_default();
+        let tensor = proto.r#type.and_then(|kind| kind.tensor_type);
+        let kind = tensor.as_ref().and_then(|tensor| tensor.elem_type);
+        let dims = tensor.and_then(|tensor| tensor.shape).map(|shape| shape.dim);
+        let dimension = |dim: rten_onnx::onnx::Dimension| match dim.dim_value {
+            Some(size) if size > 0 => Ok(Dimension::Fixed(size as usize)),
+            // Some programs write -1 or 0 for a free size.
+            Some(-1 | 0) | None => Ok(Dimension::Free(dim.dim_param.unwrap_or("?".into()))),
+            Some(size) => Err(format!("'{name}' has a size of {size}")),
+        };
+        let dims = dims.map(|dims| dims.into_iter().map(dimension).collect::<Result<_, _>>());
+        Ok(Self { dims: dims.transpose()?, kind: kind.unwrap_or(DataType(0)), name })
+    }
+}
+
+impl std::fmt::Display for ValueInfo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Some(dims) = &self.dims else { return write!(f, "'{}' of any shape", self.name) };
+        let dims: Vec<String> = dims.iter().map(ToString::to_string).collect();
+        write!(f, "'{}' [{}]", self.name, dims.join(", "))
+    }
+}
+
+impl std::fmt::Display for Dimension {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Fixed(size) => write!(f, "{size}"),
+            Self::Free(name) => f.write_str(name),
+        }
+    }
+}
