@@ -37,6 +37,13 @@ pub struct ParameterSpec {
     pub shape: Vec<usize>,
 }
 
+impl ParameterSpec {
+    /// Name of the op it belongs to: all before the last dot.
+    fn layer(&self) -> &str {
+        self.name.rsplit_once('.').map_or(&self.name, |(layer, _)| layer)
+    }
+}
+
 /// A network without weights, made by [`crate::GraphBuilder`].
 #[derive(Debug, Clone)]
 pub struct Graph {
@@ -81,6 +88,11 @@ impl Graph {
     /// The parameters the weights must hold.
     pub fn parameters(&self) -> &[ParameterSpec] {
         &self.parameters
+    }
+
+    /// The parameters of each op that has some, in the order they run.
+    pub fn layers(&self) -> impl Iterator<Item = &[ParameterSpec]> {
+        self.parameters.chunk_by(|a, b| a.layer() == b.layer())
     }
 
     /// The spec of one parameter.

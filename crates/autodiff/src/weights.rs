@@ -71,7 +71,21 @@ impl Weights {
         Ok(values.into_iter().map(T::from_f64).collect())
     }
 
-    /// Pseudo-random weights for tests and timings: He-scaled kernels, batch norm near the
+    /// These weights, but those of the `n` layers of `graph` nearest to its output by
+    /// [`random`](Self::random).
+    pub fn randomised(&self, graph: &Graph, n: usize, seed: u64) -> Result<Self> {
+        let n_layers = graph.layers().count();
+        let random = Self::random(graph, seed)?;
+        let mut tensors = self.tensors.clone();
+        for parameter in graph.layers().skip(n_layers.saturating_sub(n)).flatten() {
+            if let Some(tensor) = random.get(&parameter.name) {
+                tensors.insert(parameter.name.clone(), tensor.clone());
+            }
+        }
+        Ok(Self { tensors })
+    }
+
+    /// Pseudo-random weights, as before any training: He-scaled kernels, batch norm near the
     /// identity. The same name gives the same numbers, whatever the graph around it.
     pub fn random(graph: &Graph, seed: u64) -> Result<Self> {
         let tensor = |name: &str, shape: &[usize]| -> Result<Tensor> {
@@ -123,5 +137,51 @@ impl Hashed {
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^= z >> 31;
         (z >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Conv2d, GraphBuilder};
+    use hsets_core::Shape;
+
+    /// conv, norm, fc: three layers.
+    fn graph() -> Graph {
+        let mut g = GraphBuilder::new(Shape::new(3, 4, 4));
+        let x = g.conv2d(g.input(), "a.conv", Conv2d::new(2, 3).with_bias()).unwrap();
+        let x = g.batch_norm(x, "a.norm", 1e-5);
+        let x = g.global_avg_pool2d(x).unwrap();
+        let x = g.linear(x, "fc", 2).unwrap();
+        g.finish(x)
+    }
+
+    fn values(weights: &Weights, name: &str) -> Vec<f32> {
+        weights.get(name).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+    }
+
+    #[test]
+    fn layers_are_drawn_anew_from_the_output_down() {
+        let graph = graph();
+        let names = |n: usize| -> Vec<&str> {
+            let layer = graph.layers().nth(n).unwrap();
+            layer.iter().map(|parameter| parameter.name.as_str()).collect()
+        };
+        assert_eq!(graph.layers().count(), 3);
+        assert_eq!(names(0), ["a.conv.weight", "a.conv.bias"]);
+        assert_eq!(names(2), ["fc.weight", "fc.bias"]);
+        let trained = Weights::random(&graph, 1).unwrap();
+        let changed = |n: usize| -> Vec<&str> {
+            let other = trained.randomised(&graph, n, 2).unwrap();
+            other.check(&graph).unwrap();
+            let differs = |name: &&str| values(&other, name) != values(&trained, name);
+            ["a.conv.weight", "a.norm.weight", "fc.weight"].into_iter().filter(differs).collect()
+        };
+        assert_eq!(changed(0), Vec::<&str>::new());
+        assert_eq!(changed(1), ["fc.weight"]);
+        assert_eq!(changed(2), ["a.norm.weight", "fc.weight"]);
+        assert_eq!(changed(9), ["a.conv.weight", "a.norm.weight", "fc.weight"]);
+        let of = |n| values(&trained.randomised(&graph, n, 2).unwrap(), "fc.weight");
+        assert_eq!(of(1), of(3));
     }
 }

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use hsets_pipeline::{
     attribution::Normalisation,
     core::{Error, Photo, Target, TwiceDifferentiable},
-    models::{self, Classifier, LoadOptions, Prepared},
+    models::{self, Classifier, LoadOptions, Prepared, mask_file},
     normalisation,
 };
 use hsets_report::{ModelRecord, described};
@@ -87,6 +87,15 @@ impl Network {
 
     pub(crate) fn read(&self, input: &Path) -> Result<Prepared, models::Error> {
         self.classifier.read(input)
+    }
+
+    /// Where the evidence of a picture is, if the user knows.
+    pub(crate) fn mask(
+        &self,
+        place: Option<&Path>,
+        picture: &Path,
+    ) -> Result<Option<Vec<bool>>, models::Error> {
+        place.map(|place| self.classifier.read_mask(&mask_file(place, picture)?)).transpose()
     }
 
     pub(crate) fn prepare(&self, photo: &Photo) -> Result<Prepared, Error> {

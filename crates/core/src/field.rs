@@ -70,3 +70,16 @@ pub trait Curvature: Send + Sync {
         self.products(&features.iter().map(one_hot).collect::<Vec<_>>())
     }
 }
+
+/// A network that can lose what training taught it, layer by layer.
+///
+/// For tests of what an explanation owes to the weights (Adebayo et al. 2018): one that stays the
+/// same when they are random explains the picture and not the network.
+pub trait Randomisable: Send + Sync {
+    /// Number of layers with weights.
+    fn n_layers(&self) -> usize;
+    /// The network with the `n` layers nearest to its output drawn anew, as before training; those
+    /// below are what they are. 0 ≤ n ≤ [`n_layers`](Self::n_layers). The same seed gives a layer
+    /// the same weights, whatever n.
+    fn randomised(&self, n: usize, seed: u64) -> Result<Box<dyn TwiceDifferentiable>>;
+}

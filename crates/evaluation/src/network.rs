@@ -1,13 +1,13 @@
 //! Pictures under a real network, through the pipeline.
 
-use std::time::Instant;
+use std::{path::PathBuf, time::Instant};
 
 use hsets_core::{Progress, Segmenter, Target};
 use hsets_datasets::Sample;
 use hsets_pipeline::{
     Explainer, Explanation, MetricSettings, Settings, Subject,
     attribution::Baseline,
-    models::{Classifier, Prepared},
+    models::{Classifier, Prepared, mask_file},
     normalisation,
 };
 
@@ -23,6 +23,8 @@ pub struct NetworkExaminer<'a> {
     pub methods: Vec<Settings>,
     /// The metrics. Their seeds do not matter.
     pub metrics: MetricSettings,
+    /// A mask of the evidence, or a folder with one for each picture.
+    pub masks: Option<PathBuf>,
 }
 
 impl Examiner for NetworkExaminer<'_> {
@@ -42,7 +44,11 @@ impl Examiner for NetworkExaminer<'_> {
         cases: &[Case],
         progress: &dyn Progress,
     ) -> Result<Vec<Result<Examined, Failure>>, Failure> {
-        self.examine_prepared(&self.classifier.read(&sample.path)?, class, cases, progress)
+        let masks = self.masks.as_deref();
+        let file = masks.map(|place| mask_file(place, &sample.path)).transpose()?;
+        let mask = file.map(|file| self.classifier.read_mask(&file)).transpose()?;
+        let prepared = self.classifier.read(&sample.path)?;
+        self.examine_prepared(&prepared, mask.as_deref(), class, cases, progress)
     }
 }
 
@@ -52,6 +58,7 @@ impl NetworkExaminer<'_> {
     pub fn examine_prepared(
         &self,
         prepared: &Prepared,
+        mask: Option<&[bool]>,
         class: usize,
         cases: &[Case],
         progress: &dyn Progress,
@@ -63,7 +70,8 @@ impl NetworkExaminer<'_> {
             normalisation: &normalisation,
         };
         let explainer =
-            Explainer::new(self.classifier.field(), &subject, self.segmenter, progress)?;
+            Explainer::new(self.classifier.field(), &subject, self.segmenter, progress)?
+                .known(mask, Some(self.classifier));
         let mut last: Option<(usize, Result<Explanation, Failure>)> = None;
         let mut results = Vec::with_capacity(cases.len());
         for case in cases {
@@ -96,7 +104,7 @@ impl NetworkExaminer<'_> {
         let mut timings: Vec<_> = stages.map(|(name, took)| ((*name).to_owned(), *took)).collect();
         timings.push(("measures".into(), begun.elapsed()));
         Ok(Examined {
-            metrics: report.readings().iter().map(|reading| reading.value).collect(),
+            metrics: report.readings.iter().map(|reading| reading.value).collect(),
             work: found.cost.alone,
             n_sets: found.sets.len(),
             map: found.map.clone(),

@@ -13,19 +13,28 @@
 //! # Ok::<(), hsets_core::Error>(())
 //! ```
 
+mod agreement;
 mod bootstrap;
 mod complexity;
+mod correlation;
 mod infidelity;
 mod insertion_deletion;
+mod mask;
+mod randomisation;
 mod road;
 mod score;
 mod sensitivity;
 mod summary;
+mod transport;
 
+pub use agreement::{Agreement, agreement};
 pub use bootstrap::Bootstrap;
 pub use complexity::{entropy, gini, gini_of_equal};
+pub use correlation::{pearson, spearman};
 pub use infidelity::{Infidelity, Perturb, Perturbation, Units, infidelity, infidelity_of};
 pub use insertion_deletion::{InsertionDeletion, ProbabilityCurve, deletion, insertion};
+pub use mask::{MaskAgreement, mask_agreement};
+pub use randomisation::{Mprt, discrete_entropy, efficient_mprt, mprt};
 pub use road::{
     Aopc, Removal, Road, RoadCurve, RoadPoint, RoadSettings, Ties, impute, impute_noisy,
     removal_order, road, road_curve, tied_share,

@@ -3,13 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use hsets_autodiff::{Graph, Weights};
-use hsets_core::{Image, Progress, Shape, TwiceDifferentiable, probabilities};
+use hsets_core::{
+    Image, Photo, Progress, Randomisable, Shape, TwiceDifferentiable, probabilities,
+};
 use hsets_weights::TensorFile;
 
 use crate::architecture::{Architecture, GraphOptions, PaddingMode};
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::input::read_input;
+use crate::input::{read_input, read_photo};
 use crate::labels::Labels;
 use crate::model_config::ModelConfig;
 use crate::preprocessing::{Prepared, Preprocessing};
@@ -75,6 +77,19 @@ pub struct Classifier {
     labels: Labels,
     sha256: String,
     notes: Vec<String>,
+    device: Device,
+    memory: Option<usize>,
+}
+
+impl Randomisable for Classifier {
+    fn n_layers(&self) -> usize {
+        self.graph.layers().count()
+    }
+
+    fn randomised(&self, n: usize, seed: u64) -> hsets_core::Result<Box<dyn TwiceDifferentiable>> {
+        let weights = self.weights.randomised(&self.graph, n, seed).map_err(Error::from)?;
+        Ok(self.device.bind(&self.graph, &weights, self.memory)?)
+    }
 }
 
 /// Where the graph came from.
@@ -205,6 +220,8 @@ impl Classifier {
             preprocessing,
             sha256: file.sha256,
             notes,
+            device: options.device,
+            memory: options.memory,
         })
     }
 
@@ -356,6 +373,25 @@ impl Classifier {
             return Err(Error::file(path, problem));
         }
         Ok(prepared)
+    }
+
+    /// Reads a mask \[H·W\] at the size the network sees, resized and cropped as a photo is: an
+    /// image file in which everything that is not black is inside.
+    pub fn read_mask(&self, path: &Path) -> Result<Vec<bool>> {
+        let photo = read_photo(path)?;
+        let is_inside = |pixel: &[u8]| pixel.iter().any(|&value| value > 0);
+        let inside = photo.rgb().chunks_exact(3).flat_map(|pixel| {
+            [if is_inside(pixel) { u8::MAX } else { 0 }; 3]
+        });
+        let white = Photo::new(photo.width(), photo.height(), inside.collect())?;
+        let seen = self.preprocessing.prepare(&white)?.photo;
+        let mask: Vec<bool> = seen.rgb().chunks_exact(3).map(|pixel| pixel[0] > 127).collect();
+        if !mask.contains(&true) {
+            let problem = "nothing of the mask is inside what the network sees: paint the evidence \
+                           in any colour but black";
+            return Err(Error::file(path, problem));
+        }
+        Ok(mask)
     }
 
     /// The `n` most probable classes, most probable first.

@@ -1,6 +1,6 @@
 //! Inputs: photos from image files, and tensors that are already normalised.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use candle_core::DType;
 use hsets_core::{Image, Photo, Shape};
@@ -46,6 +46,18 @@ fn size(file: &TensorFile) -> Result<[usize; 2]> {
         [3, height, width] | [1, 3, height, width] => Ok([height, width]),
         _ => Err(wrong(&format!("tensor 'input' is {dims:?}, not [3, H, W] or [1, 3, H, W]"))),
     }
+}
+
+/// The mask of a picture: `place` itself, or the PNG of the picture's name in the folder `place`.
+pub fn mask_file(place: &Path, picture: &Path) -> Result<PathBuf> {
+    if !place.is_dir() {
+        return Ok(place.to_owned());
+    }
+    let file = place.join(picture.file_stem().unwrap_or_default()).with_added_extension("png");
+    if file.is_file() {
+        return Ok(file);
+    }
+    Err(Error::file(&file, format!("is not there: the mask of {} is missing", picture.display())))
 }
 
 /// Needs the cargo feature `files`.

@@ -7,8 +7,8 @@ use std::{
 
 use hsets_attribution::{Normalisation, PathGradients};
 use hsets_core::{
-    ChannelReduction, Error, Image, MaskReport, Photo, Progress, Removal, Result, SegmentMap,
-    Segmentation, Segmenter, Target, TwiceDifferentiable,
+    ChannelReduction, Error, Image, MaskReport, Photo, Progress, Randomisable, Removal, Result,
+    SegmentMap, Segmentation, Segmenter, Target, TwiceDifferentiable,
 };
 
 use crate::{
@@ -84,6 +84,10 @@ pub struct Explainer<'a> {
     pub(crate) normalisation: &'a Normalisation,
     pub(crate) segments: SegmentMap,
     pub(crate) memo: Memo<'a>,
+    /// Which pixels hold the evidence, for metrics.
+    pub(crate) mask: Option<&'a [bool]>,
+    /// The network with its weights drawn anew, for metrics.
+    pub(crate) network: Option<&'a dyn Randomisable>,
     masks: Option<MaskReport>,
     logits: Vec<f32>,
     /// Time taken before the first explanation.
@@ -130,6 +134,8 @@ impl<'a> Explainer<'a> {
             normalisation: subject.normalisation,
             segments: at_size_of(image, segments)?,
             memo: Memo::default(),
+            mask: None,
+            network: None,
             masks: None,
             logits: logits(field, image, &preparation)?,
             preparation,
@@ -143,6 +149,13 @@ impl<'a> Explainer<'a> {
         let memo =
             Memo { detections: Shelf::default(), removal: RemovalMemo::default(), ..self.memo };
         Ok(Self { segments, masks: None, memo, ..self })
+    }
+
+    /// With what some metrics need besides: which pixels \[H·W\] hold the evidence, and the network
+    /// with its weights drawn anew.
+    #[must_use]
+    pub fn known(self, mask: Option<&'a [bool]>, network: Option<&'a dyn Randomisable>) -> Self {
+        Self { mask, network, ..self }
     }
 
     /// Logits \[`n_classes`\] of the image.

@@ -50,7 +50,10 @@ pub use axioms::{Axiom, AxiomRow, AxiomSettings, Violation};
 pub use explainer::normalisation;
 pub use explainer::{Explainer, Subject, explain};
 pub use explanation::{Cost, Explanation, Grown, Measures, ScoredSet};
-pub use measure::{Better, Measured, Metric, MetricReport, MetricSettings, Reading, measure};
+pub use measure::{
+    Better, Curve, Measured, Metric, MetricReport, MetricSettings, Needs, Randomisation, Reading,
+    Stability, measure,
+};
 pub use method::{
     Archipelago, ContrastSettings, Controls, Coverage, HessiansWithin, Interactions, Method,
     MoxiSettings, PairedSets, Scalar, SegmentSummary, XraiBaselines, XraiSettings,

@@ -1,21 +1,26 @@
 //! Every metric of one map, by one function: for maps of our own and of anyone else.
 
+mod faithfulness;
+mod mask;
+mod metric;
+mod randomisation;
 mod report;
 mod settings;
+mod sparsity;
+mod stability;
 
-pub use report::{Better, MetricReport, Reading};
-pub use settings::{Metric, MetricSettings};
+pub use metric::{Metric, Needs};
+pub use report::{Better, Curve, MetricReport, Reading};
+pub use settings::{MetricSettings, Randomisation, Stability};
 
-use hsets_attribution::{Baseline, Normalisation};
+use hsets_attribution::Normalisation;
 use hsets_core::{
-    CompletenessGap, Error, Image, Progress, Result, SaliencyMap, Scored, Shape, Silent, Target,
-};
-use hsets_metrics::{
-    Infidelity, InsertionDeletion, MaxSensitivity, Perturb, RoadSettings, Units, deletion, entropy,
-    gini, gini_of_equal, infidelity, insertion, max_sensitivity, road,
+    Error, Image, Progress, Randomisable, Result, SaliencyMap, Scored, Silent, Target,
+    TwiceDifferentiable,
 };
 
 use crate::{Explainer, Explanation, Settings, Subject};
+use metric::Named;
 
 /// A picture whose maps are measured.
 #[derive(Clone, Copy)]
@@ -28,15 +33,124 @@ pub struct Measured<'a> {
     pub normalisation: &'a Normalisation,
     /// What the map explains. Metrics of probability and correctness take its class.
     pub target: &'a Target,
+    /// Which pixels \[H·W\] hold the evidence, where that is known.
+    pub mask: Option<&'a [bool]>,
 }
 
 /// Measures a map \[C, H, W\] of the image's shape.
 ///
-/// Max-sensitivity needs the method and is left out here, with a note; [`Explainer::measure`] has
-/// it.
+/// Metrics that need the method are left out here, with a note; [`Explainer::measure`] has them.
 pub fn measure(
     of: &Measured<'_>,
     map: &SaliencyMap,
+    settings: &MetricSettings,
+    progress: &dyn Progress,
+) -> Result<MetricReport> {
+    run(of, map, None, settings, progress)
+}
+
+impl Explainer<'_> {
+    /// Measures the map of an explanation that this explainer gave with `settings`. Its target,
+    /// and the units of its method, hold. Metrics that need the method explain other images, or
+    /// other networks, anew, with the same segments.
+    pub fn measure(
+        &self,
+        explanation: &Explanation,
+        settings: &Settings,
+        metrics: &MetricSettings,
+        progress: &dyn Progress,
+    ) -> Result<MetricReport> {
+        let of = Measured {
+            field: self.field.field,
+            image: self.image,
+            normalisation: self.normalisation,
+            target: &explanation.target,
+            mask: self.mask,
+        };
+        let metrics = MetricSettings {
+            baseline: settings.baseline.clone(),
+            units: settings.units(),
+            ..metrics.clone()
+        };
+        let settings = Settings { target: explanation.target.clone(), ..settings.clone() };
+        let again = Again { explainer: self, settings };
+        run(&of, &explanation.map, Some(&again), &metrics, progress)
+    }
+}
+
+/// The method that made a map, to be used again.
+trait Explains {
+    /// The map of another image, as if it had the segments of this one.
+    fn at(&self, image: &Image) -> Result<SaliencyMap>;
+    /// The map under another network.
+    fn under(&self, field: &dyn TwiceDifferentiable) -> Result<SaliencyMap>;
+    /// The network, if its weights can be drawn anew.
+    fn network(&self) -> Option<&dyn Randomisable>;
+}
+
+struct Again<'e, 'a> {
+    explainer: &'e Explainer<'a>,
+    /// The target is never [`Target::Top`].
+    settings: Settings,
+}
+
+impl Explains for Again<'_, '_> {
+    fn at(&self, image: &Image) -> Result<SaliencyMap> {
+        self.map(self.explainer.field.field, image)
+    }
+
+    fn under(&self, field: &dyn TwiceDifferentiable) -> Result<SaliencyMap> {
+        self.map(field, self.explainer.image)
+    }
+
+    fn network(&self) -> Option<&dyn Randomisable> {
+        self.explainer.network
+    }
+}
+
+impl Again<'_, '_> {
+    fn map(&self, field: &dyn TwiceDifferentiable, image: &Image) -> Result<SaliencyMap> {
+        let Explainer { photo, normalisation, segments, .. } = self.explainer;
+        let subject = Subject { image, photo, normalisation };
+        let other = Explainer::with_segments(field, &subject, segments.clone())?;
+        Ok(other.explain(&self.settings, &Silent)?.map)
+    }
+}
+
+/// What a metric is given.
+struct Task<'t> {
+    of: &'t Measured<'t>,
+    map: &'t SaliencyMap,
+    settings: &'t MetricSettings,
+    /// Never [`Target::Top`].
+    target: &'t Target,
+    class: usize,
+    baseline: &'t Image,
+    method: Option<&'t dyn Explains>,
+    progress: &'t dyn Progress,
+}
+
+impl<'t> Task<'t> {
+    /// The method, for metrics that need it.
+    fn method(&self) -> Result<&'t dyn Explains> {
+        let needs = Needs::Method.description();
+        self.method.ok_or_else(|| Error::config("metrics", "of a map alone", needs))
+    }
+
+    fn has(&self, needs: Needs) -> bool {
+        match needs {
+            Needs::Nothing => true,
+            Needs::Mask => self.of.mask.is_some(),
+            Needs::Method => self.method.is_some(),
+            Needs::Weights => self.method.is_some_and(|method| method.network().is_some()),
+        }
+    }
+}
+
+fn run(
+    of: &Measured<'_>,
+    map: &SaliencyMap,
+    method: Option<&dyn Explains>,
     settings: &MetricSettings,
     progress: &dyn Progress,
 ) -> Result<MetricReport> {
@@ -51,62 +165,38 @@ pub fn measure(
     let target = of.target.fixed(&logits);
     target.check(field.n_classes())?;
     let baseline = settings.baseline.image(image, normalisation)?;
-    let mut report = MetricReport::new(map, settings, class_of(&target, &logits));
-    let task = Task { of, map, settings, target: &target, baseline: &baseline, progress };
+    let class = class_of(&target, &logits);
+    let mut report = MetricReport::new(map, settings, class);
+    let (target, baseline) = (&target, &baseline);
+    let task = Task { of, map, settings, target, class, baseline, method, progress };
     for &metric in &settings.metrics {
-        task.add(metric, &mut report)?;
+        report.add(metric, &task)?;
     }
     Ok(report)
 }
 
-impl Explainer<'_> {
-    /// Measures the map of an explanation that this explainer gave with `settings`. Its target,
-    /// and the units of its method, hold; max-sensitivity explains images nearby anew, with the
-    /// same segments.
-    pub fn measure(
-        &self,
-        explanation: &Explanation,
-        settings: &Settings,
-        metrics: &MetricSettings,
-        progress: &dyn Progress,
-    ) -> Result<MetricReport> {
-        let of = Measured {
-            field: self.field.field,
-            image: self.image,
-            normalisation: self.normalisation,
-            target: &explanation.target,
+impl MetricReport {
+    fn add(&mut self, metric: Metric, task: &Task<'_>) -> Result<()> {
+        let spec = metric.spec();
+        let names = (spec.readings)();
+        let values = if task.has(spec.needs) {
+            let found = (spec.measure)(task)?;
+            self.curves.extend(found.curves);
+            self.notes.extend(found.note.map(str::to_owned));
+            found.values
+        } else {
+            self.notes.push(format!("{metric} needs {}: left out", spec.needs.description()));
+            vec![f64::NAN; names.len()]
         };
-        let metrics = MetricSettings {
-            baseline: settings.baseline.clone(),
-            units: settings.units(),
-            ..metrics.clone()
-        };
-        let mut report = measure(&of, &explanation.map, &metrics, progress)?;
-        if metrics.metrics.contains(&Metric::MaxSensitivity) {
-            let settings = Settings { target: explanation.target.clone(), ..settings.clone() };
-            let maps = |images: &[Image]| self.maps_nearby(images, &settings);
-            let found = max_sensitivity(self.image, maps, &metrics.max_sensitivity)?;
-            report.max_sensitivity = Some(found);
-            report.notes.retain(|note| *note != NEEDS_METHOD);
+        if values.len() != names.len() {
+            return Err(Error::shape(format!("readings of {metric}"), names.len(), values.len()));
         }
-        Ok(report)
-    }
-
-    /// Maps of other images, as if they had the segments of this one.
-    fn maps_nearby(&self, images: &[Image], settings: &Settings) -> Result<Vec<SaliencyMap>> {
-        let map = |image: &Image| {
-            let (photo, normalisation) = (self.photo, self.normalisation);
-            let subject = Subject { image, photo, normalisation };
-            let nearby =
-                Explainer::with_segments(self.field.field, &subject, self.segments.clone())?;
-            Ok(nearby.explain(settings, &Silent)?.map)
-        };
-        images.iter().map(map).collect()
+        let reading =
+            |(Named { name, better, label }, value)| Reading { name, value, better, label };
+        self.readings.extend(names.into_iter().zip(values).map(reading));
+        Ok(())
     }
 }
-
-const NEEDS_UNITS: &str = "completeness needs a map in units of the output: not a number";
-const NEEDS_METHOD: &str = "max-sensitivity needs the method that made the map: left out";
 
 /// The class that a target is about; of a mixture of logits, the top one.
 fn class_of(target: &Target, logits: &[f32]) -> usize {
@@ -120,100 +210,4 @@ fn class_of(target: &Target, logits: &[f32]) -> usize {
             (1..logits.len()).fold(0, better)
         }
     }
-}
-
-struct Task<'t> {
-    of: &'t Measured<'t>,
-    map: &'t SaliencyMap,
-    settings: &'t MetricSettings,
-    /// Never [`Target::Top`].
-    target: &'t Target,
-    baseline: &'t Image,
-    progress: &'t dyn Progress,
-}
-
-impl Task<'_> {
-    fn add(&self, metric: Metric, report: &mut MetricReport) -> Result<()> {
-        let (map, reduction) = (self.map, self.settings.reduction);
-        match metric {
-            Metric::Gini => {
-                let pixels = map.per_pixel(reduction);
-                let n_marked = pixels.iter().filter(|value| **value != 0.0).count();
-                report.gini = Some(gini(map, reduction)?);
-                report.gini_of_equal = Some(gini_of_equal(n_marked, pixels.len()));
-            }
-            Metric::Entropy => report.entropy = Some(entropy(map, reduction)?),
-            Metric::Road => {
-                let settings = RoadSettings { reduction, ..self.settings.road.clone() };
-                let Measured { field, image, .. } = *self.of;
-                let found = road(field, image, map, report.class, &settings, self.progress)?;
-                report.road = Some(found);
-            }
-            Metric::InsertionDeletion => self.add_curves(report)?,
-            Metric::Infidelity => report.infidelity = Some(self.infidelity()?),
-            Metric::Completeness if self.settings.units == Units::Output => {
-                report.completeness = Some(self.completeness()?);
-            }
-            Metric::Completeness => {
-                report.completeness = Some(CompletenessGap::new(self.map, f64::NAN, f64::NAN));
-                report.notes.push(NEEDS_UNITS);
-            }
-            Metric::MaxSensitivity => report.notes.push(NEEDS_METHOD),
-        }
-        Ok(())
-    }
-
-    fn add_curves(&self, report: &mut MetricReport) -> Result<()> {
-        let Measured { field, image, normalisation, .. } = *self.of;
-        let Shape { height, width, .. } = image.shape();
-        let settings = InsertionDeletion {
-            pixels_per_step: (height * width).div_ceil(self.settings.curve_steps),
-            ties: self.settings.road.ties,
-            reduction: self.settings.reduction,
-            batch_size: self.settings.road.batch_size,
-        };
-        let (map, class, progress) = (self.map, report.class, self.progress);
-        let blurred = Baseline::Blur { sigma: self.settings.insertion_blur };
-        let blurred = blurred.image(image, normalisation)?;
-        let zero = Image::constant(image.shape(), 0.0);
-        report.deletion = Some(deletion(field, image, &zero, map, class, &settings, progress)?);
-        report.insertion =
-            Some(insertion(field, image, &blurred, map, class, &settings, progress)?);
-        Ok(())
-    }
-
-    fn infidelity(&self) -> Result<f64> {
-        let Measured { field, image, .. } = *self.of;
-        let Shape { height, width, .. } = image.shape();
-        let perturb = Perturb::Square {
-            side: (height.min(width) / 4).max(1),
-            baseline: self.baseline.clone(),
-            units: self.settings.units,
-        };
-        let settings = Infidelity {
-            perturb,
-            n_samples: self.settings.infidelity_samples,
-            seed: self.settings.road.seed,
-            normalize: true,
-            batch_size: self.settings.road.batch_size,
-        };
-        infidelity(field, image, self.map, self.target, &settings)
-    }
-
-    fn completeness(&self) -> Result<CompletenessGap> {
-        let images = [self.of.image.clone(), self.baseline.clone()];
-        let value = |logits: &Vec<f32>| {
-            self.target.value(&logits.iter().map(|&z| f64::from(z)).collect::<Vec<_>>())
-        };
-        match &self.of.field.logits(&images)?.iter().map(value).collect::<Vec<_>>()[..] {
-            [image, baseline] => Ok(CompletenessGap::new(self.map, *image, *baseline)),
-            values => Err(Error::shape("logits", "2 images", values.len())),
-        }
-    }
-}
-
-/// Fails on settings outside their range.
-pub(crate) fn check(road: &RoadSettings, sensitivity: &MaxSensitivity) -> Result<()> {
-    road.check()?;
-    sensitivity.check()
 }

@@ -5,8 +5,8 @@ use hsets_pipeline::{
     Better, Explainer, Measured, Method, Metric, MetricReport, MetricSettings, Settings, Subject,
     attribution::Normalisation,
     core::{
-        ChannelReduction, Error, Image, Photo, SaliencyMap, Scored, Shape, Silent, Target,
-        analytic::Polynomial,
+        ChannelReduction, Error, Image, Photo, Randomisable, SaliencyMap, Scored, Shape, Silent,
+        Target, TwiceDifferentiable, analytic::Polynomial,
     },
     measure,
     metrics::{Aopc, Ties, Units, gini, road},
@@ -30,7 +30,10 @@ fn measured(map: &SaliencyMap, settings: &MetricSettings) -> Result<MetricReport
     let (field, image) = (field(), image());
     let normalisation = Normalisation::identity(3);
     let target = &Target::Top;
-    let of = Measured { field: &field, image: &image, normalisation: &normalisation, target };
+    let normalisation = &normalisation;
+    let mask: Vec<bool> = (0..64).map(|i| i % 8 < 4 && i / 8 < 4).collect();
+    let mask = Some(&mask[..]);
+    let of = Measured { field: &field, image: &image, normalisation, target, mask };
     measure(&of, map, settings, &Silent)
 }
 
@@ -57,7 +60,7 @@ fn readings_are_those_of_the_metrics() {
     // Linear without a constant: gradient × input is complete and predicts every drop.
     assert!(report.reading("completeness-gap").unwrap().abs() < 1e-5);
     assert!(report.reading("infidelity").unwrap() < 1e-9);
-    assert_eq!(report.notes, Vec::<&str>::new());
+    assert_eq!(report.notes, Vec::<String>::new());
 }
 
 #[test]
@@ -80,11 +83,11 @@ fn only_what_is_asked_for_is_measured() {
     let metrics = vec![Metric::Gini, Metric::MaxSensitivity];
     let report = measured(&truth(), &MetricSettings { metrics, ..MetricSettings::paper() });
     let report = report.unwrap();
-    let names: Vec<String> = report.readings().into_iter().map(|reading| reading.name).collect();
-    assert_eq!(names, ["coverage", "gini", "gini-of-equal"]);
-    assert!(report.notes[0].contains("needs the method"));
-    let road = report.readings();
-    assert!(road.iter().all(|reading| reading.better != Better::Zero));
+    let names: Vec<&str> = report.readings.iter().map(|reading| &reading.name[..]).collect();
+    assert_eq!(names, ["coverage", "gini", "gini-of-equal", "max-sensitivity"]);
+    assert!(report.reading("max-sensitivity").unwrap().is_nan());
+    assert!(report.notes[0].contains("max-sensitivity needs the method"));
+    assert!(report.readings.iter().all(|reading| reading.better != Better::Zero));
 }
 
 #[test]
@@ -112,22 +115,82 @@ fn explainers_measure_their_own_explanations() {
     let segmenter = Grid { rows: 2, columns: 2 };
     let explainer = Explainer::new(&field, &subject, &segmenter, &Silent).unwrap();
     let metrics = MetricSettings { metrics: Metric::ALL.to_vec(), ..MetricSettings::paper() };
+    let names = metrics.reading_names();
     let report = |method| {
         let settings = Settings { method, ..Settings::paper() };
         let explanation = explainer.explain(&settings, &Silent).unwrap();
-        explainer.measure(&explanation, &settings, &metrics, &Silent).unwrap()
+        let report = explainer.measure(&explanation, &settings, &metrics, &Silent).unwrap();
+        let found: Vec<&str> = report.readings.iter().map(|reading| &reading.name[..]).collect();
+        assert_eq!(found, names);
+        report
     };
     assert_eq!(Method::Gradient.units(), Units::PerInput);
     // The gradient of a linear class is the same everywhere, and its product with the change of the
     // image is the change of the class.
     let gradient = report(Method::Gradient);
-    assert!(gradient.max_sensitivity.unwrap() < 1e-6 && gradient.infidelity.unwrap() < 1e-9);
+    assert!(gradient.reading("max-sensitivity").unwrap() < 1e-6
+            && gradient.reading("infidelity").unwrap() < 1e-9);
     assert!(
         gradient.reading("completeness-gap").unwrap().is_nan()
             && gradient.notes[0].contains("units of the output")
     );
     let ig = report(Method::Ig);
-    assert!(ig.max_sensitivity.unwrap() > 1e-3);
-    assert!(ig.completeness.is_some() && ig.notes.is_empty());
+    assert!(ig.reading("max-sensitivity").unwrap() > 1e-3);
+    assert!(ig.reading("completeness-gap").unwrap().abs() < 1e-3);
     assert_eq!(field.n_classes(), 2);
+}
+
+/// A network of two layers: its class 0 weighs pixels, and loses the weights.
+struct Forgetful;
+
+impl Randomisable for Forgetful {
+    fn n_layers(&self) -> usize {
+        2
+    }
+
+    fn randomised(&self, n: usize, seed: u64) -> Result<Box<dyn TwiceDifferentiable>, Error> {
+        let weight = |i: usize| {
+            let random = ((i as u64 * 7919 + 31 * seed) % 101) as f64 / 50.0 - 1.0;
+            let trained = if i < 64 { i as f64 / 32.0 } else { 0.0 };
+            let share = n as f64 / 2.0;
+            (1.0 - share) * trained + share * random
+        };
+        let terms = (0..SHAPE.len()).map(|i| (weight(i), vec![i])).collect();
+        Ok(Box::new(Polynomial::new(SHAPE, vec![terms, vec![]])))
+    }
+}
+
+#[test]
+fn random_weights_change_a_gradient_but_not_a_control() {
+    let (image, photo) = (image(), Photo::new(8, 8, vec![128; 192]).unwrap());
+    let normalisation = Normalisation::identity(3);
+    let subject = Subject { image: &image, photo: &photo, normalisation: &normalisation };
+    let trained = Forgetful.randomised(0, 0).unwrap();
+    let segmenter = Grid { rows: 4, columns: 2 };
+    let mask: Vec<bool> = (0..64).map(|i| i >= 32).collect();
+    let explainer = Explainer::new(trained.as_ref(), &subject, &segmenter, &Silent).unwrap();
+    let explainer = explainer.known(Some(&mask), Some(&Forgetful));
+    let metrics = vec![Metric::Mprt, Metric::Emprt, Metric::Stability, Metric::Mask];
+    let metrics = MetricSettings { metrics, ..MetricSettings::paper() }.with_seed(3);
+    let report = |method| {
+        let settings = Settings { method, ..Settings::paper() };
+        let explanation = explainer.explain(&settings, &Silent).unwrap();
+        explainer.measure(&explanation, &settings, &metrics, &Silent).unwrap()
+    };
+    let gradient = report(Method::Gradient);
+    let of = |name: &str| gradient.reading(name).unwrap();
+    assert!(gradient.notes.is_empty(), "{:?}", gradient.notes);
+    assert!(of("mprt-last") < 0.4 && of("mprt-average") > of("mprt-last"));
+    assert_eq!(gradient.curves[0].points.len(), 2);
+    assert_eq!(gradient.curves[0].points[1].0, 100.0);
+    // A linear class has the same gradient everywhere.
+    assert!((of("stability-jpeg-correlation") - 1.0).abs() < 1e-9);
+    assert!((of("stability-noise-overlap") - 1.0).abs() < 1e-9);
+    assert!(of("mask-precision") > 0.9 && of("mask-precision-of-chance") == 0.5);
+    assert!(of("mask-earth-mover") > of("mask-earth-mover-of-uniform"));
+    // What knows nothing of the network cannot lose anything: why stability alone means nothing.
+    let area = report(Method::SegmentsByCentre);
+    assert!((area.reading("mprt-average").unwrap() - 1.0).abs() < 1e-9);
+    assert!(area.reading("emprt").unwrap().abs() < 1e-9);
+    assert!((area.reading("stability-jpeg-correlation").unwrap() - 1.0).abs() < 1e-9);
 }

@@ -3,11 +3,11 @@
 use std::time::Instant;
 
 use hsets_evaluation::{
-    Case, Examined, Examiner, Failure, NetworkExaminer, datasets::Sample, metric_names,
+    Case, Examined, Examiner, Failure, NetworkExaminer, datasets::Sample,
 };
 use hsets_pipeline::{
     Metric, MetricSettings,
-    core::{Image, Progress, Result as CoreResult, Segmenter},
+    core::{Image, Progress, Segmenter},
     metrics::{Aopc, Road, RoadPoint, road},
     models::{Classifier, Prepared},
 };
@@ -32,10 +32,10 @@ const CURVES: [(&str, &str); 4] =
 
 impl Columns {
     /// Their names.
-    pub(crate) fn names(&self) -> CoreResult<Vec<String>> {
-        let mut names = metric_names(&gini())?;
+    pub(crate) fn names(&self) -> Vec<String> {
+        let mut names = gini().reading_names();
         if self.only_gini {
-            return Ok(names);
+            return names;
         }
         names.extend(Aopc::ALL.iter().map(|aopc| format!("road-{}", aopc.name())));
         names.push("road-tied-share".into());
@@ -43,7 +43,7 @@ impl Columns {
             let kept = kept(&self.percentages);
             names.extend(kept.map(|percentage| curve_column(removal, what, *percentage)));
         }
-        Ok(names)
+        names
     }
 }
 
@@ -107,6 +107,7 @@ impl<'a> StudyExaminer<'a> {
             segmenter,
             methods: methods.clone(),
             metrics: gini(),
+            masks: None,
         };
         let parts = distinct.into_iter().map(part).collect();
         Self { classifier, variants, columns, parts, part_of, alone, gallery: None }
@@ -194,7 +195,7 @@ impl Examiner for StudyExaminer<'_> {
             let Some(first) = group.first() else { continue };
             let part = &self.parts[self.part_of[cases[*first].method]];
             let chosen: Vec<Case> = group.iter().map(|&case| cases[case]).collect();
-            let found = part.examine_prepared(&prepared, class, &chosen, progress)?;
+            let found = part.examine_prepared(&prepared, None, class, &chosen, progress)?;
             for (&at, examined) in group.iter().zip(found) {
                 let measure =
                     |examined| self.measured(image, class, &cases[at], examined, progress);
@@ -231,7 +232,7 @@ mod tests {
     #[test]
     fn columns_say_what_they_are_a_point_of() {
         let percentages = MetricSettings::paper().road.percentages;
-        let names = Columns { only_gini: false, percentages }.names().unwrap();
+        let names = Columns { only_gini: false, percentages }.names();
         let of = |removal, what| names.iter().filter_map(move |n| curve_point(n, removal, what));
         let found: Vec<f64> = of("lerf", "probability").collect();
         assert_eq!(found, (0..13).map(|i| f64::from(1 + 8 * i)).collect::<Vec<_>>());

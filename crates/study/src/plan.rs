@@ -44,7 +44,7 @@ pub(crate) fn plan(study: &Study, experiment: &Experiment) -> Result<Plan> {
         seed: SEED,
         models: models.into_iter().map(model).collect(),
         methods,
-        metrics: columns(experiment).names()?,
+        metrics: columns(experiment).names(),
         metric_settings: json!({ "gini_channels": "abs-sum", "alone": experiment.is_timed() }),
     })
 }

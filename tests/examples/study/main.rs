@@ -248,6 +248,7 @@ fn faithfulness(
         image: &prepared.image,
         normalisation: &normalisation(classifier.preprocessing()),
         target: &Target::Top,
+        mask: None,
     };
     each(classifier, prepared, contenders, |contender, explainer| {
         let of = [subject, network, photo, &contender.name];

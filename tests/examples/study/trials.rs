@@ -28,6 +28,7 @@ pub(crate) fn on_photos(work: &Work, folder: &Path, count: usize) -> Result<()> 
             image: &prepared.image,
             normalisation: &normalisation,
             target: &Target::Top,
+            mask: None,
         };
         let of = |variant: &Variant| ["settings", "mobilenet_v2", &photo.name, variant.name];
         let wanted = chosen(work, index as u64, |variant| !sheet.has(of(variant)));

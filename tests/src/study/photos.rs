@@ -7,7 +7,7 @@ use hsets_pipeline::{
     Explanation, Measured, Metric, MetricSettings,
     core::{SaliencyMap, Silent},
     measure,
-    metrics::{Aopc, ProbabilityCurve, RoadSettings},
+    metrics::{Aopc, RoadSettings},
 };
 use rand_chacha::{
     ChaCha8Rng,
@@ -136,18 +136,16 @@ fn faithfulness(
     settings: &MetricSettings,
 ) -> Result<Vec<(&'static str, f64)>> {
     let report = measure(of, map, settings, &Silent)?;
-    let road = report.road.as_ref().context("ROAD was asked for")?;
-    let aopc = |aopc: Aopc| (aopc.name(), aopc.of(road));
-    let area =
-        |curve: &Option<ProbabilityCurve>| curve.as_ref().map_or(f64::NAN, ProbabilityCurve::auc);
+    let reading = |name: &str| report.reading(name).unwrap_or(f64::NAN);
+    let aopc = |aopc: Aopc| (aopc.name(), reading(&format!("road-{}", aopc.name())));
     Ok(vec![
-        ("gini", report.gini.unwrap_or(f64::NAN)),
+        ("gini", reading("gini")),
         aopc(Aopc::OneMinusAccuracy),
         aopc(Aopc::ProbabilityDrop),
         aopc(Aopc::LerfMinusMorfAccuracy),
         aopc(Aopc::LerfMinusMorfProbability),
-        ("insertion", area(&report.insertion)),
-        ("deletion", area(&report.deletion)),
+        ("insertion", reading("insertion-auc")),
+        ("deletion", reading("deletion-auc")),
     ])
 }
 

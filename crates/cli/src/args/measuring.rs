@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use hsets_pipeline::{Method, Metric, core::ChannelReduction};
+use hsets_pipeline::{Method, Metric, Needs, core::ChannelReduction};
 
 use super::{MethodArgs, ModelArgs, SingleArgs, TargetArgs};
 
@@ -11,9 +11,7 @@ use super::{MethodArgs, ModelArgs, SingleArgs, TargetArgs};
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Metrics")]
 pub(crate) struct MetricArgs {
-    /// gini, entropy, road, insertion-deletion, infidelity, completeness, max-sensitivity; or all
-    /// [default: all but max-sensitivity]
-    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = metrics)]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = metrics, help = metrics_help())]
     pub(crate) metrics: Vec<Metrics>,
     /// Shares of the pixels that ROAD removes, in percent [default: 1,3,5,..,99]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
@@ -30,6 +28,13 @@ pub(crate) struct MetricArgs {
     /// Steps of the insertion and deletion curves [default: 50]
     #[arg(long, value_name = "N")]
     pub(crate) curve_steps: Option<usize>,
+    /// Where the evidence is: an image file, everything that is not black; or a folder of them, each
+    /// NAME.png for the picture NAME. Adds `mask`
+    #[arg(long, value_name = "FILE|DIR")]
+    pub(crate) mask: Option<PathBuf>,
+    /// Networks of mprt, with more and more random layers; each costs an explanation [default: 10]
+    #[arg(long, value_name = "N")]
+    pub(crate) states: Option<usize>,
 }
 
 /// One entry of `--metrics`.
@@ -37,6 +42,20 @@ pub(crate) struct MetricArgs {
 pub(crate) enum Metrics {
     All,
     One(Metric),
+}
+
+fn metrics_help() -> String {
+    let names = |of: fn(Needs) -> bool| {
+        let names = Metric::ALL.iter().filter(|metric| of(metric.needs())).map(|m| m.name());
+        names.collect::<Vec<_>>().join(", ")
+    };
+    format!(
+        "{}; with --mask {}; where the methods are known, each at the cost of more explanations, \
+         {}; or all [default: those that cost none]",
+        names(|needs| needs == Needs::Nothing),
+        names(|needs| needs == Needs::Mask),
+        names(|needs| matches!(needs, Needs::Method | Needs::Weights)),
+    )
 }
 
 fn metrics(text: &str) -> Result<Metrics, hsets_pipeline::core::Error> {

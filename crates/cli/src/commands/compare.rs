@@ -35,7 +35,7 @@ pub(crate) fn run(args: &CompareArgs, general: &General) -> Result<(), Failure> 
     let segmenter = choice.build()?;
     let mut settings = single_settings(&args.method, &args.single, general, &network)?;
     settings.target = network.target(&args.target)?;
-    let metrics = metric_settings(&args.metrics, general);
+    let metrics = metric_settings(&args.metrics, general, true)?;
     metrics.check()?;
     let job = Job {
         network: &network,
@@ -88,8 +88,10 @@ impl Job<'_> {
             normalisation: &normalisation,
         };
         let bars = Bars::new(self.general.quiet, prefix.to_owned());
+        let mask = self.network.mask(self.args.metrics.mask.as_deref(), input)?;
         let explainer =
-            Explainer::new(self.network.field(), &subject, self.segmenter.as_ref(), &bars)?;
+            Explainer::new(self.network.field(), &subject, self.segmenter.as_ref(), &bars)?
+                .known(mask.as_deref(), Some(self.network.classifier()));
         let begun = Instant::now();
         let mut outcomes = Vec::with_capacity(self.methods.len());
         for (index, &method) in self.methods.iter().enumerate() {
@@ -280,38 +282,27 @@ fn cell(outcome: &Outcome) -> Cell {
 }
 
 /// What is written under a map: up to two numbers a line.
-const SHOWN: [&[(&str, &str)]; 4] = [
-    &[("Gini", "gini"), ("covers", "coverage")],
-    &[("ROAD 1-acc", "road-1-accuracy"), ("LeRF-MoRF", "road-lerf-minus-morf-probability")],
-    &[("deletion", "deletion-auc"), ("insertion", "insertion-auc")],
-    &[("infidelity", "infidelity")],
-];
-
 fn lines(report: &MetricReport) -> Vec<String> {
-    let text = |(label, name): &(&str, &str)| {
-        report.reading(name).map(|value| format!("{label} {}", short(value)))
-    };
-    let line = |pair: &&[(&str, &str)]| pair.iter().filter_map(text).collect::<Vec<_>>();
-    let lines = SHOWN.iter().map(line).filter(|parts| !parts.is_empty());
-    lines.map(|parts| parts.join("   ·   ")).collect()
+    let shown = report.readings.iter().filter_map(|reading| {
+        reading.label.map(|label| format!("{label} {}", short(reading.value)))
+    });
+    shown.collect::<Vec<_>>().chunks(2).map(|parts| parts.join("   ·   ")).collect()
 }
 
 /// The numbers of the picture, a method a row.
 fn summary(outcomes: &[Outcome]) -> Table {
-    let measured = || outcomes.iter().filter_map(|outcome| outcome.found.as_ref().ok());
-    let shown = SHOWN.iter().copied().flatten();
-    let shown: Vec<_> =
-        shown.filter(|(_, name)| measured().any(|(_, r)| r.reading(name).is_some())).collect();
-    let head = ["  method"].into_iter().chain(shown.iter().map(|(label, _)| *label));
+    let measured = outcomes.iter().find_map(|outcome| outcome.found.as_ref().ok());
+    let readings = measured.map_or(&[][..], |(_, report)| &report.readings);
+    let labels: Vec<&str> = readings.iter().filter_map(|reading| reading.label).collect();
+    let head = ["  method"].into_iter().chain(labels.iter().copied());
     let mut table = Table::new(head.chain(["seconds"]));
     for Outcome { method, seconds, found } in outcomes {
         let mut row = vec![format!("  {method}")];
         match found {
             Err(error) => row[0] = format!("  {method}: {error}"),
             Ok((_, report)) => {
-                let value =
-                    |(_, name): &&(&str, &str)| report.reading(name).map_or("-".into(), short);
-                row.extend(shown.iter().map(value));
+                let shown = report.readings.iter().filter(|reading| reading.label.is_some());
+                row.extend(shown.map(|reading| short(reading.value)));
                 row.push(short(*seconds));
             }
         }
@@ -324,7 +315,7 @@ fn summary(outcomes: &[Outcome]) -> Table {
 fn readings(outcomes: &[Outcome]) -> Table {
     let measured = outcomes.iter().find_map(|outcome| outcome.found.as_ref().ok());
     let names: Vec<String> = measured.map_or(Vec::new(), |(_, report)| {
-        report.readings().into_iter().map(|reading| reading.name).collect()
+        report.readings.iter().map(|reading| reading.name.clone()).collect()
     });
     let work = ["n_forwards", "n_gradients", "n_linearisations", "n_rows", "seconds", "error"];
     let head = std::iter::once("method").chain(names.iter().map(String::as_str)).chain(work);
@@ -337,7 +328,7 @@ fn readings(outcomes: &[Outcome]) -> Table {
                 row.push(error.to_string());
             }
             Ok((explanation, report)) => {
-                row.extend(report.readings().iter().map(|reading| reading.value.to_string()));
+                row.extend(report.readings.iter().map(|reading| reading.value.to_string()));
                 let Work { n_forwards, n_gradients, n_linearisations, n_rows } =
                     explanation.cost.alone;
                 let counts = [n_forwards, n_gradients, n_linearisations, n_rows];

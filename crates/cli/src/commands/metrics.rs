@@ -44,7 +44,7 @@ pub(crate) fn run(args: &MetricsArgs, general: &General) -> Result<(), Failure> 
     let settings = MetricSettings {
         units,
         baseline: baseline(&args.baseline, general.seed, &network)?,
-        ..metric_settings(&args.metrics, general)
+        ..metric_settings(&args.metrics, general, false)?
     };
     settings.check()?;
     let mut measured: Vec<(String, Vec<Reading>)> = Vec::new();
@@ -57,11 +57,13 @@ pub(crate) fn run(args: &MetricsArgs, general: &General) -> Result<(), Failure> 
             let shape = prepared.image.shape();
             let map = read_map(&pair.map, args.tensor.as_deref(), shape)?;
             let normalisation = network.normalisation();
+            let mask = network.mask(args.metrics.mask.as_deref(), &pair.input)?;
             let of = Measured {
                 field: network.field(),
                 image: &prepared.image,
                 normalisation: &normalisation,
                 target: &target,
+                mask: mask.as_deref(),
             };
             let prefix = match pairs.len() {
                 1 => String::new(),
@@ -83,7 +85,7 @@ pub(crate) fn run(args: &MetricsArgs, general: &General) -> Result<(), Failure> 
                 });
                 say(&record.to_string());
             }
-            measured.push((name, report.readings()));
+            measured.push((name, report.readings));
             Ok(())
         },
     );

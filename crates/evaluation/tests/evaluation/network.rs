@@ -58,6 +58,7 @@ fn what_no_seed_changes_is_explained_once() {
         segmenter: &Grid { rows: 2, columns: 2 },
         methods: vec![archipelago, smooth, from_noise],
         metrics: MetricSettings { metrics: vec![Metric::Gini], ..MetricSettings::paper() },
+        masks: None,
     };
     let examine = |methods: &[usize]| {
         let case = |&method: &usize| {
@@ -65,7 +66,7 @@ fn what_no_seed_changes_is_explained_once() {
         };
         let cases: Vec<Case> = methods.iter().flat_map(case).collect();
         let stages = Stages::default();
-        let found = examiner.examine_prepared(&prepared, 0, &cases, &stages).unwrap();
+        let found = examiner.examine_prepared(&prepared, None, 0, &cases, &stages).unwrap();
         let maps: Vec<_> = found.into_iter().map(|examined| examined.unwrap().map).collect();
         (stages, maps)
     };

@@ -1,4 +1,4 @@
-//! Goldens of `fixtures/metrics/make_goldens.py`.
+//! Goldens of the scripts in `fixtures/metrics`.
 #![allow(clippy::unwrap_used)] // a broken golden file should end the test
 #![allow(dead_code, unreachable_pub)] // every test binary uses a part
 
@@ -12,8 +12,17 @@ pub struct Goldens(Vec<u8>);
 
 impl Goldens {
     pub fn load() -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        Self(std::fs::read(root.join("../../fixtures/metrics/goldens.safetensors")).unwrap())
+        Self::file("goldens.safetensors")
+    }
+
+    /// Those of `make_newer_goldens.py`.
+    pub fn newer() -> Self {
+        Self::file("newer_goldens.safetensors")
+    }
+
+    fn file(name: &str) -> Self {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/metrics");
+        Self(std::fs::read(folder.join(name)).unwrap())
     }
 
     pub fn shape_and_bytes(&self, name: &str) -> (Vec<usize>, Vec<u8>) {

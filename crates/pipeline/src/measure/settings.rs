@@ -1,82 +1,20 @@
-//! What is measured, and how.
-
-use std::{fmt, str::FromStr};
+//! How things are measured.
 
 use hsets_attribution::Baseline;
 use hsets_core::{ChannelReduction, Error, Result};
 use hsets_metrics::{MaxSensitivity, RoadSettings, Ties, Units};
 
-/// A metric, or several that are computed together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Metric {
-    /// Gini sparsity, and that of as many equal pixels.
-    Gini,
-    /// Entropy of the pixels' shares.
-    Entropy,
-    /// ROAD, most and least relevant pixels first.
-    Road,
-    /// Areas under the insertion and deletion curves.
-    InsertionDeletion,
-    /// How badly the map predicts what grey squares do to the output.
-    Infidelity,
-    /// Σ map against f(x) - f(x').
-    Completeness,
-    /// How much the map changes when the image hardly does.
-    MaxSensitivity,
-}
-
-impl Metric {
-    /// All metrics.
-    pub const ALL: &[Self] = &[
-        Self::Gini,
-        Self::Entropy,
-        Self::Road,
-        Self::InsertionDeletion,
-        Self::Infidelity,
-        Self::Completeness,
-        Self::MaxSensitivity,
-    ];
-
-    /// The name that [`FromStr`] takes.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Gini => "gini",
-            Self::Entropy => "entropy",
-            Self::Road => "road",
-            Self::InsertionDeletion => "insertion-deletion",
-            Self::Infidelity => "infidelity",
-            Self::Completeness => "completeness",
-            Self::MaxSensitivity => "max-sensitivity",
-        }
-    }
-}
-
-impl fmt::Display for Metric {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Metric {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self> {
-        let found = Self::ALL.iter().find(|metric| metric.name() == name);
-        let names = || Self::ALL.iter().map(|m| m.name()).collect::<Vec<_>>().join(", ");
-        found.copied().ok_or_else(|| Error::config("metrics", name, format!("of {}", names())))
-    }
-}
+use super::{Metric, Needs, report::COVERAGE};
 
 /// Settings of [`measure`](super::measure).
 #[derive(Debug, Clone, PartialEq)]
 pub struct MetricSettings {
-    /// What is measured.
+    /// What is measured, in the order of tables.
     pub metrics: Vec<Metric>,
     /// How the channels of the map become one number per pixel, for all metrics of pixels.
     pub reduction: ChannelReduction,
-    /// ROAD. Its ties hold for insertion and deletion too, its batch for all forward passes, its
-    /// seed for the squares of infidelity; `reduction` above replaces its own.
+    /// ROAD. Its ties hold for every other order of pixels too, its batch for all forward passes,
+    /// its seed for the squares of infidelity; `reduction` above replaces its own.
     pub road: RoadSettings,
     /// ≥ 1: steps of the insertion and the deletion curve. RISE takes 224 on 224×224 pixels.
     pub curve_steps: usize,
@@ -89,17 +27,49 @@ pub struct MetricSettings {
     pub units: Units,
     /// x' of completeness, and what infidelity's squares are set to.
     pub baseline: Baseline,
+    /// ≥ 1: cells a side, at most, of the grid on which earth is moved between map and mask.
+    pub emd_side: usize,
     /// Max-sensitivity.
     pub max_sensitivity: MaxSensitivity,
+    /// Stability.
+    pub stability: Stability,
+    /// Random weights.
+    pub randomisation: Randomisation,
+}
+
+/// What is done to a picture that should change no explanation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Stability {
+    /// Quality of the JPEG, 1..=100, at 4:4:4 and the size the network sees.
+    pub jpeg_quality: u8,
+    /// σ > 0 of normal noise on pixel values in \[0, 1\].
+    pub noise: f32,
+    /// Share of the pixels, in (0, 1], whose overlap is measured.
+    pub top: f64,
+    /// Seed of the noise.
+    pub seed: u64,
+}
+
+/// How weights are drawn anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Randomisation {
+    /// ≥ 1: states of MPRT, in which more and more of the layers are random, in even steps from the
+    /// logits down to all; never more than there are layers. Each costs an explanation.
+    pub states: usize,
+    /// ≥ 1: bins of the histogram whose entropy efficient MPRT compares.
+    pub n_bins: usize,
+    /// Seed of the weights.
+    pub seed: u64,
 }
 
 impl MetricSettings {
-    /// All metrics but max-sensitivity, which costs ten explanations; channels by `abs-sum`, ties
-    /// in seeded random order, ROAD at 1, 3, … 99 %, 50 steps of insertion and deletion.
+    /// All metrics that need nothing but a map, and so no further explanation; channels by
+    /// `abs-sum`, ties in seeded random order, ROAD at 1, 3, … 99 %, 50 steps of insertion and
+    /// deletion; JPEG of quality 95 and noise of 1/255; ten states of random weights.
     pub fn paper() -> Self {
         let all = Metric::ALL.iter().copied();
         Self {
-            metrics: all.filter(|metric| *metric != Metric::MaxSensitivity).collect(),
+            metrics: all.filter(|metric| metric.needs() == Needs::Nothing).collect(),
             reduction: ChannelReduction::AbsSum,
             road: RoadSettings::paper(),
             curve_steps: 50,
@@ -107,8 +77,17 @@ impl MetricSettings {
             infidelity_samples: 32,
             units: Units::Output,
             baseline: Baseline::Zero,
+            emd_side: 32,
             max_sensitivity: MaxSensitivity::captum(),
+            stability: Stability { jpeg_quality: 95, noise: 1.0 / 255.0, top: 0.05, seed: 0 },
+            randomisation: Randomisation { states: 10, n_bins: 100, seed: 0 },
         }
+    }
+
+    /// Names of all readings that these settings give, in their order.
+    pub fn reading_names(&self) -> Vec<String> {
+        let of_metrics = self.metrics.iter().flat_map(|metric| metric.reading_names());
+        std::iter::once(COVERAGE.to_owned()).chain(of_metrics).collect()
     }
 
     /// With this seed for everything random.
@@ -116,6 +95,8 @@ impl MetricSettings {
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.road.seed = seed;
         self.max_sensitivity.seed = seed;
+        self.stability.seed = seed;
+        self.randomisation.seed = seed;
         if self.road.ties != Ties::LastFirst {
             self.road.ties = Ties::Seeded(seed);
         }
@@ -124,11 +105,33 @@ impl MetricSettings {
 
     /// Fails on a setting outside its range.
     pub fn check(&self) -> Result<()> {
-        let at_least_one =
-            [("curve-steps", self.curve_steps), ("infidelity-samples", self.infidelity_samples)];
+        let at_least_one = [
+            ("curve-steps", self.curve_steps),
+            ("infidelity-samples", self.infidelity_samples),
+            ("emd-side", self.emd_side),
+            ("states", self.randomisation.states),
+            ("bins", self.randomisation.n_bins),
+        ];
         if let Some((setting, value)) = at_least_one.into_iter().find(|(_, value)| *value == 0) {
             return Err(Error::config(setting, value, "at least 1"));
         }
-        super::check(&self.road, &self.max_sensitivity)
+        self.road.check()?;
+        self.max_sensitivity.check()?;
+        self.stability.check()
+    }
+}
+
+impl Stability {
+    fn check(&self) -> Result<()> {
+        if !(1..=100).contains(&self.jpeg_quality) {
+            return Err(Error::config("jpeg-quality", self.jpeg_quality, "1 to 100"));
+        }
+        if !(self.noise > 0.0 && self.noise.is_finite()) {
+            return Err(Error::config("noise", self.noise, "a standard deviation > 0"));
+        }
+        if !(self.top > 0.0 && self.top <= 1.0) {
+            return Err(Error::config("top", self.top, "a share above 0 and at most 1"));
+        }
+        Ok(())
     }
 }

@@ -46,6 +46,7 @@ pub(crate) fn run(args: &EvaluateArgs, general: &General) -> Result<(), Failure>
             segmenter: segmenter.as_ref(),
             methods: model.methods.clone(),
             metrics: planned.metrics.clone(),
+            masks: args.metrics.mask.clone(),
         })
         .collect();
     let subjects = examiners.iter().zip(&planned.models);

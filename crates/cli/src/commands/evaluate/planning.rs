@@ -4,7 +4,7 @@ use std::path::Path;
 
 use hsets_datasets::Dataset;
 use hsets_evaluation::{
-    DatasetPlan, MethodPlan, ModelPlan, Plan, Selection, file_hash, metric_names, text_hash,
+    DatasetPlan, MethodPlan, ModelPlan, Plan, Selection, file_hash, text_hash,
 };
 use hsets_pipeline::{
     Method, MetricSettings, Settings, models,
@@ -51,7 +51,7 @@ impl Planned {
         let load =
             |spec: &ModelSpec| Model::load(spec, args, general, &methods, dataset, &segmenter);
         let models: Vec<Model> = args.models()?.iter().map(load).collect::<anyhow::Result<_>>()?;
-        let metrics = metric_settings(&args.metrics, general);
+        let metrics = metric_settings(&args.metrics, general, true)?;
         metrics.check()?;
         let plan = Plan {
             format: Plan::FORMAT,
@@ -68,8 +68,8 @@ impl Planned {
                 .map(|model| model.plan(args, device))
                 .collect::<anyhow::Result<_>>()?,
             methods: method_plans(&models, &methods, args)?,
-            metrics: metric_names(&metrics)?,
-            metric_settings: metric_record(&metrics),
+            metrics: metrics.reading_names(),
+            metric_settings: metric_record(&metrics, args.metrics.mask.as_deref())?,
         };
         plan.check()?;
         Ok(Self { plan, models, metrics })
@@ -168,7 +168,7 @@ fn baseline_record(name: &str) -> anyhow::Result<Value> {
     Ok(if path.is_file() { json!({ "image_sha256": file_hash(path)? }) } else { json!(name) })
 }
 
-fn metric_record(settings: &MetricSettings) -> Value {
+fn metric_record(settings: &MetricSettings, mask: Option<&Path>) -> anyhow::Result<Value> {
     let MetricSettings {
         metrics,
         reduction,
@@ -176,12 +176,20 @@ fn metric_record(settings: &MetricSettings) -> Value {
         curve_steps,
         insertion_blur,
         infidelity_samples,
+        emd_side,
         max_sensitivity,
+        stability,
+        randomisation,
         // Of the method.
         units: _,
         baseline: _,
     } = settings;
-    json!({
+    let mask = match mask {
+        Some(file) if file.is_file() => json!({ "mask_sha256": file_hash(file)? }),
+        Some(_) => json!("one for each picture"),
+        None => Value::Null,
+    };
+    Ok(json!({
         "metrics": metrics.iter().map(|metric| metric.name()).collect::<Vec<_>>(),
         "channels": reduction.name(),
         "percentages": road.percentages,
@@ -190,6 +198,10 @@ fn metric_record(settings: &MetricSettings) -> Value {
         "curve_steps": curve_steps,
         "insertion_blur": insertion_blur,
         "infidelity_samples": infidelity_samples,
+        "emd_side": emd_side,
         "max_sensitivity": format!("{max_sensitivity:?}"),
-    })
+        "stability": format!("{stability:?}"),
+        "randomisation": format!("{randomisation:?}"),
+        "mask": mask,
+    }))
 }
