@@ -15,7 +15,7 @@ pub(crate) fn metric_settings(
     let is_met = |metric: &Metric| match metric.needs() {
         Needs::Nothing => true,
         Needs::Mask => args.mask.is_some(),
-        Needs::Method | Needs::Weights => explains,
+        Needs::Method | Needs::Weights | Needs::PairEffects => explains,
     };
     if args.metrics.contains(&Metrics::All) {
         settings.metrics = Metric::ALL.iter().copied().filter(is_met).collect();

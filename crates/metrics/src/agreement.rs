@@ -71,7 +71,9 @@ mod tests {
         let opposite = of(&[1.0, 2.0, 3.0, 4.0], &[4.0, 3.0, 2.0, 1.0]);
         assert!((opposite.correlation + 1.0).abs() < 1e-12 && opposite.overlap == 0.0);
         // {2, 3} and {1, 3}: one of three.
-        assert!((of(&[0.0, 0.0, 1.0, 2.0], &[0.0, 5.0, 0.0, 9.0]).overlap - 1.0 / 3.0).abs() < 1e-12);
+        assert!(
+            (of(&[0.0, 0.0, 1.0, 2.0], &[0.0, 5.0, 0.0, 9.0]).overlap - 1.0 / 3.0).abs() < 1e-12
+        );
         assert!(of(&[0.0; 4], &[0.0; 4]).overlap.is_nan());
     }
 

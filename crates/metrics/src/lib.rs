@@ -19,10 +19,12 @@ mod complexity;
 mod correlation;
 mod infidelity;
 mod insertion_deletion;
+mod interactions;
 mod mask;
 mod randomisation;
 mod road;
 mod score;
+mod second_order;
 mod sensitivity;
 mod summary;
 mod transport;
@@ -33,12 +35,14 @@ pub use complexity::{entropy, gini, gini_of_equal};
 pub use correlation::{pearson, spearman};
 pub use infidelity::{Infidelity, Perturb, Perturbation, Units, infidelity, infidelity_of};
 pub use insertion_deletion::{InsertionDeletion, ProbabilityCurve, deletion, insertion};
+pub use interactions::{PairSampling, PairTrials, second_differences};
 pub use mask::{MaskAgreement, mask_agreement};
 pub use randomisation::{Mprt, discrete_entropy, efficient_mprt, mprt};
 pub use road::{
     Aopc, Removal, Road, RoadCurve, RoadPoint, RoadSettings, Ties, impute, impute_noisy,
     removal_order, road, road_curve, tied_share,
 };
+pub use second_order::{InteractionCurves, SecondOrder, interaction_curves};
 pub use sensitivity::{MaxSensitivity, largest_change, max_sensitivity};
 pub use summary::Summary;
 

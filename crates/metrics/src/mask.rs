@@ -144,7 +144,8 @@ mod tests {
     fn the_mask_itself_is_perfect_and_its_opposite_corner_is_not() {
         let mut mask = vec![false; 64];
         mask[0] = true;
-        let perfect = agreement(&mask.iter().map(|&m| f32::from(u8::from(m))).collect::<Vec<_>>(), &mask, 8);
+        let perfect =
+            agreement(&mask.iter().map(|&m| f32::from(u8::from(m))).collect::<Vec<_>>(), &mask, 8);
         assert_eq!((perfect.precision, perfect.earth_mover), (1.0, 1.0));
         let mut opposite = vec![0.0; 64];
         opposite[63] = -3.0;

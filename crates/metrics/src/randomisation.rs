@@ -122,9 +122,8 @@ mod tests {
 
     #[test]
     fn entropy_of_bins_by_hand() {
-        let entropy = |values: &[f32], n| {
-            discrete_entropy(&map(values), ChannelReduction::Sum, n).unwrap()
-        };
+        let entropy =
+            |values: &[f32], n| discrete_entropy(&map(values), ChannelReduction::Sum, n).unwrap();
         assert!((entropy(&[0.0, 1.0, 2.0, 3.0], 4) - 4f64.ln()).abs() < 1e-12);
         // [0, 2) holds three, [2, 4] one.
         let expected = -(0.75 * 0.75f64.ln() + 0.25 * 0.25f64.ln());

@@ -149,7 +149,8 @@ mod tests {
         let n = 60;
         let draw = |i: usize, k: usize| ((i * k + 13) % 97) as f64;
         let supply: Vec<f64> = (0..n).map(|i| draw(i, 31)).collect();
-        let demand: Vec<f64> = (0..n).map(|i| draw(i, 57) * f64::from(u8::from(i % 3 == 0))).collect();
+        let demand: Vec<f64> =
+            (0..n).map(|i| draw(i, 57) * f64::from(u8::from(i % 3 == 0))).collect();
         let (all, asked) = (supply.iter().sum::<f64>(), demand.iter().sum::<f64>());
         let (mut difference, mut area) = (0.0f64, 0.0);
         for i in 0..n {

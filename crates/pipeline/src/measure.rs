@@ -1,6 +1,7 @@
 //! Every metric of one map, by one function: for maps of our own and of anyone else.
 
 mod faithfulness;
+mod interactions;
 mod mask;
 mod metric;
 mod randomisation;
@@ -13,13 +14,16 @@ pub use metric::{Metric, Needs};
 pub use report::{Better, Curve, MetricReport, Reading};
 pub use settings::{MetricSettings, Randomisation, Stability};
 
+use std::sync::Arc;
+
 use hsets_attribution::Normalisation;
 use hsets_core::{
-    Error, Image, Progress, Randomisable, Result, SaliencyMap, Scored, Silent, Target,
-    TwiceDifferentiable,
+    Error, Image, Progress, Randomisable, Removal, Result, SaliencyMap, Scored, SegmentMap, Silent,
+    Target, TwiceDifferentiable,
 };
+use hsets_detection::PairEffects;
 
-use crate::{Explainer, Explanation, Settings, Subject};
+use crate::{Explainer, Explanation, Interactions, Settings, Subject};
 use metric::Named;
 
 /// A picture whose maps are measured.
@@ -73,7 +77,8 @@ impl Explainer<'_> {
             ..metrics.clone()
         };
         let settings = Settings { target: explanation.target.clone(), ..settings.clone() };
-        let again = Again { explainer: self, settings };
+        let interactions = &explanation.interactions;
+        let again = Again { explainer: self, interactions, settings };
         run(&of, &explanation.map, Some(&again), &metrics, progress)
     }
 }
@@ -86,10 +91,25 @@ trait Explains {
     fn under(&self, field: &dyn TwiceDifferentiable) -> Result<SaliencyMap>;
     /// The network, if its weights can be drawn anew.
     fn network(&self) -> Option<&dyn Randomisable>;
+    /// Its effects of pairs, if it gives some.
+    fn pairs(&self) -> Result<Option<Pairs<'_>>>;
+    /// Whether [`pairs`](Self::pairs) gives some.
+    fn has_pairs(&self) -> bool;
+}
+
+/// Effects of pairs of segments, and the pictures to try them on.
+struct Pairs<'t> {
+    effects: &'t PairEffects,
+    segments: &'t SegmentMap,
+    /// Under the reference of the effects.
+    removal: Arc<Removal<'t>>,
+    /// Under the next one, if there are several.
+    second: Option<Arc<Removal<'t>>>,
 }
 
 struct Again<'e, 'a> {
     explainer: &'e Explainer<'a>,
+    interactions: &'e Interactions,
     /// The target is never [`Target::Top`].
     settings: Settings,
 }
@@ -105,6 +125,24 @@ impl Explains for Again<'_, '_> {
 
     fn network(&self) -> Option<&dyn Randomisable> {
         self.explainer.network
+    }
+
+    fn pairs(&self) -> Result<Option<Pairs<'_>>> {
+        let Some(effects) = &self.interactions.pair_effects else { return Ok(None) };
+        let segments = &self.explainer.segments;
+        let target = self.settings.explained(self.explainer.logits());
+        let removal = |reference| self.explainer.removal(reference, &target);
+        let references = &self.settings.contrasts.references;
+        Ok(Some(Pairs {
+            effects,
+            segments,
+            removal: removal(&references[0])?,
+            second: references.get(1).map(removal).transpose()?,
+        }))
+    }
+
+    fn has_pairs(&self) -> bool {
+        self.interactions.pair_effects.is_some()
     }
 }
 
@@ -142,6 +180,7 @@ impl<'t> Task<'t> {
             Needs::Nothing => true,
             Needs::Mask => self.of.mask.is_some(),
             Needs::Method => self.method.is_some(),
+            Needs::PairEffects => self.method.is_some_and(|method| method.has_pairs()),
             Needs::Weights => self.method.is_some_and(|method| method.network().is_some()),
         }
     }

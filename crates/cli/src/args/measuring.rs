@@ -54,7 +54,7 @@ fn metrics_help() -> String {
          {}; or all [default: those that cost none]",
         names(|needs| needs == Needs::Nothing),
         names(|needs| needs == Needs::Mask),
-        names(|needs| matches!(needs, Needs::Method | Needs::Weights)),
+        names(|needs| !matches!(needs, Needs::Nothing | Needs::Mask)),
     )
 }
 

@@ -20,9 +20,10 @@ pub(super) const MASK: Spec = Spec {
         ])
     },
     measure: |task| {
-        let mask = task.of.mask.ok_or_else(|| {
-            Error::config("metrics", "mask", Needs::Mask.description())
-        })?;
+        let mask = task
+            .of
+            .mask
+            .ok_or_else(|| Error::config("metrics", "mask", Needs::Mask.description()))?;
         let (reduction, side) = (task.settings.reduction, task.settings.emd_side);
         let found = mask_agreement(task.map, mask, reduction, side)?;
         Ok(Found::of([

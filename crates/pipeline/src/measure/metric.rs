@@ -5,7 +5,9 @@ use std::{fmt, str::FromStr};
 
 use hsets_core::{Error, Result};
 
-use super::{Better, Curve, Task, faithfulness, mask, randomisation, sparsity, stability};
+use super::{
+    Better, Curve, Task, faithfulness, interactions, mask, randomisation, sparsity, stability,
+};
 
 /// A metric, or several that are computed together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +35,10 @@ pub enum Metric {
     Mprt,
     /// How much more complex the map is when all weights are drawn anew.
     Emprt,
+    /// Whether effects of pairs are those that are measured in other contexts.
+    InteractionFaithfulness,
+    /// Insertion and deletion of segments by the effects of their pairs.
+    InteractionCurves,
 }
 
 /// What a metric needs besides a map, its picture and the network's output.
@@ -46,6 +52,8 @@ pub enum Needs {
     Method,
     /// The method, and a network whose weights can be drawn anew.
     Weights,
+    /// A method that gives effects of pairs of segments.
+    PairEffects,
 }
 
 impl Needs {
@@ -56,6 +64,9 @@ impl Needs {
             Self::Mask => "a mask of where the evidence is",
             Self::Method => "the method that made the map",
             Self::Weights => "the method, and a network whose weights can be drawn anew",
+            Self::PairEffects => {
+                "effects of pairs of segments, which contrasts and pair-effects give"
+            }
         }
     }
 }
@@ -116,6 +127,8 @@ impl Metric {
         Self::Stability,
         Self::Mprt,
         Self::Emprt,
+        Self::InteractionFaithfulness,
+        Self::InteractionCurves,
     ];
 
     pub(super) fn spec(self) -> &'static Spec {
@@ -131,6 +144,8 @@ impl Metric {
             Self::Stability => &stability::STABILITY,
             Self::Mprt => &randomisation::MPRT,
             Self::Emprt => &randomisation::EMPRT,
+            Self::InteractionFaithfulness => &interactions::FAITHFULNESS,
+            Self::InteractionCurves => &interactions::CURVES,
         }
     }
 

@@ -12,10 +12,7 @@ pub(super) const MPRT: Spec = Spec {
     name: "mprt",
     needs: Needs::Weights,
     readings: || {
-        named([
-            ("mprt-average", Better::Lower, Some("MPRT")),
-            ("mprt-last", Better::Lower, None),
-        ])
+        named([("mprt-average", Better::Lower, Some("MPRT")), ("mprt-last", Better::Lower, None)])
     },
     measure: |task| {
         let n_layers = network(task)?.n_layers();

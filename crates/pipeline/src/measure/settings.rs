@@ -2,7 +2,7 @@
 
 use hsets_attribution::Baseline;
 use hsets_core::{ChannelReduction, Error, Result};
-use hsets_metrics::{MaxSensitivity, RoadSettings, Ties, Units};
+use hsets_metrics::{MaxSensitivity, PairSampling, RoadSettings, Ties, Units};
 
 use super::{Metric, Needs, report::COVERAGE};
 
@@ -35,6 +35,8 @@ pub struct MetricSettings {
     pub stability: Stability,
     /// Random weights.
     pub randomisation: Randomisation,
+    /// Pairs whose effects are measured, in contexts of the metric's own.
+    pub pairs: PairSampling,
 }
 
 /// What is done to a picture that should change no explanation.
@@ -81,6 +83,7 @@ impl MetricSettings {
             max_sensitivity: MaxSensitivity::captum(),
             stability: Stability { jpeg_quality: 95, noise: 1.0 / 255.0, top: 0.05, seed: 0 },
             randomisation: Randomisation { states: 10, n_bins: 100, seed: 0 },
+            pairs: PairSampling::standard(),
         }
     }
 
@@ -97,6 +100,7 @@ impl MetricSettings {
         self.max_sensitivity.seed = seed;
         self.stability.seed = seed;
         self.randomisation.seed = seed;
+        self.pairs.seed = seed;
         if self.road.ties != Ties::LastFirst {
             self.road.ties = Ties::Seeded(seed);
         }
@@ -117,7 +121,8 @@ impl MetricSettings {
         }
         self.road.check()?;
         self.max_sensitivity.check()?;
-        self.stability.check()
+        self.stability.check()?;
+        self.pairs.check()
     }
 }
 

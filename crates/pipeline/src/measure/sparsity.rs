@@ -11,10 +11,7 @@ pub(super) const GINI: Spec = Spec {
     name: "gini",
     needs: Needs::Nothing,
     readings: || {
-        named([
-            ("gini", Better::Higher, Some("Gini")),
-            ("gini-of-equal", Better::Neither, None),
-        ])
+        named([("gini", Better::Higher, Some("Gini")), ("gini-of-equal", Better::Neither, None)])
     },
     measure: |task| {
         let pixels = task.map.per_pixel(task.settings.reduction);

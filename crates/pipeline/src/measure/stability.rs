@@ -72,7 +72,8 @@ fn as_jpeg(image: &Image, normalisation: &Normalisation, quality: u8) -> Result<
     let shape = image.shape();
     let Shape { height, width, .. } = shape;
     let eight_bits = |feature: usize, channel: usize| {
-        let pixel = image.data()[feature] * normalisation.std[channel] + normalisation.mean[channel];
+        let pixel =
+            image.data()[feature] * normalisation.std[channel] + normalisation.mean[channel];
         (pixel * 255.0).round().clamp(0.0, 255.0) as u8
     };
     let pixels = (0..shape.n_pixels()).flat_map(|pixel| {
@@ -103,7 +104,8 @@ mod tests {
         let normalisation = Normalisation { mean: vec![0.4, 0.5, 0.6], std: vec![0.2, 0.25, 0.3] };
         let pixel = |i: usize| {
             let (c, y, x) = shape.position(i);
-            let value = 0.5 + 0.4 * ((x as f32 + 2.0 * c as f32) / 3.0).sin() * (y as f32 / 5.0).cos();
+            let value =
+                0.5 + 0.4 * ((x as f32 + 2.0 * c as f32) / 3.0).sin() * (y as f32 / 5.0).cos();
             normalisation.apply(c, value)
         };
         let image = Image::new(shape, (0..shape.len()).map(pixel).collect()).unwrap();

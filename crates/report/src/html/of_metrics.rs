@@ -33,8 +33,13 @@ impl MethodReport<'_> {
     }
 }
 
-/// From 0 to 1; from -1 where something is below 0.
+/// From 0 to 1; from -1 where something is below 0; as far as the curve goes where it goes further.
 fn axis_of(curve: &pipeline::Curve) -> Axis {
-    let is_signed = curve.points.iter().any(|(_, value)| *value < 0.0);
-    Axis::new(curve.quantity).range(if is_signed { -1.0 } else { 0.0 }, 1.0)
+    let axis = Axis::new(curve.quantity);
+    let within = |low: f64| curve.points.iter().all(|(_, value)| (low..=1.0).contains(value));
+    match (within(0.0), within(-1.0)) {
+        (true, _) => axis.range(0.0, 1.0),
+        (false, true) => axis.range(-1.0, 1.0),
+        (false, false) => axis,
+    }
 }

@@ -3,9 +3,7 @@
 use std::path::Path;
 
 use hsets_datasets::Dataset;
-use hsets_evaluation::{
-    DatasetPlan, MethodPlan, ModelPlan, Plan, Selection, file_hash, text_hash,
-};
+use hsets_evaluation::{DatasetPlan, MethodPlan, ModelPlan, Plan, Selection, file_hash, text_hash};
 use hsets_pipeline::{
     Method, MetricSettings, Settings, models,
     segmentation::{SamOptions, SegmenterChoice},
@@ -180,6 +178,7 @@ fn metric_record(settings: &MetricSettings, mask: Option<&Path>) -> anyhow::Resu
         max_sensitivity,
         stability,
         randomisation,
+        pairs,
         // Of the method.
         units: _,
         baseline: _,
@@ -202,6 +201,7 @@ fn metric_record(settings: &MetricSettings, mask: Option<&Path>) -> anyhow::Resu
         "max_sensitivity": format!("{max_sensitivity:?}"),
         "stability": format!("{stability:?}"),
         "randomisation": format!("{randomisation:?}"),
+        "pairs": format!("{pairs:?}"),
         "mask": mask,
     }))
 }
