@@ -13,9 +13,7 @@ mod score;
 mod settling;
 
 pub use config::{Directional, IdgVis, PathClass, PathMean, SampleSum};
-pub use dividend::{
-    ExactScore, MAX_EXACT_PLAYERS, coalition_values, harsanyi_dividends, score_exactly,
-};
+pub use dividend::{ExactScore, MAX_EXACT_PLAYERS, dividend, score_exactly};
 pub use samples::Samples;
 pub use sampling::sample_subsets;
 pub use score::{SetScore, saliency_map, score_sets, score_subsets};

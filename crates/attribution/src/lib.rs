@@ -26,6 +26,7 @@
 //! ```
 
 mod baseline;
+mod game;
 mod idg_vis;
 mod integrated_gradients;
 pub mod methods;
@@ -34,10 +35,10 @@ mod quadrature;
 mod steps;
 
 pub use baseline::{Baseline, Normalisation};
+pub use game::{ExactGame, InteractionIndex, MAX_PLAYERS, coalition_values, harsanyi_dividends};
 pub use idg_vis::{
     Directional, ExactScore, IdgVis, MAX_EXACT_PLAYERS, PathClass, PathMean, SampleSum, Samples,
-    SetScore, coalition_values, harsanyi_dividends, saliency_map, sample_subsets, score_exactly,
-    score_sets, score_subsets,
+    SetScore, dividend, saliency_map, sample_subsets, score_exactly, score_sets, score_subsets,
 };
 pub use integrated_gradients::{IntegratedGradients, integrated_gradients};
 pub use path::{PathGradients, PathSettings, Refinement};

@@ -2,6 +2,7 @@
 
 mod contrasts;
 mod evaluation;
+mod game;
 mod measuring;
 mod serving;
 
@@ -21,6 +22,7 @@ use crate::{commands::train::TrainArgs, segmenter::SegmenterArgs};
 
 pub(crate) use contrasts::{ContrastArgs, ContrastFlags, Polygon};
 pub(crate) use evaluation::{EvaluateArgs, ExportArgs, MergeArgs, ModelSpec, SlurmArgs};
+pub(crate) use game::GameArgs;
 pub(crate) use measuring::{AxiomsArgs, CompareArgs, MetricArgs, Metrics, MetricsArgs, chosen};
 pub(crate) use serving::ServeArgs;
 
@@ -59,6 +61,8 @@ pub(crate) enum Command {
     Metrics(Box<MetricsArgs>),
     /// Take two regions away, alone and together, and see what the network says
     Contrast(Box<ContrastArgs>),
+    /// Play every coalition of a dozen segments, and see how near estimates come
+    Game(Box<GameArgs>),
     /// Measure how far methods are from the axioms of attribution, on one picture
     Axioms(Box<AxiomsArgs>),
     /// Print the five most probable classes of each picture

@@ -7,6 +7,7 @@ pub(crate) mod demo;
 pub(crate) mod evaluate;
 pub(crate) mod explain;
 pub(crate) mod export;
+pub(crate) mod game;
 pub(crate) mod gradient;
 pub(crate) mod hessian;
 pub(crate) mod ig;

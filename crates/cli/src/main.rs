@@ -40,6 +40,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Compare(args) => commands::compare::run(args, general),
         Command::Metrics(args) => commands::metrics::run(args, general),
         Command::Contrast(args) => Ok(commands::contrast::run(args, general)?),
+        Command::Game(args) => commands::game::run(args, general),
         Command::Axioms(args) => Ok(commands::axioms::run(args, general)?),
         Command::Predict(args) => commands::predict::run(args, general),
         Command::Gradient(args) => Ok(commands::gradient::run(args, general)?),

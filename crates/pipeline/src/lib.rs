@@ -34,6 +34,7 @@ mod adaptive;
 mod axioms;
 mod explainer;
 mod explanation;
+mod game;
 mod measure;
 mod memo;
 mod method;
@@ -50,6 +51,7 @@ pub use axioms::{Axiom, AxiomRow, AxiomSettings, Violation};
 pub use explainer::normalisation;
 pub use explainer::{Explainer, Subject, explain};
 pub use explanation::{Cost, Explanation, Grown, Measures, ScoredSet};
+pub use game::{EstimatorReport, GameReport};
 pub use measure::{
     Better, Curve, Measured, Metric, MetricReport, MetricSettings, Needs, Randomisation, Reading,
     Stability, measure,

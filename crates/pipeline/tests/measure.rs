@@ -128,8 +128,10 @@ fn explainers_measure_their_own_explanations() {
     // The gradient of a linear class is the same everywhere, and its product with the change of the
     // image is the change of the class.
     let gradient = report(Method::Gradient);
-    assert!(gradient.reading("max-sensitivity").unwrap() < 1e-6
-            && gradient.reading("infidelity").unwrap() < 1e-9);
+    assert!(
+        gradient.reading("max-sensitivity").unwrap() < 1e-6
+            && gradient.reading("infidelity").unwrap() < 1e-9
+    );
     assert!(
         gradient.reading("completeness-gap").unwrap().is_nan()
             && gradient.notes[0].contains("units of the output")

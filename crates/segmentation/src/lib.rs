@@ -22,11 +22,13 @@
 //! ```
 //!
 //! [`SegmenterChoice`] always parses every name; what this build lacks is a named error of
-//! [`SegmenterChoice::build`]. [`adjusted_rand_index`] says how far two segmentations agree.
+//! [`SegmenterChoice::build`]. [`adjusted_rand_index`] says how far two segmentations agree; [`merged`]
+//! makes few segments of many.
 
 mod choice;
 mod grid;
 mod label_map;
+mod merged;
 mod partition;
 pub mod quickshift;
 #[cfg(feature = "sam")]
@@ -38,6 +40,7 @@ pub use choice::SegmenterChoice;
 pub use grid::Grid;
 pub use hsets_core::{Error, Photo, Result, SegmentMap, Segmenter};
 pub use label_map::LabelMap;
+pub use merged::merged;
 pub use partition::adjusted_rand_index;
 pub use quickshift::QuickShift;
 pub use sam_options::{GridPoint, MaskSettings, SamOptions, SamVariant, Uncovered};

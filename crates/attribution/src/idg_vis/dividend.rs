@@ -1,4 +1,4 @@
-//! The dividend d(T) of any subset, and small games enumerated in full.
+//! The dividend d(T) of any subset, and small sets enumerated in full.
 
 use hsets_core::{Error, FeatureSet, Result};
 use rayon::prelude::*;
@@ -119,6 +119,13 @@ fn positions(set: &FeatureSet, subset: &FeatureSet) -> Result<Vec<usize>> {
     subset.iter().map(position).collect()
 }
 
+/// d(I) of a whole set.
+pub fn dividend(path: &PathGradients, set: &FeatureSet, settings: &IdgVis) -> Result<f64> {
+    settings.check()?;
+    let found = Dividends::new(path, set, settings)?.of_subsets(std::slice::from_ref(set))?;
+    Ok(found[0])
+}
+
 /// A small set scored without sampling.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExactScore {
@@ -157,61 +164,4 @@ pub fn score_exactly(
     let dividends = game.of_positions(&(0..1 << n).map(members).collect::<Vec<_>>());
     let value = dividends.iter().sum();
     Ok(ExactScore { dividends, value })
-}
-
-/// `v(T) = Σ_{S⊆T} d(S)` for all subsets T of n players, from 2ⁿ dividends by bit mask (zeta
-/// transform).
-///
-/// # Panics
-/// If the number of dividends is not a power of two.
-pub fn coalition_values(dividends: &[f64]) -> Vec<f64> {
-    transform(dividends, |with, without| with + without)
-}
-
-/// `d(T) = Σ_{S⊆T} (-1)^(|T|-|S|) v(S)` for all subsets T of n players, from 2ⁿ coalition values by
-/// bit mask (Möbius transform). The inverse of [`coalition_values`].
-///
-/// # Panics
-/// If the number of values is not a power of two.
-pub fn harsanyi_dividends(values: &[f64]) -> Vec<f64> {
-    transform(values, |with, without| with - without)
-}
-
-/// Player by player, joins the entry with the player and the entry without.
-fn transform(entries: &[f64], join: impl Fn(f64, f64) -> f64) -> Vec<f64> {
-    assert!(entries.len().is_power_of_two(), "one entry per subset: a power of two");
-    let mut entries = entries.to_vec();
-    let n = entries.len().ilog2();
-    for player in 0..n {
-        for subset in (0..entries.len()).filter(|subset| subset >> player & 1 == 1) {
-            entries[subset] = join(entries[subset], entries[subset ^ (1 << player)]);
-        }
-    }
-    entries
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn transforms_match_their_sums_and_invert_each_other() {
-        let dividends: Vec<f64> = (0..16).map(|i| f64::from(i * i % 7) - 2.0).collect();
-        let values = coalition_values(&dividends);
-        for (subset, value) in values.iter().enumerate() {
-            let inside = (0..16).filter(|other| other & subset == *other);
-            let expected: f64 = inside.map(|other| dividends[other]).sum();
-            assert!((value - expected).abs() < 1e-12);
-        }
-        assert_eq!(harsanyi_dividends(&values), dividends);
-    }
-
-    #[test]
-    fn unanimity_game_has_one_dividend() {
-        // v(T) = 1 if T contains players 0 and 2.
-        let values: Vec<f64> = (0..8).map(|t: usize| f64::from(u8::from(t & 5 == 5))).collect();
-        let mut expected = vec![0.0; 8];
-        expected[5] = 1.0;
-        assert_eq!(harsanyi_dividends(&values), expected);
-    }
 }

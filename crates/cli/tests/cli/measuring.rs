@@ -147,3 +147,85 @@ fn axioms_make_a_table_of_methods() {
     let ig = &json["methods"][0]["axioms"];
     assert!(ig["monotonicity"]["not_measured"].is_string());
 }
+
+#[test]
+fn what_a_metric_needs_is_asked_for_by_name() {
+    let place = Place::new();
+    place.picture("cat.png", 64, 64);
+    place.file("map.npy", npy(&(0..4096).map(|i| i as f32).collect::<Vec<f32>>(), "(64, 64)"));
+    let mask =
+        image::RgbImage::from_fn(64, 64, |_, y| image::Rgb([if y >= 48 { 9 } else { 0 }; 3]));
+    mask.save(place.path("mask.png")).unwrap();
+    let run = |line: &str| place.run_model(line);
+    let alone = run("metrics --map map.npy --input cat.png --metrics max-sensitivity");
+    alone.failed(2, &["metrics = max-sensitivity", "hsets compare"]);
+    run("compare cat.png --methods ig --metrics mask --out out").failed(2, &["--mask"]);
+    let line = "metrics --map map.npy --input cat.png --metrics mask --json";
+    let found = run(&format!("{line} --mask mask.png")).ok().json();
+    let reading = |name: &str| found["metrics"]["readings"][name].as_f64().unwrap();
+    // The last quarter of the pixels is the mask, and the most relevant.
+    assert_eq!((reading("mask-precision"), reading("mask-precision-of-chance")), (1.0, 0.25));
+    assert!(reading("mask-earth-mover") > reading("mask-earth-mover-of-uniform"));
+    fs::create_dir(place.path("masks")).unwrap();
+    run(&format!("{line} --mask masks")).failed(1, &["masks/cat.png", "missing"]);
+    let black = image::RgbImage::new(64, 64);
+    black.save(place.path("masks/cat.png")).unwrap();
+    run(&format!("{line} --mask masks")).failed(1, &["masks/cat.png", "any colour but black"]);
+}
+
+#[test]
+fn weights_are_drawn_anew_and_pictures_disturbed() {
+    let place = Place::new();
+    place.picture("cat.png", 64, 64);
+    let line = "compare cat.png --methods gradient,segments-by-centre --segmenter grid:4 --out out \
+                --metrics mprt,emprt,stability --states 2 --json";
+    let record = place.run_model(line).ok().json();
+    let reading = |method: usize, name: &str| {
+        record["methods"][method]["metrics"]["readings"][name].as_f64().unwrap()
+    };
+    assert!(reading(0, "mprt-last") < 0.5 && reading(0, "stability-jpeg-correlation") > 0.3);
+    assert_eq!((reading(1, "mprt-average"), reading(1, "emprt")), (1.0, 0.0));
+    let curve = &record["methods"][0]["metrics"]["curves"]["mprt"];
+    assert_eq!(curve["percentages"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn effects_of_pairs_are_measured_in_other_contexts() {
+    let place = Place::new();
+    place.picture("cat.png", 64, 64);
+    let line = "compare cat.png --methods pair-effects,ig --steps 4 --segmenter grid:4 --out out \
+                --metrics interaction-faithfulness,interaction-curves --json";
+    let record = place.run_model(line).ok().json();
+    let reading =
+        |method: usize, name: &str| record["methods"][method]["metrics"]["readings"][name].as_f64();
+    let faithful = reading(0, "interaction-faithfulness").unwrap();
+    assert!((-1.0..=1.0).contains(&faithful));
+    assert!(reading(0, "interaction-ceiling").unwrap() >= 0.0);
+    assert!(reading(0, "second-order-area").is_some());
+    // Integrated Gradients know no pairs.
+    assert_eq!(reading(1, "interaction-faithfulness"), None);
+    let note = record["methods"][1]["metrics"]["notes"][0].as_str().unwrap().to_owned();
+    assert!(note.contains("effects of pairs"), "{note}");
+}
+
+#[test]
+fn games_of_few_segments_are_played_in_full() {
+    let place = Place::new();
+    place.picture("cat.png", 64, 64);
+    let line = "game cat.png --segmenter grid:2x3 --players 4 --out games --json";
+    let game = place.run_model(line).ok().json();
+    assert_eq!(game["n_segments"], 4);
+    let number = |name: &str| game[name].as_f64().unwrap();
+    let values = game["shapley_values"].as_array().unwrap().iter();
+    let total: f64 = values.map(|value| value.as_f64().unwrap()).sum();
+    let expected = number("value_of_all") - number("value_of_none");
+    assert!((total - expected).abs() < 1e-6, "{total} {expected}");
+    let rows = game["estimators"].as_array().unwrap();
+    let exact = rows.iter().find(|row| row["of"] == "Banzhaf interactions at 1").unwrap();
+    assert!(exact["relative_error"].as_f64().unwrap() < 1e-3, "{exact}");
+    assert_eq!(place.names("games/cat"), ["game.json", "game.safetensors"]);
+    let text = place.run_model("game cat.png --segmenter grid:2x2").ok().stdout;
+    assert!(text.contains("16 coalitions") && text.contains("IDG-Vis dividends"), "{text}");
+    let many = place.run_model("game cat.png --segmenter grid:5 --players 20");
+    many.failed(2, &["segments = 20", "at most 16"]);
+}
