@@ -34,7 +34,8 @@ fn random_weights_as_quantus() -> Result<()> {
     let graph = graph()?;
     let image = Image::new(SHAPE, golden("picture")?.flatten_all()?.to_vec1()?)?;
     let map = |state: usize| -> Result<SaliencyMap> {
-        let tensor = |name: &str| Ok((name.to_owned(), golden(&format!("mprt.{state}.{name}"))?.clone()));
+        let tensor =
+            |name: &str| Ok((name.to_owned(), golden(&format!("mprt.{state}.{name}"))?.clone()));
         let names = graph.parameters().iter().map(|parameter| tensor(&parameter.name));
         let weights = Weights::new(names.collect::<Result<Vec<_>>>()?);
         let network: Network = Network::new(&graph, &weights)?;
@@ -60,7 +61,10 @@ fn random_weights_as_quantus() -> Result<()> {
 /// Drawing weights anew is seeded, leaves what is below, and gives another map.
 #[test]
 fn the_bundled_network_forgets() -> Result<()> {
-    use hsets_pipeline::{core::{Randomisable as _, Silent}, models::{Classifier, LoadOptions}};
+    use hsets_pipeline::{
+        core::{Randomisable as _, Silent},
+        models::{Classifier, LoadOptions},
+    };
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/bundled");
     let weights = Some(fixtures.join("model.safetensors"));
     let classifier = Classifier::load(&LoadOptions { weights, ..LoadOptions::default() }, &Silent)?;

@@ -36,9 +36,7 @@ pub mod analytic;
 pub use completeness::CompletenessGap;
 pub use error::{Error, Result};
 pub use feature_set::FeatureSet;
-pub use field::{
-    Curvature, Differentiable, Evaluation, Randomisable, Scored, TwiceDifferentiable,
-};
+pub use field::{Curvature, Differentiable, Evaluation, Randomisable, Scored, TwiceDifferentiable};
 pub use image::{Image, Photo, Shape};
 pub use mask::Mask;
 pub use progress::{Progress, Silent};

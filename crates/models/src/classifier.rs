@@ -380,9 +380,10 @@ impl Classifier {
     pub fn read_mask(&self, path: &Path) -> Result<Vec<bool>> {
         let photo = read_photo(path)?;
         let is_inside = |pixel: &[u8]| pixel.iter().any(|&value| value > 0);
-        let inside = photo.rgb().chunks_exact(3).flat_map(|pixel| {
-            [if is_inside(pixel) { u8::MAX } else { 0 }; 3]
-        });
+        let inside = photo
+            .rgb()
+            .chunks_exact(3)
+            .flat_map(|pixel| [if is_inside(pixel) { u8::MAX } else { 0 }; 3]);
         let white = Photo::new(photo.width(), photo.height(), inside.collect())?;
         let seen = self.preprocessing.prepare(&white)?.photo;
         let mask: Vec<bool> = seen.rgb().chunks_exact(3).map(|pixel| pixel[0] > 127).collect();

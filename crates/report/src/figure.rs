@@ -2,12 +2,12 @@
 //! scores of the sets.
 
 use hsets_core::{Photo, SegmentMap, Shape};
-use hsets_pipeline::ScoredSet;
+use hsets_pipeline::{Interactions, ScoredSet, detection::Interaction};
 
 use crate::{
-    Result,
-    draw::{Canvas, Font, INK, Line, PAPER, RULE, SOFT_INK, heat, set_color},
-    panel::{self, Panels},
+    Result, contrast_words,
+    draw::{AGAINST, Canvas, FOR, Font, INK, Line, PAPER, RULE, Rgb, SOFT_INK, heat, set_color},
+    panel::{self, Panels, RANKED, by_worth},
 };
 
 const MARGIN: usize = 32;
@@ -29,8 +29,11 @@ pub struct Figure<'a> {
     pub photo: &'a Photo,
     /// Its segments.
     pub segments: &'a SegmentMap,
-    /// Its sets, the best first; without any, segments and sets are left out.
+    /// Its sets, the best first; without any, and without interactions, segments and sets are left
+    /// out.
     pub sets: &'a [ScoredSet],
+    /// Which regions act together, for methods that measure it.
+    pub interactions: &'a Interactions,
     /// Its panels.
     pub panels: &'a Panels,
 }
@@ -61,18 +64,41 @@ impl Figure<'_> {
     fn captioned(&self) -> Vec<(String, &Canvas)> {
         let Panels { photo, segments, sets, overlay } = self.panels;
         let mut panels = vec![("what the network sees".to_owned(), photo)];
-        if !self.sets.is_empty() {
+        if let Some(caption) = self.caption() {
             panels.push((counted(self.segments.n_segments(), "segment"), segments));
-            let n_sets = counted(self.sets.len(), "interaction set");
-            panels.push((format!("{n_sets}, ranked"), sets));
+            panels.push((caption, sets));
         }
         panels.push(("saliency".to_owned(), overlay));
         panels
     }
 
+    /// What the panel beside the segments shows; `None` if there is nothing.
+    fn caption(&self) -> Option<String> {
+        let Interactions { contrasts, banzhaf, .. } = self.interactions;
+        if contrasts.is_none() && banzhaf.is_none() {
+            let n_sets = counted(self.sets.len(), "interaction set");
+            return (!self.sets.is_empty()).then(|| format!("{n_sets}, ranked"));
+        }
+        let claimed = self.claimed().len();
+        let ranking = "segments for the class (blue) and against";
+        Some(match (contrasts, claimed) {
+            (None, _) => ranking.to_owned(),
+            (Some(_), 0) if banzhaf.is_some() => format!("no interaction found: {ranking}"),
+            (Some(_), 0) => "no interaction found: pairs tested".to_owned(),
+            (Some(_), 1) => "1 pair acts together".to_owned(),
+            (Some(_), n) => format!("{n} pairs act together"),
+        })
+    }
+
+    /// The pairs that are claimed.
+    fn claimed(&self) -> Vec<&Interaction> {
+        let found = self.interactions.contrasts.iter().flat_map(|found| &found.interactions);
+        found.filter(|pair| pair.claim).collect()
+    }
+
     fn size(&self, panels: &[(String, &Canvas)]) -> (usize, usize) {
         let row: usize = panels.iter().map(|(_, panel)| panel.width() + GAP).sum();
-        let legend = (self.sets.len() * ROW).max(48);
+        let legend = (self.rows().len() * ROW).max(48);
         let height = HEADER + CAPTION + panels[0].1.height() + GAP + legend + MARGIN;
         ((2 * MARGIN + row - GAP).max(MIN_WIDTH), height)
     }
@@ -85,23 +111,48 @@ impl Figure<'_> {
         font.draw(canvas, &font.fit(self.subtitle, subtitle.size, room), subtitle);
     }
 
-    /// One bar with its error bar per set.
+    /// What the bars below the panels show.
+    fn rows(&self) -> Vec<Row> {
+        let pairs = self.claimed();
+        if !pairs.is_empty() {
+            return pairs.into_iter().enumerate().map(|(rank, pair)| of_pair(rank, pair)).collect();
+        }
+        if let Some(values) = &self.interactions.banzhaf {
+            let areas = self.segments.areas();
+            let row = |(_, segment): (usize, usize)| {
+                let value = values[segment];
+                let text = [format!("{value:+.2}"), counted(areas[segment], "pixel")];
+                let color = if value < 0.0 { AGAINST } else { FOR };
+                Row { size: value.abs(), error: 0.0, color, text }
+            };
+            return by_worth(values).into_iter().take(RANKED).enumerate().map(row).collect();
+        }
+        let row = |(rank, set): (usize, &ScoredSet)| Row {
+            size: set.score,
+            error: set.standard_error,
+            color: set_color(rank),
+            text: self.describe(set),
+        };
+        self.sets.iter().enumerate().map(row).collect()
+    }
+
+    /// One bar with its error bar per set, pair or segment.
     fn scores(&self, canvas: &mut Canvas, font: &Font, top: usize, right: usize) {
-        let texts: Vec<[String; 2]> = self.sets.iter().map(|set| self.describe(set)).collect();
-        let widest =
-            |column: usize| texts.iter().map(|t| font.width(&t[column], 18.0)).fold(0.0, f32::max);
+        let rows = self.rows();
+        let widest = |column: usize| {
+            rows.iter().map(|row| font.width(&row.text[column], 18.0)).fold(0.0, f32::max)
+        };
         let left = MARGIN as f32 + 40.0;
         let room = (right as f32 - left - widest(0) - widest(1) - 64.0).clamp(60.0, 560.0);
-        let reach = |set: &ScoredSet| set.score + set.standard_error;
-        let longest = self.sets.iter().map(reach).fold(f64::MIN_POSITIVE, f64::max);
+        let longest = rows.iter().map(|row| row.size + row.error).fold(f64::MIN_POSITIVE, f64::max);
         let length = |value: f64| (value.max(0.0) / longest) as f32 * room;
-        for (rank, (set, text)) in self.sets.iter().zip(&texts).enumerate() {
+        for (rank, Row { size, error, color, text }) in rows.iter().enumerate() {
             let y = (top + rank * ROW + ROW / 2) as i64;
-            panel::badge(canvas, font, (MARGIN as f32 + 13.0, y as f32), rank);
-            let bar = length(set.score).round() as i64;
-            canvas.rectangle(left as i64, y - 8, bar.max(1), 16, set_color(rank));
-            let low = (left + length(set.score - set.standard_error)) as i64;
-            let high = (left + length(reach(set))) as i64;
+            panel::badge(canvas, font, (MARGIN as f32 + 13.0, y as f32), rank, *color);
+            let bar = length(*size).round() as i64;
+            canvas.rectangle(left as i64, y - 8, bar.max(1), 16, *color);
+            let low = (left + length(size - error)) as i64;
+            let high = (left + length(size + error)) as i64;
             canvas.rectangle(low, y - 1, (high - low).max(1), 2, INK);
             for end in [low, high] {
                 canvas.rectangle(end, y - 5, 2, 10, INK);
@@ -125,6 +176,26 @@ impl Figure<'_> {
             format!("{:.3} ± {:.3}", set.score, set.standard_error),
             format!("{}{seed}", counted(set.features.len(), "feature")),
         ]
+    }
+}
+
+/// A bar with its error bar, its number, and what else there is to say.
+struct Row {
+    size: f64,
+    error: f64,
+    color: Rgb,
+    text: [String; 2],
+}
+
+fn of_pair(rank: usize, pair: &Interaction) -> Row {
+    let effect = pair.contrast.effect;
+    let flips = if pair.depends_on_reference() { "; depends on the reference" } else { "" };
+    let words = contrast_words(&pair.contrast, ["first region (a)", "second (b)"]);
+    Row {
+        size: effect.mean.abs(),
+        error: effect.standard_error,
+        color: set_color(rank),
+        text: [format!("{:+.2} ± {:.2}", effect.mean, effect.standard_error), words + flips],
     }
 }
 
@@ -168,13 +239,15 @@ mod tests {
         };
         for sets in [vec![], vec![set(0.0)], vec![set(2.0), set(1.0), set(-0.5)]] {
             let features: Vec<&FeatureSet> = sets.iter().map(|set| &set.features).collect();
-            let panels = Panels::draw(&photo, &segments, &features, &map).unwrap();
+            let none = Interactions::default();
+            let panels = Panels::draw(&photo, &segments, &features, &none, &map).unwrap();
             let figure = Figure {
                 title: "a very long class name ".repeat(20).as_str(),
                 subtitle: "",
                 photo: &photo,
                 segments: &segments,
                 sets: &sets,
+                interactions: &none,
                 panels: &panels,
             }
             .draw()

@@ -114,6 +114,9 @@ pub struct Record {
     cost: CostRecord,
     logits: Vec<f32>,
     baseline_logits: Vec<f32>,
+    /// It stands among the settings.
+    #[serde(skip)]
+    claim_reference: String,
 }
 
 /// The scalar that was explained.
@@ -235,6 +238,12 @@ impl Record {
             },
             logits: logits.clone(),
             baseline_logits: explanation.baseline_logits.clone(),
+            claim_reference: settings
+                .contrasts
+                .references
+                .first()
+                .filter(|_| settings.method.is_by_removal())
+                .map_or(String::new(), ToString::to_string),
         }
     }
 
@@ -242,6 +251,23 @@ impl Record {
     #[must_use]
     pub fn with_steps_by_hand(self, steps: Value) -> Self {
         Self { by_hand: Some(steps), ..self }
+    }
+
+    /// What was explained, in words: "log-odds of tabby".
+    pub(crate) fn scalar(&self) -> String {
+        let label = |class: &ClassRecord| match class.label.as_str() {
+            "" => format!("class {}", class.index),
+            label => label.to_owned(),
+        };
+        match &self.class {
+            Some(class) => format!("{} of {}", self.target.kind, label(class)),
+            None => format!("{} of the logits", self.target.kind),
+        }
+    }
+
+    /// Name of the reference under which interactions are claimed; empty for methods without.
+    pub(crate) fn claim_reference(&self) -> String {
+        self.claim_reference.clone()
     }
 
     /// For people: indented.

@@ -28,7 +28,7 @@ pub struct Results<'a> {
 pub struct Drawn {
     /// Name and content of each file.
     pub files: Vec<(&'static str, Vec<u8>)>,
-    /// The photo with its map, for an index.
+    /// The photo with its map, or with the regions or segments that are its verdict, for an index.
     pub overlay: Canvas,
 }
 
@@ -100,13 +100,15 @@ impl<'a> Results<'a> {
         let drawn = files.par_iter().map(|(name, bytes)| Ok((*name, bytes()?)));
         let mut files: Vec<_> = drawn.collect::<Result<_>>()?;
         files.push(("explanation.html", page.into_bytes()));
-        Ok(Drawn { files, overlay: panels.overlay })
+        let is_verdict = self.explanation.interactions.contrasts.is_some();
+        let overlay = if is_verdict { panels.sets } else { panels.overlay };
+        Ok(Drawn { files, overlay })
     }
 
     fn panels(&self) -> Result<Panels> {
-        let Explanation { segments, sets, map, .. } = self.explanation;
+        let Explanation { segments, sets, interactions, map, .. } = self.explanation;
         let sets: Vec<_> = sets.iter().map(|set| &set.features).collect();
-        Panels::draw(self.photo, segments, &sets, map)
+        Panels::draw(self.photo, segments, &sets, interactions, map)
     }
 
     fn figure_of(&self, panels: &Panels) -> Result<Canvas> {
@@ -116,6 +118,7 @@ impl<'a> Results<'a> {
             photo: self.photo,
             segments: &self.explanation.segments,
             sets: &self.explanation.sets,
+            interactions: &self.explanation.interactions,
             panels,
         };
         figure.draw()

@@ -2,9 +2,7 @@
 
 use std::time::Instant;
 
-use hsets_evaluation::{
-    Case, Examined, Examiner, Failure, NetworkExaminer, datasets::Sample,
-};
+use hsets_evaluation::{Case, Examined, Examiner, Failure, NetworkExaminer, datasets::Sample};
 use hsets_pipeline::{
     Metric, MetricSettings,
     core::{Image, Progress, Segmenter},

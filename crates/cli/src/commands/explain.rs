@@ -155,7 +155,11 @@ impl Job<'_> {
         } else if !self.general.quiet {
             self.summarise(explanation, input, &written);
         }
-        index::entry(&written, input, results.title().to_owned(), &drawn.overlay)
+        let entry = index::entry(&written, input, results.title().to_owned(), &drawn.overlay)?;
+        Ok(match &explanation.interactions.contrasts {
+            Some(found) => entry.found(counted(found)),
+            None => entry,
+        })
     }
 
     fn summarise(&self, explanation: &Explanation, input: &str, written: &Path) {
@@ -207,12 +211,7 @@ impl Job<'_> {
 /// What acts together, and what does not.
 fn interactions(found: &Contrasted) -> Vec<String> {
     let mut lines = Vec::new();
-    let claimed = found.interactions.iter().filter(|pair| pair.claim).count();
-    lines.push(match claimed {
-        0 => "no interaction found".to_owned(),
-        1 => "1 pair of regions acts together".to_owned(),
-        n => format!("{n} pairs of regions act together"),
-    });
+    lines.push(counted(found));
     for (rank, pair) in found.interactions.iter().enumerate() {
         let place = |region: &Mask| {
             let [x, y] = region.centre().unwrap_or_default();
@@ -235,6 +234,15 @@ fn interactions(found: &Contrasted) -> Vec<String> {
         found.triples.iter().map(|group| format!("with a third region: {}", group_words(group))),
     );
     lines
+}
+
+/// How many pairs are claimed.
+fn counted(found: &Contrasted) -> String {
+    match found.interactions.iter().filter(|pair| pair.claim).count() {
+        0 => "no interaction found".into(),
+        1 => "1 pair of regions acts together".into(),
+        n => format!("{n} pairs of regions act together"),
+    }
 }
 
 /// What adaptive settings came to, one line each.

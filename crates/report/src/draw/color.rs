@@ -14,6 +14,11 @@ pub const SOFT_INK: Rgb = [105, 108, 115];
 /// Lines between things.
 pub const RULE: Rgb = [218, 220, 224];
 
+/// What speaks for the class, or does more together: blue, which nobody takes for orange.
+pub const FOR: Rgb = [0, 114, 178];
+/// What speaks against it, or does less together.
+pub const AGAINST: Rgb = [213, 94, 0];
+
 /// The qualitative colours of Okabe and Ito (2008), safe for colour-blind readers, in an order in
 /// which neighbours contrast most; black and grey are left out, for they vanish on photos.
 const SET_COLORS: [Rgb; 7] = [

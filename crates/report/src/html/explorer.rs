@@ -1,6 +1,6 @@
 //! The picture whose sets light up when pointed at or focused.
 
-use hsets_core::{FeatureSet, Photo};
+use hsets_core::{FeatureSet, Photo, SaliencyMap, SegmentMap};
 
 use super::{
     SetReport, escape,
@@ -20,11 +20,48 @@ use crate::{
 const VIEWS: [(&str, &str); 4] =
     [("sets", "sets"), ("heat", "saliency"), ("segments", "segments"), ("photo", "photo")];
 
-/// Picture at the left, ranked sets at the right.
-pub(super) fn explorer(report: &ImageReport<'_>, method: &MethodReport<'_>) -> Result<String> {
+/// The picture below whatever is marked on it.
+pub(super) struct Stage<'a> {
+    pub(super) photo: &'a Photo,
+    pub(super) segments: &'a SegmentMap,
+    pub(super) map: &'a SaliencyMap,
+    /// Begins the names of its title and description.
+    pub(super) id: &'a str,
+    pub(super) title: &'a str,
+    pub(super) description: &'a str,
+}
+
+impl Stage<'_> {
+    /// An SVG that is still open: the photo, the saliency map, the borders of the segments.
+    pub(super) fn begin(&self) -> Result<String> {
+        let (width, height, id) = (self.photo.width(), self.photo.height(), self.id);
+        Ok(format!(
+            "<svg class=\"picture\" viewBox=\"0 0 {width} {height}\" role=\"img\" \
+             aria-labelledby=\"{id}-title {id}-desc\"><title id=\"{id}-title\">{}</title>\
+             <desc id=\"{id}-desc\">{}</desc><use href=\"#pale\" class=\"pale\"/>\
+             <use href=\"#photo\" class=\"true\"/>\
+             <image class=\"heat\" width=\"{width}\" height=\"{height}\" href=\"{}\"{}/>\
+             <path class=\"borders casing\" d=\"{borders}\"/><path class=\"borders\" d=\"{borders}\"/>\
+             <rect class=\"dim\" width=\"{width}\" height=\"{height}\"/>",
+            escape(self.title),
+            escape(self.description),
+            png_uri(&picture::heat_map(self.map)?),
+            rendering(self.photo),
+            borders = trace::boundaries(self.segments),
+        ))
+    }
+}
+
+/// Numbers that belong to the title.
+pub(super) fn headline(report: &ImageReport<'_>) -> String {
     let facts = report.facts.iter().map(|(name, value)| {
         format!("<div><dt>{}</dt><dd>{}</dd></div>", escape(name), escape(value))
     });
+    format!("<dl class=\"headline\">{}</dl>", facts.collect::<String>())
+}
+
+/// Picture at the left, ranked sets at the right.
+pub(super) fn explorer(report: &ImageReport<'_>, method: &MethodReport<'_>) -> Result<String> {
     let side = if method.sets.is_empty() {
         String::new()
     } else {
@@ -36,20 +73,20 @@ pub(super) fn explorer(report: &ImageReport<'_>, method: &MethodReport<'_>) -> R
     };
     Ok(format!(
         "<section class=\"explorer\" aria-label=\"The picture explained by {}\"><div>{}{}</div>\
-         <div>{side}<dl class=\"headline\">{}</dl></div></section>",
+         <div>{side}{}</div></section>",
         escape(&method.name),
         picture(report, method)?,
-        views(!method.sets.is_empty()),
-        facts.collect::<String>(),
+        views("view", &VIEWS[usize::from(method.sets.is_empty())..]),
+        headline(report),
     ))
 }
 
-fn views(has_sets: bool) -> String {
-    let shown = &VIEWS[usize::from(!has_sets)..];
+/// A choice of views; `name` tells it from others on the page.
+pub(super) fn views(name: &str, shown: &[(&str, &str)]) -> String {
     let view = |(index, (value, label)): (usize, &(&str, &str))| {
         let checked = if index == 0 { " checked" } else { "" };
         format!(
-            "<label><input type=\"radio\" name=\"view\" value=\"{value}\"{checked}> {label}</label>"
+            "<label><input type=\"radio\" name=\"{name}\" value=\"{value}\"{checked}> {label}</label>"
         )
     };
     let views: String = shown.iter().enumerate().map(view).collect();
@@ -66,20 +103,15 @@ fn picture(report: &ImageReport<'_>, method: &MethodReport<'_>) -> Result<String
         .iter()
         .enumerate()
         .map(|(rank, set)| format!("Set {}: {}.", rank + 1, described(photo, set)));
-    let mut out = format!(
-        "<svg class=\"picture\" viewBox=\"0 0 {width} {height}\" role=\"img\" \
-         aria-labelledby=\"picture-title picture-desc\"><title id=\"picture-title\">{}</title>\
-         <desc id=\"picture-desc\">{}</desc><use href=\"#pale\" class=\"pale\"/>\
-         <use href=\"#photo\" class=\"true\"/>\
-         <image class=\"heat\" width=\"{width}\" height=\"{height}\" href=\"{}\"{}/>\
-         <path class=\"borders casing\" d=\"{borders}\"/><path class=\"borders\" d=\"{borders}\"/>\
-         <rect class=\"dim\" width=\"{width}\" height=\"{height}\"/>",
-        escape(&format!("The photo with the sets of {}", method.name)),
-        escape(&description.collect::<Vec<_>>().join(" ")),
-        png_uri(&picture::heat_map(method.map)?),
-        rendering(photo),
-        borders = trace::boundaries(report.segments),
-    );
+    let mut out = Stage {
+        photo,
+        segments: report.segments,
+        map: method.map,
+        id: "picture",
+        title: &format!("The photo with the sets of {}", method.name),
+        description: &description.collect::<Vec<_>>().join(" "),
+    }
+    .begin()?;
     // The best set is drawn last and lies on top.
     for (rank, layout) in layouts.iter().enumerate().rev() {
         let segment = method.sets[rank].segment.map_or(String::new(), |segment| {

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use hsets_core::{FeatureSet, Photo, SaliencyMap, SegmentMap};
+use hsets_pipeline::Interactions;
 
-use super::{escape, explorer, picture, png_uri, shell};
+use super::{escape, explorer, pairs, picture, png_uri, ranking, shell};
 use crate::{
     Result,
     document::{Better, Block, Blocks, Cell, Column, Estimate, PlotBlock, Table, render_blocks},
@@ -24,6 +25,10 @@ pub struct ImageReport<'a> {
     pub photo: &'a Photo,
     /// Its segments.
     pub segments: &'a SegmentMap,
+    /// What is measured where parts are removed, such as the log-odds of the class; may be empty.
+    pub scalar: String,
+    /// Name of the reference under which interactions are claimed; may be empty.
+    pub reference: String,
     /// What the methods found; the first one is shown large.
     pub methods: Vec<MethodReport<'a>>,
     /// Settings and circumstances that all methods share, in full.
@@ -39,6 +44,8 @@ pub struct MethodReport<'a> {
     pub name: String,
     /// Its sets, the best first; empty for methods without sets.
     pub sets: Vec<SetReport<'a>>,
+    /// Which regions act together, for methods that measure it.
+    pub interactions: Interactions,
     /// Its saliency map.
     pub map: &'a SaliencyMap,
     /// Numbers about the map.
@@ -106,7 +113,7 @@ pub fn image_page(report: &ImageReport<'_>) -> Result<String> {
         escape(&report.subtitle)
     );
     if let Some(method) = report.methods.first() {
-        body.push_str(&explorer::explorer(report, method)?);
+        body.push_str(&found(report, method)?);
     }
     if report.methods.len() > 1 {
         body.push_str(&side_by_side(report)?);
@@ -114,6 +121,29 @@ pub fn image_page(report: &ImageReport<'_>) -> Result<String> {
     body.push_str(&render_blocks(&sections(report), 2, "section")?);
     body.push_str("</main>");
     Ok(shell(&report.title, &body))
+}
+
+/// What the first method found: pairs of regions, if it looks for them, with the ranking of segments
+/// before them where no pair is claimed and below them where one is; or its sets.
+fn found(report: &ImageReport<'_>, method: &MethodReport<'_>) -> Result<String> {
+    let Interactions { contrasts, pair_effects, banzhaf } = &method.interactions;
+    let ranking = match (banzhaf, pair_effects) {
+        (Some(values), effects) => ranking::ranking(report, method, values, effects.as_deref())?,
+        (None, Some(effects)) => ranking::pairs_of_segments(report, method, effects)?,
+        (None, None) => String::new(),
+    };
+    let Some(contrasts) = contrasts else {
+        let is_better = banzhaf.is_some() || pair_effects.is_some();
+        return if is_better { Ok(ranking) } else { explorer::explorer(report, method) };
+    };
+    let pairs = pairs::pairs(report, method, contrasts)?;
+    let verdict = format!(
+        "<div class=\"lead\"><p class=\"verdict\">{}</p>{}</div>",
+        escape(&pairs::verdict(report.photo, contrasts)),
+        explorer::headline(report)
+    );
+    let [first, then] = if contrasts.has_claim() { [pairs, ranking] } else { [ranking, pairs] };
+    Ok(verdict + &first + &then)
 }
 
 /// The photo in colour and in grey: once on the page, shown in many places.
@@ -185,6 +215,13 @@ fn sections(report: &ImageReport<'_>) -> Vec<Block> {
     if let Some(sets) = report.methods.first().filter(|method| !method.sets.is_empty()) {
         blocks = blocks.section("Sets in numbers", |section| {
             section.table(explorer::sets_table(report.photo, sets))
+        });
+    }
+    let contrasts =
+        report.methods.first().and_then(|method| method.interactions.contrasts.as_ref());
+    if let Some(found) = contrasts {
+        blocks = blocks.section("Pairs in numbers", |section| {
+            section.table(pairs::pairs_table(report.photo, found))
         });
     }
     blocks = blocks.section("Cost", |section| cost(section, &report.methods));

@@ -15,27 +15,40 @@ pub struct IndexEntry {
     pub name: String,
     /// What was explained: the class.
     pub target: String,
+    /// What was found, in a few words; may be empty.
+    pub verdict: String,
     thumbnail: Vec<u8>,
     size: (usize, usize),
 }
 
 impl IndexEntry {
+    /// With what was found.
+    #[must_use]
+    pub fn found(self, verdict: impl Into<String>) -> Self {
+        Self { verdict: verdict.into(), ..self }
+    }
+
     /// `picture`, the photo with its map, is kept as a thumbnail.
     pub fn new(address: String, name: String, target: String, picture: &Canvas) -> Result<Self> {
         let small = picture.shrunk(THUMBNAIL);
         let size = (small.width(), small.height());
-        Ok(Self { address, name, target, thumbnail: small.png()?, size })
+        let verdict = String::new();
+        Ok(Self { address, name, target, verdict, thumbnail: small.png()?, size })
     }
 
     fn html(&self) -> String {
         let (width, height) = self.size;
         format!(
             "<li><a href=\"{}\"><img src=\"{}\" width=\"{width}\" height=\"{height}\" \
-             alt=\"Saliency map\"> <strong>{}</strong> <span class=\"soft\">{}</span></a></li>",
+             alt=\"Saliency map\"> <strong>{}</strong> <span class=\"soft\">{}</span>{}</a></li>",
             escape(&self.address),
             png_uri(&self.thumbnail),
             escape(&self.name),
             escape(&self.target),
+            match self.verdict.as_str() {
+                "" => String::new(),
+                verdict => format!(" <span class=\"found\">{}</span>", escape(verdict)),
+            },
         )
     }
 }

@@ -9,7 +9,9 @@ mod image_page;
 mod index_page;
 mod of_metrics;
 mod of_record;
+mod pairs;
 mod picture;
+mod ranking;
 mod trace;
 mod verdict;
 
@@ -135,8 +137,8 @@ mod tests {
         let used: Vec<&str> = STYLE.split("var(").skip(1).collect();
         let known = Palette::LIGHT.variables();
         for name in used.iter().filter_map(|rest| rest.split(')').next()) {
-            // `--set` and `--on-set` are given by each set.
-            let is_own = ["--set", "--on-set"].contains(&name);
+            // These are given by each set.
+            let is_own = ["--set", "--on-set", "--share"].contains(&name);
             assert!(is_own || known.iter().any(|k| k.0 == name), "{name} is not defined");
         }
         let inside = |part: &str| !STYLE.contains(part);

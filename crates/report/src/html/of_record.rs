@@ -13,8 +13,19 @@ use crate::{
 };
 
 /// Fields of a record that a page shows elsewhere than among the settings.
-const SHOWN: [&str; 7] =
-    ["settings", "sets", "measures", "cost", "top", "logits", "baseline_logits"];
+const SHOWN: [&str; 11] = [
+    "settings",
+    "sets",
+    "interactions",
+    "groups",
+    "ranking",
+    "segment_pairs",
+    "measures",
+    "cost",
+    "top",
+    "logits",
+    "baseline_logits",
+];
 
 impl<'a> ImageReport<'a> {
     /// The page of a picture that was explained by several methods, each with its record. `title`
@@ -28,10 +39,10 @@ impl<'a> ImageReport<'a> {
             .iter()
             .map(|(explanation, record)| MethodReport::new(explanation, record))
             .collect::<Result<_>>()?;
-        let [(first, record), ..] = explained else {
+        let [(first, first_record), ..] = explained else {
             return Err(Error::Picture("a page needs at least one explanation".into()));
         };
-        let record = value(record)?;
+        let record = value(first_record)?;
         let shared: Vec<(String, String)> = record
             .as_object()
             .into_iter()
@@ -46,6 +57,8 @@ impl<'a> ImageReport<'a> {
             facts: facts(&record, &methods),
             photo,
             segments: &first.segments,
+            scalar: first_record.scalar(),
+            reference: first_record.claim_reference(),
             methods,
             settings: shared,
             command: String::new(),
@@ -71,6 +84,7 @@ impl<'a> MethodReport<'a> {
         Ok(Self {
             name: record["settings"]["method"].as_str().unwrap_or_default().to_owned(),
             sets: sets.collect(),
+            interactions: explanation.interactions.clone(),
             map: &explanation.map,
             measures: measures(&record["measures"]),
             curves: Vec::new(),

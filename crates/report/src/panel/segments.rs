@@ -15,7 +15,17 @@ pub fn segments(photo: &Photo, segments: &SegmentMap) -> Canvas {
 }
 
 /// [`segments`] on the enlarged photo.
-pub(super) fn segments_on(mut canvas: Canvas, zoom: Zoom, segments: &SegmentMap) -> Canvas {
+pub(super) fn segments_on(canvas: Canvas, zoom: Zoom, segments: &SegmentMap) -> Canvas {
+    lines_on(canvas, zoom, segments, BOUNDARY)
+}
+
+/// Lines of one colour along the boundaries, on any enlarged picture.
+pub(super) fn lines_on(
+    mut canvas: Canvas,
+    zoom: Zoom,
+    segments: &SegmentMap,
+    color: Rgb,
+) -> Canvas {
     let (width, height) = (canvas.width(), canvas.height());
     let label = |y: usize, x: usize| {
         segments.label(y / zoom.factor() * segments.width() + x / zoom.factor())
@@ -26,7 +36,7 @@ pub(super) fn segments_on(mut canvas: Canvas, zoom: Zoom, segments: &SegmentMap)
                 y + dy < height && x + dx < width && label(y, x) != label(y + dy, x + dx)
             };
             if differs(1, 0) || differs(0, 1) || differs(1, 1) {
-                canvas.blend(y as i64, x as i64, BOUNDARY, 1.0);
+                canvas.blend(y as i64, x as i64, color, 1.0);
             } else if differs(2, 0) || differs(0, 2) {
                 canvas.blend(y as i64, x as i64, [0; 3], 0.45);
             }

@@ -19,21 +19,32 @@ pub(super) fn sets_on(mut canvas: Canvas, photo: &Photo, sets: &[&FeatureSet]) -
     let (zoom, font) = (zoom(photo), Font::embedded()?);
     let layouts = layout(photo, sets);
     for (rank, layout) in layouts.iter().enumerate().rev() {
-        tint(&mut canvas, &layout.mask, zoom, set_color(rank));
+        tint_of(&mut canvas, layout, zoom, set_color(rank));
     }
     for (rank, layout) in layouts.iter().enumerate().rev() {
-        let clumps = if zoom.is_smooth(photo.width(), photo.height()) {
-            clumps(&layout.density, zoom)
-        } else {
-            layout.mask.enlarged(zoom).values.iter().map(|v| *v > 0.0).collect()
-        };
-        outline(&mut canvas, &clumps, set_color(rank));
+        outline_of(&mut canvas, layout, zoom, set_color(rank));
     }
     for (rank, layout) in layouts.iter().enumerate().filter(|(_, l)| l.density.max() > 0.0) {
         leader(&mut canvas, layout.anchor, layout.badge, set_color(rank));
-        badge(&mut canvas, &font, layout.badge, rank);
+        badge(&mut canvas, &font, layout.badge, rank, set_color(rank));
     }
     Ok(canvas)
+}
+
+/// Tints the pixels of a set.
+pub(super) fn tint_of(canvas: &mut Canvas, layout: &Layout, zoom: Zoom, color: Rgb) {
+    tint(canvas, &layout.mask, zoom, color);
+}
+
+/// A line around where a set is dense; around its pixels where the picture is small.
+pub(super) fn outline_of(canvas: &mut Canvas, layout: &Layout, zoom: Zoom, color: Rgb) {
+    let Layout { mask, density, .. } = layout;
+    let region = if zoom.is_smooth(mask.width, mask.height) {
+        clumps(density, zoom)
+    } else {
+        mask.enlarged(zoom).values.iter().map(|v| *v > 0.0).collect()
+    };
+    outline(canvas, &region, color);
 }
 
 /// Where a set lies, and where its number goes.
@@ -75,8 +86,7 @@ pub(crate) fn pale(color: Rgb) -> Rgb {
 pub(crate) const DENSE: f32 = 1.0 / 3.0;
 
 /// The numbered disc by which figure and legend name a set.
-pub(crate) fn badge(canvas: &mut Canvas, font: &Font, (x, y): (f32, f32), rank: usize) {
-    let color = set_color(rank);
+pub(crate) fn badge(canvas: &mut Canvas, font: &Font, (x, y): (f32, f32), rank: usize, color: Rgb) {
     canvas.disc(x, y, BADGE + 2.5, [255; 3]);
     canvas.disc(x, y, BADGE + 1.0, [0; 3]);
     canvas.disc(x, y, BADGE, color);

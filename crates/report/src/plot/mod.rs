@@ -1,4 +1,4 @@
-//! Plots: curves with confidence bands, and bars with error bars.
+//! Plots: curves with confidence bands, bars with error bars, and contrasts.
 //!
 //! A plot is data. Its layout is computed once, as a [`Scene`] of lines, areas, discs and texts;
 //! the scene becomes SVG for a page, SVG for a file, or PNG, so that all of them look alike.
@@ -19,6 +19,7 @@
 
 mod axis;
 mod bars;
+mod contrast;
 mod frame;
 mod lines;
 mod raster;
@@ -27,6 +28,7 @@ mod svg;
 
 pub use axis::{Axis, Scale};
 pub use bars::{Bar, BarGroup, BarPlot};
+pub use contrast::ContrastPlot;
 pub use lines::{LinePlot, Series};
 pub use scene::{Anchor, Mark, Paint, Scene};
 
@@ -39,6 +41,8 @@ pub enum Plot {
     Lines(LinePlot),
     /// Bars.
     Bars(BarPlot),
+    /// A contrast.
+    Contrast(ContrastPlot),
 }
 
 /// Pixels of a PNG for each unit of the scene.
@@ -50,6 +54,7 @@ impl Plot {
         match self {
             Self::Lines(plot) => plot.scene(),
             Self::Bars(plot) => plot.scene(),
+            Self::Contrast(plot) => plot.scene(),
         }
     }
 
@@ -58,6 +63,7 @@ impl Plot {
         match self {
             Self::Lines(plot) => &plot.title,
             Self::Bars(plot) => &plot.title,
+            Self::Contrast(plot) => &plot.title,
         }
     }
 
@@ -82,6 +88,7 @@ impl Plot {
         match self {
             Self::Lines(plot) => plot.data(),
             Self::Bars(plot) => plot.data(),
+            Self::Contrast(plot) => plot.data(),
         }
     }
 }
@@ -89,6 +96,12 @@ impl Plot {
 impl From<LinePlot> for Plot {
     fn from(plot: LinePlot) -> Self {
         Self::Lines(plot)
+    }
+}
+
+impl From<ContrastPlot> for Plot {
+    fn from(plot: ContrastPlot) -> Self {
+        Self::Contrast(plot)
     }
 }
 

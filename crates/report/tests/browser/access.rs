@@ -7,10 +7,17 @@ use hsets_browser::Browser;
 use crate::{keep, page, sample};
 
 /// All kinds of pages.
-fn pages() -> [(&'static str, String); 3] {
+fn pages() -> [(&'static str, String); 5] {
     let image = image_page(&sample::Sample::new().report()).unwrap();
+    let contrasts = |claim| image_page(&sample::Sample::new().contrasted(claim)).unwrap();
     let run = sample::document().html().unwrap();
-    [("image.html", image), ("run.html", run), ("index.html", sample::index())]
+    [
+        ("image.html", image),
+        ("pairs.html", contrasts(true)),
+        ("ranking.html", contrasts(false)),
+        ("run.html", run),
+        ("index.html", sample::index()),
+    ]
 }
 
 /// Faults of the structure, in words.
@@ -45,7 +52,9 @@ for (const e of all("a, button, summary")) expect(words(e) !== "" || e.querySele
 for (const e of all("a[href^='#']")) expect(document.getElementById(e.hash.slice(1)), "a link to nothing: " + e.hash);
 for (const e of all("input")) expect(words(e.closest("label")) !== "", "an input without label");
 for (const e of all("table")) expect(e.querySelector("thead th") && (e.caption || e.closest("details")), "a table without heads");
-for (const e of all("button, a, summary, input, [tabindex='0']")) expect(e.tabIndex >= 0, "out of the tab order");
+// Within a grid the arrow keys move on.
+for (const e of all("button, a, summary, input, [tabindex='0']"))
+  expect(e.tabIndex >= 0 || e.closest("[role=grid]"), "out of the tab order");
 return faults;
 "#;
 

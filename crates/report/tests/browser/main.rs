@@ -7,6 +7,7 @@
 mod access;
 mod explorer;
 mod index;
+mod pairs;
 mod sample;
 mod tables;
 

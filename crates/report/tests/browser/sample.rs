@@ -1,8 +1,14 @@
 //! Pages to test with. Their numbers are invented.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use hsets_core::{FeatureSet, Photo, SaliencyMap, SegmentMap, Shape};
+use hsets_core::{FeatureSet, Mask, Photo, SaliencyMap, SegmentMap, Shape};
+use hsets_pipeline::{
+    Interactions,
+    detection::{
+        self as contrasts, Contrast, Contrasted, Interaction, PairEffects, ReferenceEffect,
+    },
+};
 use hsets_report::{
     document::{Better, Cell, Column, Document, Estimate, Table},
     html::{Curve, ImageReport, IndexEntry, Measure, MethodReport, SetReport, index_page},
@@ -105,6 +111,8 @@ pub(crate) const MIDDLES: [(f64, f64); 3] = [(12.5, 12.5), (44.5, 20.5), (24.5, 
 pub(crate) struct Sample {
     photo: Photo,
     segments: SegmentMap,
+    /// Four segments.
+    quarters: SegmentMap,
     sets: Vec<FeatureSet>,
     maps: [SaliencyMap; 2],
 }
@@ -130,7 +138,73 @@ impl Sample {
         let wave = (0..shape.len()).map(|i| (i as f32 * 0.11).sin()).collect();
         let dense = SaliencyMap::new(shape, wave).unwrap();
         let segments = SegmentMap::new(width, height, &labels).unwrap();
-        Self { photo, segments, sets, maps: [sparse, dense] }
+        let quarter = |i: usize| u32::from(i % width >= 32) + 2 * u32::from(i / width >= 24);
+        let quarters: Vec<u32> = (0..width * height).map(quarter).collect();
+        let quarters = SegmentMap::new(width, height, &quarters).unwrap();
+        Self { photo, segments, quarters, sets, maps: [sparse, dense] }
+    }
+
+    /// The same picture with pairs of regions: the first is claimed or is not.
+    pub(crate) fn contrasted(&self, claim: bool) -> ImageReport<'_> {
+        let mut report = self.report();
+        let method = &mut report.methods[0];
+        method.name = "contrasts".into();
+        method.sets.clear();
+        method.interactions = self.interactions(claim);
+        report.methods.truncate(1);
+        report.segments = &self.quarters;
+        report.scalar = "log-odds of a <class>".into();
+        report.reference = "ring".into();
+        report
+    }
+
+    fn interactions(&self, claim: bool) -> Interactions {
+        let region = |at: usize| {
+            let pixels = self.sets[at].iter();
+            Mask::of_pixels(self.photo.width(), self.photo.height(), pixels).unwrap()
+        };
+        let contrast = |mean: f64| Contrast {
+            effect: contrasts::Estimate { mean, standard_error: 0.25, n: 24 },
+            both: 14.2,
+            without_first: 9.1,
+            without_second: 8.8,
+            without_both: 3.7 + mean,
+        };
+        let other = |(name, mean): (&str, f64)| ReferenceEffect {
+            name: name.into(),
+            contrast: contrast(mean),
+        };
+        let pair = |regions, mean, claim, others: [(&str, f64); 2]| Interaction {
+            regions,
+            contrast: contrast(mean),
+            scale: 14.2,
+            p_value: if claim { 0.0004 } else { 0.4 },
+            claim,
+            references: others.map(other).into(),
+        };
+        let interactions = vec![
+            pair([region(0), region(1)], 4.9, claim, [("blur", 3.0), ("zero", -0.4)]),
+            pair([region(0), region(2)], -0.6, false, [("blur", -0.5), ("zero", -0.4)]),
+        ];
+        let worth = vec![5.0, -1.0, 0.5, 0.2];
+        let effect = |at: usize| if at % 5 == 0 { 0.0 } else { (at / 4 + at % 4) as f64 - 2.5 };
+        let found = Contrasted {
+            interactions,
+            triples: vec![],
+            value: 14.2,
+            main_effects: worth.clone(),
+            partners: vec![0.0; self.photo.width() * self.photo.height()],
+        };
+        let effects = PairEffects {
+            value: 14.2,
+            main_effects: worth.clone(),
+            effects: (0..16).map(effect).collect(),
+        };
+        Interactions {
+            contrasts: Some(Arc::new(found)),
+            pair_effects: Some(Arc::new(effects)),
+            banzhaf: Some(Arc::new(worth)),
+        }
     }
 
     pub(crate) fn report(&self) -> ImageReport<'_> {
@@ -146,6 +220,7 @@ impl Sample {
         let method = |name: &str, map, sets, gini, fall: f64| MethodReport {
             name: name.to_owned(),
             sets,
+            interactions: Interactions::default(),
             map,
             measures: vec![Measure {
                 name: "Gini".into(),
@@ -172,6 +247,8 @@ impl Sample {
             facts: vec![("probability".into(), "98.5 %".into())],
             photo: &self.photo,
             segments: &self.segments,
+            scalar: String::new(),
+            reference: String::new(),
             methods: vec![
                 method("hsets", &self.maps[0], sets.collect(), 0.94, 0.2),
                 method("ig", &self.maps[1], vec![], 0.38, 0.1),
