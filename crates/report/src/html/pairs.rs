@@ -42,9 +42,10 @@ pub(super) fn pairs(
         details.push_str(&detail(report, rank, pair)?);
     }
     Ok(format!(
-        "<section class=\"explorer\" aria-labelledby=\"pairs\"><div>{}{}</div><div>\
+        "<section class=\"explorer{}\" aria-labelledby=\"pairs\"><div>{}{}</div><div>\
          <h2 id=\"pairs\">{title}</h2>{lead}{}<div class=\"details\" aria-live=\"polite\">{details}\
          </div></div></section>",
+        if claimed { " claims" } else { "" },
         picture(report, method, found)?,
         views("pairs", &[("sets", "pairs"), ("heat", "saliency"), ("photo", "photo")]),
         list(report.photo, found),
@@ -113,7 +114,7 @@ fn picture(
     }
     let factor = zoom(photo).factor() as f32;
     for (rank, link) in links.iter().enumerate() {
-        out.push_str(&badges(rank, link, factor));
+        out.push_str(&badges(rank, found.interactions[rank].claim, link, factor));
     }
     Ok(out + "</svg>")
 }
@@ -141,7 +142,8 @@ fn joined(rank: usize, claim: bool, link: &Link, factor: f32) -> String {
 }
 
 /// The number of a pair on its line, and the letters of its regions.
-fn badges(rank: usize, link: &Link, factor: f32) -> String {
+fn badges(rank: usize, claim: bool, link: &Link, factor: f32) -> String {
+    let weak = if claim { "" } else { " weak" };
     let (n, color, radius) = (rank + 1, set_color(rank), BADGE / factor);
     let (x, y) = (link.badge.0 / factor, link.badge.1 / factor);
     let letters = link.layouts.iter().zip(NAMES).map(|(layout, name)| {
@@ -153,7 +155,7 @@ fn badges(rank: usize, link: &Link, factor: f32) -> String {
         )
     });
     format!(
-        "<g class=\"badge\" data-set=\"{n}\" style=\"--set:{}\">{}\
+        "<g class=\"badge{weak}\" data-set=\"{n}\" style=\"--set:{}\">{}\
          <circle cx=\"{x:.2}\" cy=\"{y:.2}\" r=\"{radius:.2}\"/><text x=\"{x:.2}\" y=\"{:.2}\" \
          font-size=\"{:.2}\" fill=\"{}\">{n}</text></g>",
         hex(color),
