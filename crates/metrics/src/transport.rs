@@ -15,15 +15,15 @@ pub(crate) fn cheapest_flow(
     demand: &[f64],
     cost: impl Fn(usize, usize) -> f64,
 ) -> f64 {
-    let (mut left, mut open) = (in_units(supply), in_units(demand));
+    let (left, mut open) = (in_units(supply), in_units(demand));
     let (n, m) = (left.len(), open.len());
     let costs: Vec<f64> = (0..n * m).map(|arc| cost(arc / m, arc % m)).collect();
-    let mut problem = Flow { n, m, costs, flow: vec![0; n * m], potential: vec![0.0; n + m] };
-    for source in 0..n {
-        while left[source] > 0 {
+    let mut problem = Transport { n, m, costs, flow: vec![0; n * m], potential: vec![0.0; n + m] };
+    for (source, mut left) in left.into_iter().enumerate() {
+        while left > 0 {
             let path = problem.shortest_path(source, &open);
-            let sent = problem.send(&path, left[source].min(open[path[path.len() - 1] - n]));
-            left[source] -= sent;
+            let sent = problem.send(&path, left.min(open[path[path.len() - 1] - n]));
+            left -= sent;
             open[path[path.len() - 1] - n] -= sent;
         }
     }
@@ -46,7 +46,7 @@ fn in_units(mass: &[f64]) -> Vec<u64> {
 }
 
 /// Nodes 0..n supply, n..n+m demand.
-struct Flow {
+struct Transport {
     n: usize,
     m: usize,
     /// \[n, m\].
@@ -74,7 +74,7 @@ impl Ord for Distance {
     }
 }
 
-impl Flow {
+impl Transport {
     /// Dijkstra on reduced costs, from `source` to the nearest demand that is still open.
     fn shortest_path(&mut self, source: usize, open: &[u64]) -> Vec<usize> {
         let Self { n, m, .. } = *self;
@@ -153,8 +153,8 @@ mod tests {
             (0..n).map(|i| draw(i, 57) * f64::from(u8::from(i % 3 == 0))).collect();
         let (all, asked) = (supply.iter().sum::<f64>(), demand.iter().sum::<f64>());
         let (mut difference, mut area) = (0.0f64, 0.0);
-        for i in 0..n {
-            difference += supply[i] / all - demand[i] / asked;
+        for (supply, demand) in supply.iter().zip(&demand) {
+            difference += supply / all - demand / asked;
             area += difference.abs();
         }
         let found = cheapest_flow(&supply, &demand, |i, j| i.abs_diff(j) as f64);

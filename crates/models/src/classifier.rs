@@ -3,9 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hsets_autodiff::{Graph, Weights};
-use hsets_core::{
-    Image, Photo, Progress, Randomisable, Shape, TwiceDifferentiable, probabilities,
-};
+use hsets_core::{Image, Photo, Progress, Randomisable, Shape, TwiceDifferentiable, probabilities};
 use hsets_weights::TensorFile;
 
 use crate::architecture::{Architecture, GraphOptions, PaddingMode};

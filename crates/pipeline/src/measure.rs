@@ -180,7 +180,7 @@ impl<'t> Task<'t> {
             Needs::Nothing => true,
             Needs::Mask => self.of.mask.is_some(),
             Needs::Method => self.method.is_some(),
-            Needs::PairEffects => self.method.is_some_and(|method| method.has_pairs()),
+            Needs::PairEffects => self.method.is_some_and(Explains::has_pairs),
             Needs::Weights => self.method.is_some_and(|method| method.network().is_some()),
         }
     }

@@ -1,8 +1,9 @@
 //! Pairs of regions, and the ranking where none is claimed.
 
+use hsets_browser::Browser;
 use hsets_report::html::image_page;
 
-use crate::{driver::Browser, keep, page, sample};
+use crate::{keep, page, sample};
 
 /// Opens the sample with a pair that is claimed, or with none.
 fn open(name: &str, claim: bool) -> Option<Browser> {
