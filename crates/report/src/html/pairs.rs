@@ -64,7 +64,7 @@ pub(super) fn verdict(photo: &Photo, found: &Contrasted) -> String {
     let [a, b] = places(photo, first);
     let count = match claimed.len() {
         1 => "One pair of regions acts together".to_owned(),
-        n => format!("{n} pairs of regions act together"),
+        n => format!("{n} pairs of regions act together. The strongest"),
     };
     let how = match first.sign() {
         Sign::Synergy => "each needs the other",
@@ -75,7 +75,7 @@ pub(super) fn verdict(photo: &Photo, found: &Contrasted) -> String {
     } else {
         ""
     };
-    format!("{count}. The strongest: {a} and {b}; {how}.{flips}")
+    format!("{count}: {a} and {b}; {how}.{flips}")
 }
 
 /// Where the regions of a pair are.
