@@ -28,7 +28,7 @@ const SHOWN: usize = 5;
 
 pub(crate) fn run(args: &GameArgs, general: &General) -> Result<(), Failure> {
     let choice = args.segmenter.choice(general)?;
-    let network = Network::load(&args.model, general)?;
+    let network = Network::load(&args.model, general, &args.inputs)?;
     let segmenter = choice.for_side(network.side()).build()?;
     let settings = Settings {
         target: network.target(&args.target)?,

@@ -187,7 +187,8 @@ impl Sample {
             pair([region(0), region(2)], -0.6, false, [("blur", -0.5), ("zero", -0.4)]),
         ];
         let worth = vec![5.0, -1.0, 0.5, 0.2];
-        let effect = |at: usize| if at % 5 == 0 { 0.0 } else { (at / 4 + at % 4) as f64 - 2.5 };
+        let effect =
+            |at: usize| if at.is_multiple_of(5) { 0.0 } else { (at / 4 + at % 4) as f64 - 2.5 };
         let found = Contrasted {
             interactions,
             triples: vec![],
