@@ -385,6 +385,7 @@ impl Shown {
             None if low.is_nan() && mean.fract() == 0.0 => format!("{mean}"),
             None if low.is_nan() => format!("{mean:.2}"),
             None => format!("{mean:.2} [{low:.2}, {high:.2}]"),
+            Some(_) if low.is_nan() => format!("{mean:+.2}"),
             Some(_) => format!("{mean:+.2} [{low:+.2}, {high:+.2}]"),
         }
     }
