@@ -268,6 +268,8 @@ impl Classifier {
             preprocessing,
             sha256: file.sha256().to_owned(),
             notes,
+            device: options.device,
+            memory: options.memory,
         })
     }
 

@@ -403,8 +403,8 @@ fn a_named_architecture_counts() {
     };
     config("tf_mobilenetv3_small_100");
     let classifier = Classifier::load(&options, &Silent).unwrap();
-    assert_eq!(classifier.padding(), PaddingMode::Same);
-    assert_eq!(classifier.batch_norm_eps(), 1e-3);
+    assert_eq!(classifier.padding(), Some(PaddingMode::Same));
+    assert_eq!(classifier.batch_norm_eps(), Some(1e-3));
     assert!(classifier.notes().is_empty(), "{:?}", classifier.notes());
 
     config("mobilenetv3_rw");
@@ -413,7 +413,7 @@ fn a_named_architecture_counts() {
     let asked = LoadOptions { model: Some("mobilenet_v3_small".into()), ..options };
     let classifier = Classifier::load(&asked, &Silent).unwrap();
     assert!(classifier.notes()[0].contains("mobilenetv3_rw"), "{:?}", classifier.notes());
-    assert_eq!(classifier.padding(), PaddingMode::Torch);
+    assert_eq!(classifier.padding(), Some(PaddingMode::Torch));
 }
 
 #[test]
