@@ -51,11 +51,11 @@ mod tests {
 
     #[test]
     fn the_smallest_joins_the_neighbour_with_the_longest_border() {
-        // 1 is smallest; it touches 0 along one edge, 2 along two.
-        let labels = [0, 0, 0, 0, 0, 1, 2, 2, 0, 2, 2, 2];
+        // 1 is smallest; it touches 0 along one edge, 2 along three.
+        let labels = [0, 0, 0, 0, 2, 1, 2, 2, 2, 2, 2, 2];
         let map = SegmentMap::new(4, 3, &labels).unwrap();
         let merged = merged(&map, 2).unwrap();
-        assert_eq!(merged.labels(), [0, 0, 0, 0, 0, 1, 1, 1, 0, 1, 1, 1]);
+        assert_eq!(merged.labels(), [0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1]);
     }
 
     #[test]

@@ -26,6 +26,16 @@ pub enum Error {
         /// What is wrong with it and what to do.
         problem: String,
     },
+    /// It is another file than the one that was asked for.
+    #[error("{}: its SHA-256 is {found}, not {expected}", path.display())]
+    Digest {
+        /// The file.
+        path: PathBuf,
+        /// SHA-256 that it should have, hexadecimal.
+        expected: String,
+        /// SHA-256 that it has.
+        found: String,
+    },
 }
 
 impl Error {

@@ -67,6 +67,18 @@ impl TensorFile {
         Self::from_parts(path, parts.collect::<Result<_>>()?)
     }
 
+    /// As [`TensorFile::read`], of one file whose bytes must have this SHA-256 (hexadecimal). Nothing
+    /// in it is interpreted before that is known.
+    pub fn read_verified(path: &Path, expected: &str) -> Result<Self> {
+        let bytes = read_whole(path)?;
+        let found = hexadecimal(&Sha256::digest(&bytes));
+        if !found.eq_ignore_ascii_case(expected) {
+            let (path, expected) = (path.to_path_buf(), expected.to_owned());
+            return Err(Error::Digest { path, expected, found });
+        }
+        Self::from_parts(path, vec![(path, bytes)])
+    }
+
     /// As [`TensorFile::read`], from the bytes of one file; `name` stands for it in errors.
     pub fn from_bytes(name: &Path, bytes: Vec<u8>) -> Result<Self> {
         Self::from_parts(name, vec![(name, bytes)])

@@ -67,13 +67,7 @@ impl Sam {
         variant: Option<SamVariant>,
         sha256: &str,
     ) -> Result<Self, WeightsError> {
-        let mut weights = Weights::open(path)?;
-        let digest = weights.digest();
-        if !digest.eq_ignore_ascii_case(sha256) {
-            let (path, expected) = (path.into(), sha256.into());
-            return Err(WeightsError::Digest { path, expected, found: digest });
-        }
-        Self::load_opened(weights, variant)
+        Self::load_opened(Weights::open_verified(path, sha256)?, variant)
     }
 
     fn load_opened(

@@ -110,7 +110,16 @@ const MARKS: [&str; 3] = [
 impl Weights {
     /// Opens a file; tensors are read as they are asked for.
     pub(super) fn open(path: &Path) -> Result<Self, WeightsError> {
-        let file = TensorFile::read(path).map_err(|error| unreadable(path, &error))?;
+        Self::of_file(path, TensorFile::read(path))
+    }
+
+    /// The same of a file that must have this SHA-256.
+    pub(super) fn open_verified(path: &Path, sha256: &str) -> Result<Self, WeightsError> {
+        Self::of_file(path, TensorFile::read_verified(path, sha256))
+    }
+
+    fn of_file(path: &Path, file: hsets_weights::Result<TensorFile>) -> Result<Self, WeightsError> {
+        let file = file.map_err(|error| unreadable(path, error))?;
         let is_network = |dict: &hsets_weights::StateDict<'_>| {
             MARKS.iter().any(|mark| dict.contains(mark)).then_some(())
         };
@@ -169,7 +178,7 @@ impl Weights {
             Source::Generated(generate) => return Ok(generate(name, shape)),
         };
         let stored = self.stored_name(name).ok_or_else(|| self.missing(name))?;
-        let tensor = file.tensor(stored).map_err(|error| unreadable(&self.path, &error))?;
+        let tensor = file.tensor(stored).map_err(|error| unreadable(&self.path, error))?;
         if tensor.dims() != shape {
             return Err(WeightsError::Shape {
                 path: self.path.clone(),
@@ -208,10 +217,13 @@ impl Weights {
     }
 }
 
-fn unreadable(path: &Path, error: &hsets_weights::Error) -> WeightsError {
+fn unreadable(path: &Path, error: hsets_weights::Error) -> WeightsError {
     let reason = match error {
         hsets_weights::Error::Io { source, .. } => source.to_string(),
-        hsets_weights::Error::File { problem, .. } => problem.clone(),
+        hsets_weights::Error::File { problem, .. } => problem,
+        hsets_weights::Error::Digest { path, expected, found } => {
+            return WeightsError::Digest { path, expected, found };
+        }
         other => other.to_string(),
     };
     WeightsError::Read { path: path.into(), reason }
