@@ -110,17 +110,17 @@ fn what_is_no_pair_of_regions_is_refused() {
     let two = GrayImage::from_fn(64, 64, |x, _| Luma([u8::from(x > 30)]));
     two.save(place.path("two.png")).unwrap();
     of("--regions two.png").failed(1, &["two.png", "2 different values, not 3"]);
-    of("--regions none.png").failed(1, &["regions = none.png"]);
+    of("--regions none.png").failed(2, &["regions = none.png"]);
     place.file("maps.safetensors", "hello");
     of("--regions maps.safetensors").failed(1, &["maps.safetensors", "not a safetensors file"]);
     let labels = GrayImage::from_fn(64, 64, |x, _| Luma([(x / 30) as u8]));
     labels.save(place.path("labels.png")).unwrap();
     let references = of("--regions labels.png --references ring,fog");
-    references.failed(1, &["references = fog", "imputed"]);
+    references.failed(2, &["references = fog", "imputed"]);
     let contexts = of("--regions labels.png --contexts 1");
-    contexts.failed(1, &["contexts = 1", "at least 2"]);
+    contexts.failed(2, &["contexts = 1", "at least 2"]);
     let whole = of("--regions labels.png --segmenter none");
-    whole.failed(1, &["segments = 1", "choose another segmenter"]);
+    whole.failed(2, &["segments = 1", "choose another segmenter"]);
 }
 
 #[test]
