@@ -176,13 +176,15 @@ fn regnet_agrees_with_timm() {
     println!("{}", check_family("modern.json", "regnet"));
 }
 
-/// A parameter as the script fills it, see `Weights::random`; damped as `damped`.
+/// A parameter as the script fills it, see `Weights::random`; it takes all weights of what is called
+/// `classifier` for those of a fully connected layer, a norm's too.
 fn parameter(name: &str, shape: &[usize]) -> Tensor {
+    let is_norm = !name.starts_with("classifier.");
     let fan_in = shape.iter().skip(1).product::<usize>().max(1) as f64;
     let (centre, spread) = match shape.len() {
         1 if name.ends_with("running_var") => (1.0, 0.5),
-        1 if name.ends_with("weight") => (1.0, 0.25),
-        1 => (0.0, 0.1),
+        1 if name.ends_with("weight") && is_norm => (1.0, 0.25),
+        1 if !name.ends_with("weight") => (0.0, 0.1),
         _ => (0.0, (6.0 / fan_in).sqrt()),
     };
     let n = shape.iter().product();

@@ -64,19 +64,25 @@ fn torchvision_vit(name: &str) -> String {
 
 /// Query, key and value are one matrix in timm.
 fn huggingface_vit(tensors: Tensors) -> Result<Tensors, String> {
-    const OUTSIDE: [(&str, &str); 6] = [
+    const OUTSIDE: [(&str, &str); 7] = [
         ("embeddings.cls_token", "cls_token"),
         ("embeddings.position_embeddings", "pos_embed"),
         ("embeddings.patch_embeddings.projection.", "patch_embed.proj."),
         ("layernorm.", "norm."),
         ("classifier.", "head."),
         ("encoder.layer.", "blocks."),
+        ("layers.", "blocks."),
     ];
-    const WITHIN: [(&str, &str); 11] = [
+    // The names of its files, and those its modules have had since version 5.
+    const WITHIN: [(&str, &str); 15] = [
         ("attention.attention.query.", "attn.q."),
         ("attention.attention.key.", "attn.k."),
         ("attention.attention.value.", "attn.v."),
         ("attention.output.dense.", "attn.proj."),
+        ("attention.q_proj.", "attn.q."),
+        ("attention.k_proj.", "attn.k."),
+        ("attention.v_proj.", "attn.v."),
+        ("attention.o_proj.", "attn.proj."),
         ("intermediate.dense.", "mlp.fc1."),
         ("output.dense.", "mlp.fc2."),
         ("layernorm_before.", "norm1."),
