@@ -91,6 +91,19 @@ impl<'a> Layers<'a> {
         self.builder.linear(x, name, width)
     }
 
+    /// Fully connected layer along an axis, of the width the options give it.
+    pub(crate) fn linear_along(
+        &mut self,
+        x: NodeId,
+        name: &str,
+        width: usize,
+        axis: usize,
+        bias: bool,
+    ) -> Result<NodeId> {
+        let width = self.options.channels.get(name).copied().unwrap_or(width);
+        self.builder.linear_along(x, name, width, axis, bias)
+    }
+
     /// The last layer: one logit per class.
     pub(crate) fn classifier(&mut self, x: NodeId, name: &str) -> Result<NodeId> {
         let n_classes = self.options.n_classes;

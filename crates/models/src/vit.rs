@@ -91,6 +91,11 @@ impl Vit {
         let x = g.conv2d(image, "patch_embed.proj", patches)?;
         let shape = g.shape(x);
         let (width, n_patches) = (shape.channels, shape.n_pixels());
+        if width != self.width {
+            let reason = format!("{width} channels, not {}: the heads can't be told", self.width);
+            let name = "patch_embed.proj".into();
+            return Err(hsets_autodiff::Error::Graph { op: "vit", name, reason });
+        }
         // Tokens are columns: a linear layer runs along the first axis.
         let x = g.reshape(x, &[width, n_patches])?;
         let token = g.parameter("cls_token", &[1, 1, width])?;
