@@ -19,7 +19,7 @@ fn every_method_is_compared_and_one_that_cannot_is_a_cell() {
     let files = ["compare.csv", "compare.html", "compare.json", "compare.png", "maps.safetensors"];
     assert_eq!(place.names("out/cat"), files);
     let methods = record["methods"].as_array().unwrap();
-    assert_eq!(methods.len(), 17);
+    assert_eq!(methods.len(), 23);
     let of = |name: &str| methods.iter().find(|method| method["method"] == name).unwrap();
     // One segment has no pair.
     assert!(of("archipelago")["error"].as_str().unwrap().contains("segments = 1"));
@@ -38,7 +38,7 @@ fn every_method_is_compared_and_one_that_cannot_is_a_cell() {
     assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), record);
     let csv = fs::read_to_string(place.path("out/cat/compare.csv")).unwrap();
     let columns = csv.lines().next().unwrap().split(',').count();
-    assert_eq!(csv.lines().count(), 18);
+    assert_eq!(csv.lines().count(), 24);
     for line in csv.lines().filter(|line| !line.contains('"')) {
         assert_eq!(line.split(',').count(), columns, "{line}");
     }
@@ -196,15 +196,17 @@ fn effects_of_pairs_are_measured_in_other_contexts() {
     let line = "compare cat.png --methods pair-effects,ig --steps 4 --segmenter grid:4 --out out \
                 --metrics interaction-faithfulness,interaction-curves --json";
     let record = place.run_model(line).ok().json();
+    // In the order of all methods.
+    let (ig, pairs) = (0, 1);
     let reading =
         |method: usize, name: &str| record["methods"][method]["metrics"]["readings"][name].as_f64();
-    let faithful = reading(0, "interaction-faithfulness").unwrap();
+    let faithful = reading(pairs, "interaction-faithfulness").unwrap();
     assert!((-1.0..=1.0).contains(&faithful));
-    assert!(reading(0, "interaction-ceiling").unwrap() >= 0.0);
-    assert!(reading(0, "second-order-area").is_some());
+    assert!(reading(pairs, "interaction-ceiling").unwrap() >= 0.0);
+    assert!(reading(pairs, "second-order-area").is_some());
     // Integrated Gradients know no pairs.
-    assert_eq!(reading(1, "interaction-faithfulness"), None);
-    let note = record["methods"][1]["metrics"]["notes"][0].as_str().unwrap().to_owned();
+    assert_eq!(reading(ig, "interaction-faithfulness"), None);
+    let note = record["methods"][ig]["metrics"]["notes"][0].as_str().unwrap().to_owned();
     assert!(note.contains("effects of pairs"), "{note}");
 }
 
