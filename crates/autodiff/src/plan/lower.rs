@@ -34,6 +34,9 @@ pub(super) struct Planner<'a, B: Backend> {
     pub(super) readers: Vec<Vec<usize>>,
     /// Which nodes depend on the image.
     pub(super) depends: Vec<bool>,
+    /// Which nodes are concatenations of channels that only batch norms read, themselves or through
+    /// others like it: they take the parts.
+    joined: Vec<bool>,
     held: Vec<Option<Held>>,
     pub(super) nodes: Vec<PlanNode<B>>,
     /// Steps that can still take in a scale and shift.
@@ -56,14 +59,16 @@ impl<'a, B: Backend> Planner<'a, B> {
             trained,
             readers: readers(graph),
             depends: depends(graph),
+            joined: Vec::new(),
             open: HashMap::new(),
             held: vec![None; graph.nodes.len()],
             nodes: Vec::new(),
             reordered: HashMap::new(),
         };
+        planner.joined = planner.joined();
         for at in 0..=graph.output.0 {
             let is_live = !planner.readers[at].is_empty() || at == graph.output.0 || at == 0;
-            if is_live && !planner.joins_into_norms(at) {
+            if is_live && !planner.joined[at] {
                 planner.held[at] = Some(planner.lower(at)?);
             }
         }
@@ -518,33 +523,26 @@ impl<'a, B: Backend> Planner<'a, B> {
         (is_conv && only_reader && self.trained.is_none()).then_some(*conv)
     }
 
-    /// Whether the node at `at` is a concatenation of channels that only batch norms read,
-    /// themselves or through others like it: they take the parts.
-    fn joins_into_norms(&self, at: usize) -> bool {
-        let joins = |&reader: &usize| match self.graph.nodes[reader].op {
-            Op::BatchNorm { .. } => true,
-            Op::Concat { axis: 0 } => self.joins_into_norms(reader),
-            _ => false,
-        };
-        matches!(self.graph.nodes[at].op, Op::Concat { axis: 0 })
-            && at != self.graph.output.0
-            && self.trained.is_none()
-            && self.readers[at].iter().all(joins)
-            && self.graph.nodes[at].inputs.iter().all(|input| self.is_active(*input))
-    }
-
-    /// Whether a node, or what it joins, depends on the image.
-    fn is_active(&self, id: NodeId) -> bool {
-        match &self.held[id.0] {
-            Some(held) => self.nodes[held.at].active,
-            None => self.graph.nodes[id.0].inputs.iter().all(|&input| self.is_active(input)),
+    /// See the field. Readers come after what they read.
+    fn joined(&self) -> Vec<bool> {
+        let mut joined = vec![false; self.graph.nodes.len()];
+        for at in (0..self.graph.output.0).rev() {
+            let node = &self.graph.nodes[at];
+            let takes_parts = |&reader: &usize| {
+                joined[reader] || matches!(self.graph.nodes[reader].op, Op::BatchNorm { .. })
+            };
+            joined[at] = matches!(node.op, Op::Concat { axis: 0 })
+                && self.trained.is_none()
+                && self.readers[at].iter().all(takes_parts)
+                && node.inputs.iter().all(|input| self.depends[input.0]);
         }
+        joined
     }
 
     /// What the batch norm at `at` reads.
     fn parts(&self, at: usize) -> Vec<NodeId> {
         let parts = |&input: &NodeId| {
-            if self.joins_into_norms(input.0) { self.parts(input.0) } else { vec![input] }
+            if self.joined[input.0] { self.parts(input.0) } else { vec![input] }
         };
         self.graph.nodes[at].inputs.iter().flat_map(parts).collect()
     }
