@@ -13,11 +13,12 @@ use serde_json::Value;
 /// Which crates of ours a crate may use. Everything else is a fault; tests and tools are free.
 const ARROWS: &[(&str, &[&str])] = &[
     ("hsets-core", &[]),
+    ("hsets-files", &[]),
     ("hsets-kernels", &["hsets-core"]),
     ("hsets-scenes", &["hsets-core"]),
     ("hsets-datasets", &[]),
     ("hsets-weights", &[]),
-    ("hsets-segmentation", &["hsets-core", "hsets-weights"]),
+    ("hsets-segmentation", &["hsets-core", "hsets-files", "hsets-weights"]),
     ("hsets-detection", &["hsets-core"]),
     ("hsets-attribution", &["hsets-core"]),
     ("hsets-metrics", &["hsets-core"]),
@@ -34,16 +35,20 @@ const ARROWS: &[(&str, &[&str])] = &[
             "hsets-models",
         ],
     ),
-    ("hsets-report", &["hsets-core", "hsets-pipeline"]),
+    ("hsets-report", &["hsets-core", "hsets-files", "hsets-pipeline"]),
     ("hsets-explorer", &["hsets-core", "hsets-pipeline", "hsets-report"]),
     (
         "hsets-training",
         &["hsets-core", "hsets-datasets", "hsets-autodiff", "hsets-models", "hsets-weights"],
     ),
-    ("hsets-evaluation", &["hsets-core", "hsets-datasets", "hsets-metrics", "hsets-pipeline"]),
+    (
+        "hsets-evaluation",
+        &["hsets-core", "hsets-datasets", "hsets-files", "hsets-metrics", "hsets-pipeline"],
+    ),
     (
         "hsets",
         &[
+            "hsets-files",
             "hsets-training",
             "hsets-evaluation",
             "hsets-explorer",
@@ -58,6 +63,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// Crates a user can have without candle; where it is allowed, it is optional.
 const WITHOUT_CANDLE: &[&str] = &[
     "hsets-core",
+    "hsets-files",
     "hsets-kernels",
     "hsets-scenes",
     "hsets-datasets",

@@ -3,6 +3,7 @@
 use hsets_core::{Error, Image, Result, Shape};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use serde::{Deserialize, Serialize};
 
 /// Per-channel constants that turned pixel values p in \[0, 1\] into (p - mean) / std.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,7 +40,8 @@ impl Normalisation {
 }
 
 /// Where the path starts.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Baseline {
     /// 0 in the network's own space: the mean colour of its training data. What H-Sets uses.
     Zero,
@@ -52,6 +54,7 @@ pub enum Baseline {
     /// The image blurred by a Gaussian; the kernel is cut at 4σ and renormalised at the border.
     Blur {
         /// σ > 0 in pixels.
+        #[serde(serialize_with = "hsets_core::as_typed")]
         sigma: f32,
     },
     /// Uniform noise: every feature independently anywhere from black to white.

@@ -4,6 +4,7 @@
 //! image and shared by all that follows.
 
 use hsets_core::{Differentiable, Error, Evaluation, Image, Progress, Result, Shape, Target};
+use serde::{Deserialize, Serialize};
 
 mod refinement;
 
@@ -11,7 +12,8 @@ use crate::{Quadrature, Steps};
 use refinement::refined;
 
 /// How the path is sampled.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PathSettings {
     /// m: steps of the path.
     pub steps: Steps,

@@ -3,9 +3,11 @@
 use std::{f64::consts::PI, str::FromStr};
 
 use hsets_core::Error;
+use serde::{Deserialize, Serialize};
 
 /// How the integral over the path becomes a sum over points.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Quadrature {
     /// The m + 1 points k/m, all of weight 1/(m + 1): the published sum. Error O(1/m).
     #[default]

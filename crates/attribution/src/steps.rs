@@ -3,9 +3,11 @@
 use std::{fmt, str::FromStr};
 
 use hsets_core::{Error, Result};
+use serde::{Deserialize, Serialize};
 
 /// m, the number of steps of a path.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
 pub enum Steps {
     /// m ≥ 1.
     Fixed(usize),

@@ -45,7 +45,7 @@ Examples:
   hsets explain cat.jpg --model net.onnx --like vit_base_patch16_224 --out results
   hsets predict cat.jpg --model vgg16 --json | jq '.top[0].label'
 
-Exit codes: 0 all done, 1 something failed, 2 wrong usage, 130 stopped by Ctrl-C.";
+Exit codes: 0 all done, 1 something failed, 2 wrong usage, 130 stopped by Ctrl-C, SIGTERM or SIGHUP.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -85,6 +85,31 @@ pub(crate) enum Command {
     Export(ExportArgs),
     /// List what can be loaded, and from where; or say what an ONNX file holds
     Models(ModelsArgs),
+    /// Print the completions of a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write those of all commands
+    Man(ManArgs),
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:
+  hsets completions bash > ~/.local/share/bash-completion/completions/hsets
+  hsets completions zsh > ~/.zfunc/_hsets
+  hsets completions fish > ~/.config/fish/completions/hsets.fish")]
+pub(crate) struct CompletionsArgs {
+    /// Which shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:
+  hsets man | man -l -
+  hsets man --out ~/.local/share/man/man1")]
+pub(crate) struct ManArgs {
+    /// Folder for a page of every command
+    #[arg(long, short, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 /// Options of every command.
@@ -117,6 +142,17 @@ pub(crate) enum DeviceChoice {
     Cpu,
     Cuda,
     Metal,
+}
+
+impl DeviceChoice {
+    /// As it is typed.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
+            Self::Metal => "metal",
+        }
+    }
 }
 
 impl From<DeviceChoice> for Device {

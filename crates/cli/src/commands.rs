@@ -18,5 +18,6 @@ pub(crate) mod models;
 pub(crate) mod predict;
 pub(crate) mod segment;
 pub(crate) mod serve;
+pub(crate) mod shell;
 mod tensors;
 pub(crate) mod train;

@@ -7,7 +7,7 @@ use hsets_pipeline::{core, models};
 use crate::output;
 
 /// Exit code when something failed.
-const FAILED: u8 = 1;
+pub(crate) const FAILED: u8 = 1;
 /// Exit code when what was asked for makes no sense.
 const USAGE: u8 = 2;
 /// Exit code after Ctrl-C.
@@ -51,7 +51,11 @@ pub(crate) fn for_each_input<T>(
 ) -> Result<(), Failure> {
     let mut worst = None;
     for (index, input) in inputs.iter().enumerate() {
-        let Err(error) = work(index, input) else { continue };
+        let Err(error) = work(index, input) else {
+            // Whatever else is done could not be written either.
+            output::check()?;
+            continue;
+        };
         let code = exit_code(&error);
         if code == INTERRUPTED {
             return Err(Failure::Error(error));

@@ -25,7 +25,8 @@ use hsets_pipeline::core::Error;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    match prepare(&cli.general).map_err(Failure::from).and_then(|()| run(&cli)) {
+    let outcome = prepare(&cli.general).map_err(Failure::from).and_then(|()| run(&cli));
+    match outcome.and_then(|()| Ok(output::check()?)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
@@ -52,6 +53,8 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Merge(args) => commands::merge::run(args, general),
         Command::Export(args) => Ok(commands::export::run(args, general)?),
         Command::Models(args) => Ok(commands::models::run(args, general)?),
+        Command::Completions(args) => Ok(commands::shell::completions(args)?),
+        Command::Man(args) => Ok(commands::shell::man(args, general)?),
     }
 }
 

@@ -20,7 +20,8 @@ const ESTIMATE_AFTER: Duration = Duration::from_millis(300);
 
 static CANCELLED: AtomicBool = AtomicBool::new(false);
 
-/// The first Ctrl-C asks the stages to stop, the second ends the program at once.
+/// The first Ctrl-C asks the stages to stop, the second ends the program at once. So do the signals
+/// that a cluster or a closed terminal sends (SIGTERM, SIGHUP).
 pub(crate) fn listen_to_ctrl_c() -> anyhow::Result<()> {
     let handler = || {
         if CANCELLED.swap(true, Ordering::Relaxed) {
@@ -30,7 +31,7 @@ pub(crate) fn listen_to_ctrl_c() -> anyhow::Result<()> {
     ctrlc::set_handler(handler).context("cannot listen to Ctrl-C")
 }
 
-/// True after Ctrl-C.
+/// True after Ctrl-C, SIGTERM or SIGHUP.
 pub(crate) fn is_cancelled() -> bool {
     CANCELLED.load(Ordering::Relaxed)
 }
@@ -55,6 +56,11 @@ impl Bars {
     pub(crate) fn new(quiet: bool, prefix: String) -> Self {
         let enabled = !quiet && std::io::stderr().is_terminal();
         Self { enabled, prefix, current: Mutex::new(None) }
+    }
+
+    /// Whether there is a terminal to show them on.
+    pub(crate) fn are_shown(&self) -> bool {
+        self.enabled
     }
 
     fn with_stage(&self, update: impl FnOnce(&mut Option<Stage>)) {

@@ -1,5 +1,7 @@
 //! Tables: aligned for people, CSV for programs.
 
+use hsets_evaluation::csv_text;
+
 /// Rows of cells under a head.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
@@ -25,6 +27,7 @@ impl Table {
         let widths: Vec<usize> = (0..).map_while(width).collect();
         let line = |row: &Vec<String>| {
             let pad = |(column, cell): (usize, &String)| {
+                let cell = cell.replace('\n', " ");
                 let width = widths[column];
                 if column == 0 { format!("{cell:width$}") } else { format!("{cell:>width$}") }
             };
@@ -51,10 +54,11 @@ impl Table {
 
 /// A cell of CSV (RFC 4180).
 fn quoted(cell: &str) -> String {
+    let cell = csv_text(cell);
     if cell.contains([',', '"', '\n', '\r']) {
         return format!("\"{}\"", cell.replace('"', "\"\""));
     }
-    cell.to_owned()
+    cell.into_owned()
 }
 
 #[cfg(test)]
@@ -70,5 +74,8 @@ mod tests {
         let markdown = "| map | gini |\n|---|---:|\n| a,b | 0.5 |\n| longer | 12 |\n";
         assert_eq!(table.markdown(), markdown);
         assert_eq!(table.csv(), "map,gini\n\"a,b\",0.5\nlonger,12\n");
+        table.row(vec!["=HYPERLINK(\"x\")".into(), "-1e-3".into()]);
+        let csv = table.csv();
+        assert_eq!(csv.lines().last().unwrap(), "\"'=HYPERLINK(\"\"x\"\")\",-1e-3");
     }
 }

@@ -1,8 +1,17 @@
 //! Sets of features (coalitions of players).
 
+use serde::{Deserialize, Serialize};
+
 /// Sorted, unique feature indices.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(from = "Vec<usize>")]
 pub struct FeatureSet(Vec<usize>);
+
+impl From<Vec<usize>> for FeatureSet {
+    fn from(indices: Vec<usize>) -> Self {
+        Self::new(indices)
+    }
+}
 
 impl FeatureSet {
     /// Sorts and removes duplicates.

@@ -1,9 +1,12 @@
 //! Pictures: as taken ([`Photo`]) and as a network sees them ([`Image`]).
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Error, Result};
 
 /// Channels, height and width of an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Shape {
     /// Number of channels, 3 for RGB.
     pub channels: usize,
@@ -58,10 +61,26 @@ impl std::fmt::Display for Shape {
 }
 
 /// A planar `f32` image \[C, H, W\], normalised as the network wants it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Planar")]
 pub struct Image {
     shape: Shape,
     data: Vec<f32>,
+}
+
+/// An image as a file has it, before it is checked.
+#[derive(Deserialize)]
+struct Planar {
+    shape: Shape,
+    data: Vec<f32>,
+}
+
+impl TryFrom<Planar> for Image {
+    type Error = Error;
+
+    fn try_from(Planar { shape, data }: Planar) -> Result<Self> {
+        Self::new(shape, data)
+    }
 }
 
 impl Image {

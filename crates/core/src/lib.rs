@@ -16,6 +16,7 @@
 //! assert_eq!(set.len(), 2);
 //! ```
 
+mod as_typed;
 mod completeness;
 mod error;
 mod feature_set;
@@ -33,13 +34,14 @@ mod target;
 #[cfg(any(test, feature = "testing"))]
 pub mod analytic;
 
+pub use as_typed::as_typed;
 pub use completeness::CompletenessGap;
 pub use error::{Error, Result};
 pub use feature_set::FeatureSet;
 pub use field::{Curvature, Differentiable, Evaluation, Randomisable, Scored, TwiceDifferentiable};
 pub use image::{Image, Photo, Shape};
 pub use mask::Mask;
-pub use progress::{Progress, Silent};
+pub use progress::{Progress, Silent, Unseen};
 pub use removal::Removal;
 pub use saliency_map::{ChannelReduction, SaliencyMap};
 pub use segment_map::SegmentMap;

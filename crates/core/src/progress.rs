@@ -14,6 +14,18 @@ pub trait Progress: Sync {
     }
 }
 
+/// Shows nothing, and asks another whether to stop.
+#[derive(Clone, Copy)]
+pub struct Unseen<'a>(pub &'a dyn Progress);
+
+impl Progress for Unseen<'_> {
+    fn begin(&self, _stage: &str, _total: u64) {}
+    fn advance(&self, _n: u64) {}
+    fn is_cancelled(&self) -> bool {
+        self.0.is_cancelled()
+    }
+}
+
 /// Shows nothing, never cancels.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;

@@ -1,9 +1,12 @@
 //! Saliency maps: one number per feature.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Error, Result, Shape};
 
 /// How the channels of a map become one number per pixel. Metrics name it in every result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ChannelReduction {
     /// abs(sum over channels): what the published tables use.
     #[default]

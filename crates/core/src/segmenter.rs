@@ -1,5 +1,7 @@
 //! What makes segments, and what is known about them afterwards.
 
+use serde::Serialize;
+
 use crate::{Photo, Progress, Result, SegmentMap};
 
 /// Splits a photo into segments. It never sees a class or a network's gradient.
@@ -28,18 +30,19 @@ pub struct Segmentation {
 }
 
 /// The masks that a network found in a photo.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MaskReport {
     /// Name of the network.
     pub network: String,
     /// SHA-256 of its weights, hexadecimal.
     pub weights_sha256: String,
     /// How the masks became segments.
+    #[serde(flatten)]
     pub partition: PartitionReport,
 }
 
 /// How masks, which may overlap and leave pixels out, became a partition.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PartitionReport {
     /// Masks found.
     pub n_masks: usize,

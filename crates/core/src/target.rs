@@ -1,9 +1,12 @@
 //! The scalar of the logits that is explained.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Error, Result};
 
 /// A scalar function of the logits, with its first and second derivatives.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Target {
     /// The logit of one class (never its softmax): what H-Sets explains.
     Logit(usize),

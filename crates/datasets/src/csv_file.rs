@@ -1,46 +1,46 @@
-//! A file of `path,label`.
+//! A file of `path,label`; semicolons and tabs separate as well.
 
-use std::{
-    collections::HashSet,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use csv::{ReaderBuilder, StringRecord, Trim};
 
-use crate::{Annotations, Classes, Dataset, Error, Layout, Result, Sample};
+use crate::{
+    Annotations, Classes, Dataset, Error, Layout, Result, Sample,
+    classes::number,
+    files::{is_picture, read},
+};
 
 /// Names of the columns; the first that is there counts.
-const PATH: [&str; 5] = ["path", "file", "filename", "image", "image_path"];
-const LABEL: [&str; 5] = ["class", "label", "class_index", "target", "wnid"];
+const PATH: [&str; 12] = [
+    "path",
+    "file",
+    "filename",
+    "filepath",
+    "file_path",
+    "file_name",
+    "image",
+    "image_path",
+    "image_name",
+    "images",
+    "img",
+    "img_path",
+];
+const LABEL: [&str; 10] = [
+    "class",
+    "label",
+    "labels",
+    "class_index",
+    "class_name",
+    "class_id",
+    "category",
+    "target",
+    "wnid",
+    "y",
+];
 
 pub(crate) fn open(file: &Path, images: Option<&Path>) -> Result<Dataset> {
-    let wrong = |problem: String| Error::malformed(file, problem);
     let folder: PathBuf = images.or_else(|| file.parent()).unwrap_or(Path::new("")).to_owned();
-    let reader =
-        ReaderBuilder::new().has_headers(false).flexible(true).trim(Trim::All).from_path(file);
-    let mut records = reader.map_err(|error| wrong(error.to_string()))?.into_records().peekable();
-    let columns = match records.peek() {
-        Some(Ok(first)) => columns(first),
-        _ => None,
-    };
-    if columns.is_some() {
-        records.next();
-    }
-    let (path_column, label_column) = columns.unwrap_or((0, 1));
-    let mut rows = Vec::new();
-    for record in records {
-        let record = record.map_err(|error| wrong(error.to_string()))?;
-        let line = record.position().map_or(0, csv::Position::line);
-        let field = |column: usize| {
-            let found = record.get(column).filter(|field| !field.is_empty());
-            found.ok_or_else(|| wrong(format!("line {line}: expected path,label")))
-        };
-        rows.push((field(path_column)?.to_owned(), field(label_column)?.to_owned()));
-    }
-    let mut seen = HashSet::new();
-    if let Some((path, _)) = rows.iter().find(|(path, _)| !seen.insert(path)) {
-        return Err(wrong(format!("'{path}' is listed twice")));
-    }
+    let rows = rows(&read(file)?).map_err(|problem| Error::malformed(file, problem))?;
     let (classes, numbers) = classes(rows.iter().map(|(_, label)| label.as_str()));
     let samples = rows.into_iter().zip(numbers).map(|((id, _), class)| Sample {
         path: folder.join(&id),
@@ -48,7 +48,64 @@ pub(crate) fn open(file: &Path, images: Option<&Path>) -> Result<Dataset> {
         class,
         annotations: Annotations::default(),
     });
-    Ok(Dataset { layout: Layout::Csv, classes, samples: samples.collect() })
+    let left_out = std::collections::BTreeMap::new();
+    Ok(Dataset { layout: Layout::Csv, classes, samples: samples.collect(), left_out })
+}
+
+/// Path and label of every line.
+fn rows(text: &str) -> Result<Vec<(String, String)>, String> {
+    let separator = separator(text);
+    let mut builder = ReaderBuilder::new();
+    builder.has_headers(false).flexible(true).trim(Trim::All).delimiter(separator);
+    let mut records = builder.from_reader(text.as_bytes()).into_records().peekable();
+    let head = match records.peek() {
+        Some(Ok(first)) => columns(first),
+        _ => None,
+    };
+    if head.is_some() {
+        records.next();
+    }
+    let (path_column, label_column) = head.unwrap_or((0, 1));
+    let mut rows: Vec<(String, String)> = Vec::new();
+    for record in records {
+        let record = record.map_err(|error| error.to_string())?;
+        let line = record.position().map_or(0, csv::Position::line);
+        let field = |column: usize| {
+            let found = record.get(column).filter(|field| !field.is_empty());
+            found.ok_or_else(|| {
+                let written: Vec<&str> = record.iter().collect();
+                format!("line {line}: expected path,label, found '{}'", written.join(","))
+            })
+        };
+        rows.push((field(path_column)?.to_owned(), field(label_column)?.to_owned()));
+    }
+    // A line of names that are not known is no picture.
+    if let (None, [(path, label), rest @ ..]) = (head, &rows[..])
+        && !is_picture(path)
+        && rest.iter().any(|(path, _)| is_picture(path))
+    {
+        return Err(format!(
+            "line 1: '{path}' and '{label}' name no columns that are known: expected one of {} \
+             and one of {}",
+            PATH.join(", "),
+            LABEL.join(", ")
+        ));
+    }
+    Ok(rows)
+}
+
+/// What separates the fields: whatever makes names of columns of the first line, or else splits it.
+fn separator(text: &str) -> u8 {
+    const SEPARATORS: [u8; 3] = [b',', b';', b'\t'];
+    let first = |separator: u8| {
+        let mut builder = ReaderBuilder::new();
+        builder.has_headers(false).flexible(true).trim(Trim::All).delimiter(separator);
+        let mut records = builder.from_reader(text.as_bytes()).into_records();
+        records.next().and_then(Result::ok).unwrap_or_default()
+    };
+    let named = SEPARATORS.into_iter().find(|&separator| columns(&first(separator)).is_some());
+    let splits = || SEPARATORS.into_iter().find(|&separator| first(separator).len() > 1);
+    named.or_else(splits).unwrap_or(b',')
 }
 
 /// Columns of path and label, if this is a line of names.
@@ -60,9 +117,9 @@ fn columns(first: &StringRecord) -> Option<(usize, usize)> {
     Some((find(&PATH)?, find(&LABEL)?))
 }
 
-/// The classes, and which of them each label is: numbers if all labels are.
+/// The classes, and which of them each label is: numbers if all labels are indices.
 fn classes<'a>(labels: impl Iterator<Item = &'a str> + Clone) -> (Classes, Vec<usize>) {
-    let numbers: Option<Vec<usize>> = labels.clone().map(|label| label.parse().ok()).collect();
+    let numbers: Option<Vec<usize>> = labels.clone().map(number).collect();
     if let Some(numbers) = numbers {
         let n = numbers.iter().max().map_or(0, |largest| largest + 1);
         return (Classes::Numbered { n }, numbers);

@@ -46,7 +46,7 @@ pub(crate) fn open(root: &Path, split: Option<Split>) -> Result<Dataset> {
         }
     }
     let classes = Classes::Named(names.into_values().collect());
-    Ok(Dataset { layout: Layout::Cub, classes, samples })
+    Ok(Dataset { layout: Layout::Cub, classes, samples, left_out: BTreeMap::new() })
 }
 
 /// Bounding boxes and parts, of the files that are there.

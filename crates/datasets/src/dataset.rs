@@ -1,6 +1,9 @@
 //! What every layout becomes.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::{BTreeMap, HashSet},
+    path::{Path, PathBuf},
+};
 
 use crate::{
     Classes, Error, Layout, Result, Split, csv_file, cub, folder, imagenet, imagenet::is_imagenette,
@@ -15,6 +18,8 @@ pub struct Dataset {
     pub classes: Classes,
     /// Its pictures, ordered by class and name, or as its own files list them.
     pub samples: Vec<Sample>,
+    /// What lay among the pictures and is none, or none that is read: how many of which kind.
+    pub left_out: BTreeMap<String, usize>,
 }
 
 /// A picture with its class.
@@ -79,10 +84,24 @@ impl Dataset {
             Layout::Csv => csv_file::open(path, options.images.as_deref()),
         }?;
         if dataset.samples.is_empty() {
-            let remedy = "expected .jpg, .jpeg, .png, .webp, .gif, .bmp or .tiff files";
+            let remedy = "expected .jpg, .jpeg, .png, .webp, .gif, .bmp, .tiff or .ppm files";
+            let found = dataset.left_out_note().map(|note| format!(" ({note})"));
+            let remedy = format!("{remedy}{}", found.unwrap_or_default());
             return Err(Error::missing(path, "every picture", remedy));
         }
+        let mut seen = HashSet::new();
+        if let Some(twice) = dataset.samples.iter().find(|sample| !seen.insert(&sample.id)) {
+            let problem = format!("'{}' is listed twice", twice.id);
+            return Err(Error::malformed(path, problem));
+        }
         Ok(dataset)
+    }
+
+    /// What was left out, in words: `left out: 3 .heic, 1 .txt`; `None` where nothing was.
+    pub fn left_out_note(&self) -> Option<String> {
+        let kinds: Vec<String> =
+            self.left_out.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
+        (!kinds.is_empty()).then(|| format!("left out: {}", kinds.join(", ")))
     }
 }
 

@@ -2,13 +2,12 @@
 
 use std::{
     collections::HashMap,
-    fs,
     path::{Path, PathBuf},
 };
 
 use crate::{
     Error, Result,
-    files::read,
+    files::{read, read_bytes},
     matlab::{self, Value},
 };
 
@@ -73,15 +72,14 @@ fn of_devkit(truth: PathBuf, meta: &Path) -> Result<Wnids> {
 /// `meta.mat` holds a struct array `synsets`, one element a synset of the hierarchy.
 fn wnid_of_id(meta: &Path) -> Result<HashMap<u32, String>> {
     let wrong = |problem: String| Error::malformed(meta, problem);
-    let bytes = fs::read(meta).map_err(|error| Error::io(meta, error))?;
-    let synsets = matlab::struct_array(&bytes, "synsets").map_err(wrong)?;
-    let entry = |synset: &HashMap<String, Value>| {
-        let id = synset.get("ILSVRC2012_ID").and_then(Value::number);
-        let wnid = synset.get("WNID").and_then(Value::text);
-        let (Some(id), Some(wnid)) = (id, wnid) else {
+    let bytes = read_bytes(meta)?;
+    let fields = ["ILSVRC2012_ID", "WNID"];
+    let synsets = matlab::struct_array(&bytes, "synsets", fields).map_err(wrong)?;
+    let entry = |synset: &[Value; 2]| {
+        let [Value::Number(id), Value::Text(wnid)] = synset else {
             return Err(wrong("its synsets lack ILSVRC2012_ID or WNID".into()));
         };
-        Ok((id as u32, wnid.to_owned()))
+        Ok((*id as u32, wnid.clone()))
     };
     synsets.iter().map(entry).collect()
 }

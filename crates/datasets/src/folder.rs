@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::{
     Annotations, Classes, Dataset, Error, Layout, Result, Sample, Split,
-    files::{folders, pictures},
+    files::{Walk, folders},
 };
 
 /// Names of the folders of a split, the first that is there counts.
@@ -26,11 +26,13 @@ pub(crate) fn class_names(root: &Path) -> Result<Vec<String>> {
 
 pub(crate) fn open(root: &Path, layout: Layout, split: Option<Split>) -> Result<Dataset> {
     let found = Folders::of(root)?;
+    let mut walk = Walk::default();
     let (classes, samples) = match (&found, split) {
-        (Folders::Splits(splits), Some(Split::All)) => all(splits)?,
-        _ => read(&found.of_split(root, split)?)?,
+        (Folders::Splits(splits), Some(Split::All)) => all(splits, &mut walk)?,
+        _ => read(&found.of_split(root, split)?, &mut walk)?,
     };
-    Ok(Dataset { layout, classes: Classes::Named(classes), samples })
+    let left_out = walk.left_out;
+    Ok(Dataset { layout, classes: Classes::Named(classes), samples, left_out })
 }
 
 /// What the folders in the root are.
@@ -75,14 +77,22 @@ fn missing(root: &Path, split: Split) -> Error {
 }
 
 /// Class names and pictures of a folder of class folders.
-fn read(root: &Path) -> Result<(Vec<String>, Vec<Sample>)> {
+fn read(root: &Path, walk: &mut Walk) -> Result<(Vec<String>, Vec<Sample>)> {
     let classes = folders(root)?;
     if classes.is_empty() {
         return Err(Error::missing(root, "a folder for each class", REMEDY));
     }
-    let mut samples = Vec::new();
+    // All of them first: a link from one to another must not lead there.
+    walk.enter(root)?;
+    let mut entered = Vec::new();
     for (class, (name, folder)) in classes.iter().enumerate() {
-        samples.extend(pictures(folder)?.into_iter().map(|(below, path)| Sample {
+        if walk.enter(folder)? {
+            entered.push((class, name, folder));
+        }
+    }
+    let mut samples = Vec::new();
+    for (class, name, folder) in entered {
+        samples.extend(walk.pictures(folder)?.into_iter().map(|(below, path)| Sample {
             id: format!("{name}/{below}"),
             path,
             class,
@@ -96,8 +106,9 @@ const REMEDY: &str = "put the pictures of each class in a folder of its name, or
                       of path,label";
 
 /// All splits together; they share their classes.
-fn all(splits: &[(String, PathBuf)]) -> Result<(Vec<String>, Vec<Sample>)> {
-    let parts: Vec<_> = splits.iter().map(|(_, folder)| read(folder)).collect::<Result<_>>()?;
+fn all(splits: &[(String, PathBuf)], walk: &mut Walk) -> Result<(Vec<String>, Vec<Sample>)> {
+    let parts: Vec<_> =
+        splits.iter().map(|(_, folder)| read(folder, walk)).collect::<Result<_>>()?;
     let mut classes: Vec<String> = parts.iter().flat_map(|(names, _)| names).cloned().collect();
     classes.sort();
     classes.dedup();

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     Annotations, Classes, Dataset, Error, Layout, Result, Sample, devkit,
-    files::{entries, pictures},
+    files::{Walk, entries},
     folder, imagenet_wnids,
 };
 
@@ -61,7 +61,9 @@ pub(crate) fn open(root: &Path) -> Result<Dataset> {
     let wnid_of = devkit::wnids(root)?;
     let index: HashMap<&str, usize> = imagenet_wnids().enumerate().map(|(i, w)| (w, i)).collect();
     let mut samples = Vec::new();
-    for (id, path) in pictures(&flat)? {
+    let mut walk = Walk::default();
+    walk.enter(&flat)?;
+    for (id, path) in walk.pictures(&flat)? {
         let Some(number) = number(&id) else { continue };
         let wnid = wnid_of.of_photo(number)?;
         let class = *index.get(wnid).ok_or_else(|| {
@@ -70,11 +72,14 @@ pub(crate) fn open(root: &Path) -> Result<Dataset> {
         samples.push(Sample { id, path, class, annotations: Annotations::default() });
     }
     let classes = Classes::Named(imagenet_wnids().map(str::to_owned).collect());
-    Ok(Dataset { layout: Layout::ImageNet, classes, samples })
+    Ok(Dataset { layout: Layout::ImageNet, classes, samples, left_out: walk.left_out })
 }
 
 fn in_class_folders(root: &Path) -> Result<Dataset> {
-    let dataset = folder::open(root, Layout::ImageNet, None).map_err(|_| not_found(root))?;
+    let dataset = match folder::open(root, Layout::ImageNet, None) {
+        Err(Error::Missing { .. }) => return Err(not_found(root)),
+        opened => opened?,
+    };
     let Classes::Named(names) = &dataset.classes else { return Err(not_found(root)) };
     if names.iter().all(|name| is_wnid(name)) { Ok(dataset) } else { Err(not_found(root)) }
 }

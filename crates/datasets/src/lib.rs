@@ -22,7 +22,7 @@
 //! let dataset = Dataset::open(root.path(), &OpenOptions::default())?;
 //! assert_eq!(dataset.samples[2].id, "dog/1.png");
 //! // Which class of a model is a class of the dataset? By name, where the names are the same.
-//! assert_eq!(dataset.classes.onto(&["dog", "horse", "cat"])?, [2, 0]);
+//! assert_eq!(dataset.classes.onto(&["dog", "horse", "cat"], None)?.class_of, [2, 0]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -38,7 +38,8 @@ mod imagenet;
 mod layout;
 mod matlab;
 
-pub use classes::{Classes, imagenet_wnids};
+pub use classes::{Classes, Numbering, Placement, imagenet_wnids};
 pub use dataset::{Annotations, Dataset, OpenOptions, PartLocation, Sample};
 pub use error::{Error, Result};
+pub use files::is_picture;
 pub use layout::{Layout, Split};

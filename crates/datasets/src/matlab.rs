@@ -4,12 +4,14 @@
 //! data, padded to 8 bytes. An element of type `miCOMPRESSED` is another element under zlib; one of
 //! type `miMATRIX` is an array, itself a list of elements. ("MAT-File Format", MathWorks.)
 
-use std::{collections::HashMap, io::Read as _};
+use std::io::Read as _;
 
 use flate2::read::ZlibDecoder;
 
-/// No devkit is larger; a forgery may be.
-const MAX_BYTES: u64 = 64 << 20;
+/// What an element may unpack to: the devkit's is a tenth of it, a forgery may be larger.
+const MAX_BYTES: u64 = 16 << 20;
+/// Longest text of a field.
+const MAX_TEXT: usize = 4096;
 
 const MI_MATRIX: u32 = 14;
 const MI_COMPRESSED: u32 = 15;
@@ -20,34 +22,19 @@ const MX_CHAR: u8 = 4;
 /// A field of a struct.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Value {
-    /// Real numbers, in the order of the file.
-    Numbers(Vec<f64>),
+    /// The first of real numbers.
+    Number(f64),
     Text(String),
-    /// Anything else.
+    /// Anything else, or nothing.
     Other,
 }
 
-impl Value {
-    /// The first number.
-    pub(crate) fn number(&self) -> Option<f64> {
-        match self {
-            Self::Numbers(numbers) => numbers.first().copied(),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn text(&self) -> Option<&str> {
-        match self {
-            Self::Text(text) => Some(text),
-            _ => None,
-        }
-    }
-}
-
-type Struct = HashMap<String, Value>;
-
-/// The elements of the struct array called `name`.
-pub(crate) fn struct_array(file: &[u8], name: &str) -> Result<Vec<Struct>, String> {
+/// These fields of the elements of the struct array called `name`.
+pub(crate) fn struct_array<const N: usize>(
+    file: &[u8],
+    name: &str,
+    fields: [&str; N],
+) -> Result<Vec<[Value; N]>, String> {
     let header = file.get(..128).ok_or("is no MAT-file of MATLAB 5 or later: it is too short")?;
     if header[126..] != *b"IM" {
         return Err("is no little-endian MAT-file of MATLAB 5 or later".into());
@@ -56,8 +43,11 @@ pub(crate) fn struct_array(file: &[u8], name: &str) -> Result<Vec<Struct>, Strin
     while let Some(element) = elements.next()? {
         let mut unpacked = Vec::new();
         let element = if element.kind == MI_COMPRESSED {
-            let decoder = ZlibDecoder::new(element.data).take(MAX_BYTES);
+            let decoder = ZlibDecoder::new(element.data).take(MAX_BYTES + 1);
             { decoder }.read_to_end(&mut unpacked).map_err(|error| error.to_string())?;
+            if unpacked.len() as u64 > MAX_BYTES {
+                return Err(format!("holds an element of more than {} MiB", MAX_BYTES >> 20));
+            }
             Elements(&unpacked).next()?.ok_or("holds an empty element")?
         } else {
             element
@@ -65,7 +55,7 @@ pub(crate) fn struct_array(file: &[u8], name: &str) -> Result<Vec<Struct>, Strin
         if element.kind == MI_MATRIX {
             let array = Array::open(element.data)?;
             if array.name == name && array.class == MX_STRUCT {
-                return array.structs();
+                return array.structs(fields);
             }
         }
     }
@@ -128,31 +118,37 @@ impl<'a> Array<'a> {
         let mut rest = Elements(data);
         let flags = rest.expect()?;
         let class = *flags.data.first().ok_or(CUT)?;
-        let dimensions = numbers(&rest.expect()?)?;
+        // MATLAB has no array of more dimensions than this.
+        let dimensions = numbers(&rest.expect()?, 32)?;
         let name = String::from_utf8_lossy(rest.expect()?.data).into_owned();
         let n_elements = dimensions.iter().product::<f64>() as usize;
         Ok(Self { class, name, n_elements, rest })
     }
 
     /// Length of the field names, the names, then field by field of element by element.
-    fn structs(mut self) -> Result<Vec<Struct>, String> {
-        let length = numbers(&self.rest.expect()?)?.first().map_or(0, |&length| length as usize);
+    fn structs<const N: usize>(mut self, fields: [&str; N]) -> Result<Vec<[Value; N]>, String> {
+        let length = first_number(&self.rest.expect()?)?.map_or(0, |length| length as usize);
         let names = self.rest.expect()?.data;
-        let name = |bytes: &[u8]| {
+        let is_name = |bytes: &[u8], name: &str| {
             let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
-            String::from_utf8_lossy(&bytes[..end]).into_owned()
+            bytes[..end] == *name.as_bytes()
         };
-        let names: Vec<String> = names.chunks(length.max(1)).map(name).collect();
-        if names.is_empty() {
+        let length = length.max(1);
+        let n_fields = names.len().div_ceil(length);
+        if n_fields == 0 {
             return Err("holds structs without fields".into());
         }
+        let places = fields.map(|field| names.chunks(length).position(|name| is_name(name, field)));
         let mut structs = Vec::new();
         for _ in 0..self.n_elements {
-            let mut fields = HashMap::new();
-            for name in &names {
-                fields.insert(name.clone(), value(&self.rest.expect()?)?);
+            let mut found = [const { Value::Other }; N];
+            for at in 0..n_fields {
+                let element = self.rest.expect()?;
+                if let Some(field) = places.iter().position(|place| *place == Some(at)) {
+                    found[field] = value(&element)?;
+                }
             }
-            structs.push(fields);
+            structs.push(found);
         }
         Ok(structs)
     }
@@ -166,33 +162,52 @@ fn value(element: &Element<'_>) -> Result<Value, String> {
     let mut array = Array::open(element.data)?;
     match array.class {
         MX_CHAR => {
-            let codes = numbers(&array.rest.expect()?)?;
+            let codes = array.rest.expect()?;
+            if codes.data.len() > MAX_TEXT {
+                return Ok(Value::Other);
+            }
+            let codes = numbers(&codes, MAX_TEXT)?;
             let text = codes.iter().filter_map(|&code| char::from_u32(code as u32));
             Ok(Value::Text(text.collect()))
         }
         // The numeric classes; all may be stored as any smaller type.
-        6..=15 => Ok(Value::Numbers(numbers(&array.rest.expect()?)?)),
+        6..=15 => Ok(first_number(&array.rest.expect()?)?.map_or(Value::Other, Value::Number)),
         _ => Ok(Value::Other),
     }
 }
 
-/// The numbers of an element of a numeric type.
-fn numbers(element: &Element<'_>) -> Result<Vec<f64>, String> {
-    fn all<const N: usize>(data: &[u8], number: fn([u8; N]) -> f64) -> Vec<f64> {
-        data.as_chunks::<N>().0.iter().map(|&bytes| number(bytes)).collect()
-    }
+fn first_number(element: &Element<'_>) -> Result<Option<f64>, String> {
+    Ok(numbers(element, 1)?.first().copied())
+}
+
+/// The first numbers of an element of a numeric type.
+fn numbers(element: &Element<'_>, at_most: usize) -> Result<Vec<f64>, String> {
     let data = element.data;
+    let all = Few { data, at_most };
     Ok(match element.kind {
-        1 => all(data, |bytes| i8::from_le_bytes(bytes).into()),
-        2 | 16 => all(data, |bytes| u8::from_le_bytes(bytes).into()),
-        3 => all(data, |bytes| i16::from_le_bytes(bytes).into()),
-        4 | 17 => all(data, |bytes| u16::from_le_bytes(bytes).into()),
-        5 => all(data, |bytes| i32::from_le_bytes(bytes).into()),
-        6 | 18 => all(data, |bytes| u32::from_le_bytes(bytes).into()),
-        7 => all(data, |bytes| f32::from_le_bytes(bytes).into()),
-        9 => all(data, f64::from_le_bytes),
-        12 => all(data, |bytes| i64::from_le_bytes(bytes) as f64),
-        13 => all(data, |bytes| u64::from_le_bytes(bytes) as f64),
+        1 => all.of(|bytes| i8::from_le_bytes(bytes).into()),
+        2 | 16 => all.of(|bytes| u8::from_le_bytes(bytes).into()),
+        3 => all.of(|bytes| i16::from_le_bytes(bytes).into()),
+        4 | 17 => all.of(|bytes| u16::from_le_bytes(bytes).into()),
+        5 => all.of(|bytes| i32::from_le_bytes(bytes).into()),
+        6 | 18 => all.of(|bytes| u32::from_le_bytes(bytes).into()),
+        7 => all.of(|bytes| f32::from_le_bytes(bytes).into()),
+        9 => all.of(f64::from_le_bytes),
+        12 => all.of(|bytes| i64::from_le_bytes(bytes) as f64),
+        13 => all.of(|bytes| u64::from_le_bytes(bytes) as f64),
         kind => return Err(format!("holds numbers of the unknown type {kind}")),
     })
+}
+
+/// Numbers of one width.
+struct Few<'a> {
+    data: &'a [u8],
+    at_most: usize,
+}
+
+impl Few<'_> {
+    fn of<const N: usize>(&self, number: fn([u8; N]) -> f64) -> Vec<f64> {
+        let all = self.data.as_chunks::<N>().0.iter().take(self.at_most);
+        all.map(|&bytes| number(bytes)).collect()
+    }
 }

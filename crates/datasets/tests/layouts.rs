@@ -92,10 +92,13 @@ fn imagenette_and_its_place_in_imagenet() {
     write(root.path(), "noisy_imagenette.csv", "path,noisy_labels_0\n");
     let dataset = open(root.path()).unwrap();
     assert_eq!((dataset.layout, dataset.samples.len()), (Layout::Imagenette, 10));
-    let indices = dataset.classes.onto(&vec!["any"; 1000]).unwrap();
+    let indices = dataset.classes.onto(&vec!["any"; 1000], None).unwrap().class_of;
     assert_eq!(indices, [0, 217, 482, 491, 497, 566, 569, 571, 574, 701]);
     // The authors' heads of ten classes.
-    assert_eq!(dataset.classes.onto(&["any"; 10]).unwrap(), (0..10).collect::<Vec<_>>());
+    assert_eq!(
+        dataset.classes.onto(&["any"; 10], None).unwrap().class_of,
+        (0..10).collect::<Vec<_>>()
+    );
 }
 
 #[test]
@@ -104,7 +107,7 @@ fn imagenet_in_class_folders() {
     let options = OpenOptions { layout: Some(Layout::ImageNet), ..OpenOptions::default() };
     let dataset = Dataset::open(root.path(), &options).unwrap();
     assert_eq!(dataset.layout, Layout::ImageNet);
-    assert_eq!(dataset.classes.onto(&vec![""; 1000]).unwrap(), [0, 1]);
+    assert_eq!(dataset.classes.onto(&vec![""; 1000], None).unwrap().class_of, [0, 1]);
     let other = tree(&["val/cat/1.JPEG"]);
     refused(Dataset::open(other.path(), &options), &["ILSVRC2012_img_val.tar", "n01440764"]);
 }
@@ -225,6 +228,80 @@ fn csv_files() {
     refused(open_text("a.png\n", None), &["line 1", "path,label"]);
     refused(open_text("a.png,1\na.png,2\n", None), &["'a.png' is listed twice"]);
     refused(open_text("", None), &["list.csv", "picture is missing"]);
+    // As others write them: a byte order mark, semicolons, tabs, other names of columns.
+    for text in [
+        "\u{feff}path,label\na.png,cat\n",
+        "filepath;labels\na.png;cat\n",
+        "filename\tclass_name\r\na.png\tcat\r\n",
+        "a.png;cat\n",
+        "\u{feff}a.png\tcat\n",
+    ] {
+        assert_eq!(listed(&open_text(text, None).unwrap()), ["a.png cat"], "{text:?}");
+    }
+    refused(
+        open_text("picture_of,what\na.png,cat\n", None),
+        &["line 1", "'picture_of'", "filepath"],
+    );
+    refused(open_text("a.png, \n", None), &["line 1", "found 'a.png,'"]);
+    // Numbers too large for indices are names.
+    let dates = open_text("a.png,18446744073709551615\nb.png,20260101\n", None).unwrap();
+    assert_eq!(listed(&dates), ["a.png 18446744073709551615", "b.png 20260101"]);
+    let numbers = open_text("a.png,999999\n", None).unwrap();
+    assert_eq!(numbers.classes, Classes::Numbered { n: 1_000_000 });
+}
+
+#[test]
+fn what_is_left_out_is_counted() {
+    let root = tree(&["a/1.ppm", "a/2.heic", "a/3.HEIC", "a/notes", "b/4.tif", "b/._4.tif"]);
+    let dataset = open(root.path()).unwrap();
+    assert_eq!(listed(&dataset), ["a/1.ppm a", "b/4.tif b"]);
+    let note = dataset.left_out_note().unwrap();
+    assert_eq!(note, "left out: 2 .heic, 1 files without an ending");
+    let none = tree(&["a/1.heic"]);
+    refused(open(none.path()), &["picture is missing", "left out: 1 .heic"]);
+}
+
+#[test]
+#[cfg(unix)]
+fn links_neither_loop_nor_count_twice() {
+    use std::os::unix::fs::symlink;
+    let root = tree(&["a/1.png", "b/2.png", "b/deep/3.png"]);
+    let link = |target: &str, name: &str| symlink(target, root.path().join(name)).unwrap();
+    link(".", "a/self");
+    link("..", "a/up");
+    link("../b", "a/other");
+    link("deep", "b/again");
+    link("nowhere", "b/4.png");
+    link("1.png", "a/5.png");
+    let made = std::process::Command::new("mkfifo").arg(root.path().join("a/6.png")).status();
+    assert!(made.unwrap().success());
+    let dataset = open(root.path()).unwrap();
+    let pictures = ["a/1.png a", "a/5.png a", "b/2.png b", "b/again/3.png b"];
+    assert_eq!(listed(&dataset), pictures);
+    let note = dataset.left_out_note().unwrap();
+    assert!(note.contains("4 links to folders that count already"), "{note}");
+    assert!(note.contains("1 links that lead nowhere") && note.contains("1 pipes"), "{note}");
+    // The whole dataset may lie behind a link.
+    let elsewhere = tempfile::tempdir().unwrap();
+    symlink(root.path(), elsewhere.path().join("data")).unwrap();
+    assert_eq!(open(&elsewhere.path().join("data")).unwrap().samples.len(), 4);
+}
+
+#[test]
+fn forged_matlab_files_cost_little() {
+    // Zeros compress a thousandfold: 65 KB of them are 64 MB.
+    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+    std::io::Write::write_all(&mut encoder, &vec![0; 64 << 20]).unwrap();
+    let packed = encoder.finish().unwrap();
+    let mut meta = vec![0; 128];
+    meta[126..].copy_from_slice(b"IM");
+    meta.extend(15_u32.to_le_bytes());
+    meta.extend((packed.len() as u32).to_le_bytes());
+    meta.extend(packed);
+    let root = tree(&["val/ILSVRC2012_val_00000001.JPEG"]);
+    write(root.path(), "ILSVRC2012_validation_ground_truth.txt", "1\n");
+    write(root.path(), "meta.mat", meta);
+    refused(open(root.path()), &["meta.mat", "more than 16 MiB"]);
 }
 
 #[test]

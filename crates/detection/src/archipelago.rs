@@ -6,9 +6,11 @@
 //! the two squares. n segments cost 2 + 2n + n(n-1) forward passes.
 
 use hsets_core::{Error, Image, Progress, Result, Scored, SegmentMap, Target};
+use serde::{Deserialize, Serialize};
 
 /// Around which image pairs are tested.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Contexts {
     /// Baseline and image: the mean of both squares.
     Both,
@@ -19,7 +21,8 @@ pub enum Contexts {
 }
 
 /// Settings of `ArchDetect`.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ArchDetect {
     /// Around which image pairs are tested.
     pub contexts: Contexts,

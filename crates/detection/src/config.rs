@@ -1,9 +1,11 @@
 //! Settings of the detection stage.
 
 use hsets_core::{Error, Result, Smoothing, Target};
+use serde::{Deserialize, Serialize};
 
 /// Which class the Hessian belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum DetectionClass {
     /// The class (or other target) fixed once, by the true network at the image.
     Fixed,
@@ -12,7 +14,8 @@ pub enum DetectionClass {
 }
 
 /// What ranks features as seeds. The stage is handed the map; this names the one it should be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum SeedRanking {
     /// Integrated Gradients, signed.
     IntegratedGradients,
@@ -21,7 +24,8 @@ pub enum SeedRanking {
 }
 
 /// Which segments get a set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "choice", rename_all = "kebab-case")]
 pub enum SegmentChoice {
     /// The |S| segments whose seeds rank highest.
     HighestSeeds,
@@ -36,7 +40,8 @@ pub enum SegmentChoice {
 }
 
 /// How a Hessian row is scaled before the threshold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum RowScaling {
     /// `|H[j, i]| / max |H[j, :]|`: strong interactions of either sign.
     MaxAbs,
@@ -49,7 +54,8 @@ pub enum RowScaling {
 }
 
 /// In which order a set grows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Growth {
     /// Take the strongest candidate across all rows known so far; when none is left, the
     /// strongest member whose row is unknown gives the next row.
@@ -60,7 +66,8 @@ pub enum Growth {
 }
 
 /// What segments say about a set after its seed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum SpatialPrior {
     /// Nothing.
     None,
@@ -75,7 +82,8 @@ pub enum SpatialPrior {
 }
 
 /// A seed chosen by a person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum GivenSeed {
     /// The highest-ranked channel of a pixel.
     Pixel {
@@ -89,17 +97,21 @@ pub enum GivenSeed {
 }
 
 /// Settings of the detection stage.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct HessianSets {
     /// |S| ≥ 1: number of sets.
     pub n_sets: usize,
     /// ν ≥ 1: features of a set. The paper uses 2000, and 3000 on CUB.
+    #[serde(rename = "nu")]
     pub max_features: usize,
     /// Largest share, in (0, 1], of the features of its seed's segment that a set may have.
+    #[serde(rename = "share", serialize_with = "hsets_core::as_typed")]
     pub max_share: f32,
     /// Stop one feature past ν, as the authors' program does.
     pub overshoot: bool,
     /// µ in [0, 1): a feature joins if its entry of the scaled row is above it.
+    #[serde(rename = "mu", serialize_with = "hsets_core::as_typed")]
     pub threshold: f32,
     /// How rows are scaled before the threshold.
     pub scaling: RowScaling,

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rusqlite::ErrorCode;
+
 /// Result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -49,8 +51,17 @@ pub enum Error {
     /// What is asked for makes no sense.
     #[error("{0}")]
     Usage(String),
+    /// Another program holds the file of results.
+    #[error(
+        "{}: locked by another program: close it there (a database browser?), then go on",
+        path.display()
+    )]
+    Locked {
+        /// The file.
+        path: PathBuf,
+    },
     /// The database.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}{}", path.display(), hint(source))]
     Database {
         /// The file.
         path: PathBuf,
@@ -83,13 +94,47 @@ impl Error {
     }
 
     pub(crate) fn database(path: &Path, source: rusqlite::Error) -> Self {
-        if source.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) {
-            return Self::mismatch(path, "is no file of results; give another one");
+        match source.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => {
+                Self::mismatch(path, "is no file of results; give another one")
+            }
+            Some(ErrorCode::DatabaseCorrupt) => Self::damaged(path, &source.to_string()),
+            _ if Self::is_busy(&source) => Self::Locked { path: path.to_owned() },
+            _ => Self::Database { path: path.to_owned(), source },
         }
-        Self::Database { path: path.to_owned(), source }
+    }
+
+    pub(crate) fn is_busy(error: &rusqlite::Error) -> bool {
+        let code = error.sqlite_error_code();
+        matches!(code, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+    }
+
+    /// What goes wrong while a file is checked is damage, unless it is the lock of another.
+    pub(crate) fn damaged_database(path: &Path, source: rusqlite::Error) -> Self {
+        if Self::is_busy(&source) {
+            return Self::database(path, source);
+        }
+        Self::damaged(path, &source.to_string())
+    }
+
+    pub(crate) fn damaged(path: &Path, problem: &str) -> Self {
+        let remedy = "it is damaged or forged: take a copy, or evaluate anew";
+        Self::mismatch(path, format!("{problem}; {remedy}"))
     }
 
     pub(crate) fn io(path: &Path, source: impl Into<io::Error>) -> Self {
         Self::Io { path: path.to_owned(), source: source.into() }
+    }
+}
+
+/// What the user can do about a failed database.
+fn hint(error: &rusqlite::Error) -> &'static str {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => ": free some space; the same command goes on",
+        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::SystemIoFailure) => {
+            ": is its folder there, with space left, and may you write to it? The same command goes \
+             on once it is"
+        }
+        _ => "",
     }
 }

@@ -14,7 +14,6 @@
 //! | `meta` | the plan, in full |
 
 mod cost;
-mod draft;
 mod error;
 mod examiner;
 mod export;
@@ -29,6 +28,7 @@ mod row;
 mod run;
 mod schema;
 mod selection;
+mod settings;
 mod shard;
 mod statistics;
 mod store;
@@ -36,7 +36,7 @@ mod store;
 pub use cost::{Cost, ModelCost};
 pub use error::{Error, Result};
 pub use examiner::{Case, Examined, Examiner, Failure};
-pub use export::{Format, export, tables};
+pub use export::{Format, csv_text, export, tables};
 pub use maps::file as map_file;
 pub use merge::{Merged, merge};
 pub use network::NetworkExaminer;
@@ -48,6 +48,7 @@ pub use results::{Missing, Results};
 pub use row::{Row, Timing};
 pub use run::{Job, Observer, Outcome, Subject, run};
 pub use selection::{Candidate, Verdict, order};
+pub use settings::{metric_plan, segmenter_plan};
 pub use shard::Shard;
 pub use statistics::{Cell, Comparison, Statistics};
 pub use store::{Finished, Store};

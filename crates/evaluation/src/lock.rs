@@ -60,8 +60,19 @@ impl Lock {
     }
 }
 
+/// Beside the file itself, whatever links lead to it: else two processes could write to one file.
 fn path(results: &Path) -> PathBuf {
-    let mut path = results.as_os_str().to_owned();
+    let mut path = results.to_owned();
+    // As many as systems follow.
+    for _ in 0..40 {
+        let Ok(target) = path.read_link() else { break };
+        path = path.parent().unwrap_or(Path::new("")).join(target);
+    }
+    let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    if let (Ok(folder), Some(name)) = (folder.canonicalize(), path.file_name()) {
+        path = folder.join(name);
+    }
+    let mut path = path.into_os_string();
     path.push(".lock");
     path.into()
 }

@@ -11,7 +11,7 @@ use half::f16;
 use hsets_core::SaliencyMap;
 use safetensors::{Dtype, tensor::TensorView};
 
-use crate::{Candidate, Error, Examined, Plan, Result, draft::draft_of};
+use crate::{Candidate, Error, Examined, Plan, Result};
 
 /// Writes the maps of all methods and runs of a picture to
 /// `FOLDER/MODEL/IMAGE.safetensors.gz`, as tensors `METHOD/RUN` \[C, H, W\] of 16-bit floats.
@@ -32,18 +32,21 @@ pub(crate) fn write(
     let maps =
         names.zip(results).filter_map(|(name, result)| Some((name, &result.as_ref().ok()?.map)));
     let bytes = encode(maps.collect()).map_err(|error| Error::io(&path, error))?;
-    let mut draft = draft_of(&path)?;
-    let written = draft.write_all(&bytes);
-    written.map_err(|error| Error::io(&path, error))?;
-    draft.persist(&path).map(drop).map_err(|error| Error::io(&path, error.error))
+    hsets_files::write(&path, &bytes).map_err(|error| Error::io(&path, error))
 }
 
-/// The file of a picture's maps. Parts of the picture's name stay folders, except those that lead
-/// elsewhere.
+/// The file of a picture's maps, inside `folder` whatever the picture is called. Parts of its name
+/// stay folders.
 pub fn file(folder: &Path, model: &str, image: &str) -> PathBuf {
-    let parts = image.split(['/', '\\']).filter(|part| !["", ".", ".."].contains(part));
-    let path = parts.fold(folder.join(model), |path, part| path.join(part));
-    let mut name = path.into_os_string();
+    let inside = |part: &str| match part {
+        // Pictures whose names differ have files that differ.
+        ".." => "%2E%2E".to_owned(),
+        "." => "%2E".to_owned(),
+        part => part.replace(':', "%3A"),
+    };
+    let parts = std::iter::once(model).chain([image]).flat_map(|name| name.split(['/', '\\']));
+    let path = parts.filter(|part| !part.is_empty()).map(inside);
+    let mut name = path.fold(folder.to_owned(), |path, part| path.join(part)).into_os_string();
     name.push(".safetensors.gz");
     name.into()
 }

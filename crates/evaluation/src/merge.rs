@@ -2,13 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::Connection;
-use tempfile::NamedTempFile;
+use hsets_files::Draft;
+use rusqlite::{Connection, types::Value};
 
-use crate::{
-    Error, Missing, Plan, Result, Results, Shard, draft::draft_of, lock::Lock, schema,
-    store::connect,
-};
+use crate::{Error, Missing, Plan, Result, Results, Shard, lock::Lock, schema, store::connect};
 
 /// What became of a merge.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,9 +57,9 @@ pub fn merge(parts: &[PathBuf], out: &Path, any_code: bool) -> Result<Merged> {
         }
         count = count.max(part.shard().count);
     }
-    let draft = draft_of(out)?;
+    let draft = Draft::beside(out).map_err(|error| Error::io(out, error))?;
     fill(&draft, first.plan(), &parts)?;
-    publish(draft, out)?;
+    draft.publish(out).map_err(|error| Error::io(out, error))?;
     let merged = Results::open(out)?;
     let (n_rows, n_failed) = merged.counts()?;
     let in_use = parts.into_iter().filter(|part| part != out && Lock::owner(part).is_some());
@@ -76,7 +73,7 @@ pub fn merge(parts: &[PathBuf], out: &Path, any_code: bool) -> Result<Merged> {
 }
 
 /// Makes the tables in an empty file and copies everything.
-fn fill(draft: &NamedTempFile, plan: &Plan, parts: &[PathBuf]) -> Result<()> {
+fn fill(draft: &Draft, plan: &Plan, parts: &[PathBuf]) -> Result<()> {
     let connection = connect(draft.path())?;
     let failed = |error| Error::database(draft.path(), error);
     schema::create(&connection, plan).map_err(failed)?;
@@ -91,13 +88,12 @@ fn fill(draft: &NamedTempFile, plan: &Plan, parts: &[PathBuf]) -> Result<()> {
         check_conflicts(&connection, part)?;
         let copy =
             |table: &str| format!("INSERT OR IGNORE INTO main.{table} SELECT * FROM part.{table};");
-        let copies: String =
-            ["meta", "candidates", "results", "timings", "pictures"].map(copy).concat();
+        let copies: String = schema::TABLES.map(copy).concat();
         run(&format!("BEGIN; {copies} COMMIT; DETACH DATABASE part"))?;
     }
-    connection
-        .execute("UPDATE meta SET value = ? WHERE key = 'shard'", [Shard::WHOLE.to_string()])
-        .map_err(failed)?;
+    connection.execute("DELETE FROM meta WHERE key = 'shard'", []).map_err(failed)?;
+    let row = ["shard".to_owned(), Shard::WHOLE.to_string()].map(Value::Text);
+    schema::insert(&connection, "meta", row.into()).map_err(failed)?;
     connection.close().map_err(|(_, error)| failed(error))
 }
 
@@ -128,9 +124,4 @@ fn check_conflicts(connection: &Connection, part: &Path) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn publish(draft: NamedTempFile, out: &Path) -> Result<()> {
-    draft.as_file().sync_all().map_err(|error| Error::io(out, error))?;
-    draft.persist(out).map(drop).map_err(|error| Error::io(out, error.error))
 }

@@ -10,7 +10,10 @@ use sha2::{Digest as _, Sha256};
 use crate::{Error, Result};
 
 /// Changes when the rows of an older version would no longer be those of this one.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+
+/// More than any dataset has; a forged plan may name more.
+const MAX_PICTURES: usize = 1 << 30;
 
 /// Everything that decides the rows. Two files whose plans are equal hold rows of one evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -101,6 +104,9 @@ impl Plan {
         if self.runs == 0 || self.selection.samples == Some(0) {
             return Err(Error::Usage("--runs and --samples must be at least 1".into()));
         }
+        if self.dataset.n > MAX_PICTURES {
+            return Err(Error::Usage(format!("{} pictures are too many", self.dataset.n)));
+        }
         Ok(())
     }
 
@@ -125,6 +131,11 @@ impl Plan {
             "metric_settings": self.metric_settings,
         });
         hexadecimal(&Sha256::digest(settings.to_string()))
+    }
+
+    /// What a file gives back once this is written to it: a number may differ in its last bit.
+    pub(crate) fn as_read(&self) -> serde_json::Result<Self> {
+        serde_json::from_str(&serde_json::to_string(self)?)
     }
 
     /// What is different in `other`, one line each: `selection.samples: 10, now 20`.

@@ -55,17 +55,31 @@ impl Missing {
 }
 
 impl Results {
-    /// Opens a file that is there.
+    /// Opens a file that is there, and checks that it is whole: that its tables are those of this
+    /// program, that the database is sound, and that every row is as it was written.
     pub fn open(path: &Path) -> Result<Self> {
-        if let Err(error) = path.metadata() {
-            return Err(Error::io(path, error));
+        let results = Self::open_checked(path)?;
+        let damaged = schema::damaged(&results.connection, &results.plan);
+        match damaged.map_err(|error| Error::damaged_database(path, error))? {
+            Some(problem) => Err(Error::damaged(path, &problem)),
+            None => Ok(results),
+        }
+    }
+
+    /// Opens a file whose rows are known to be as they were written.
+    pub(crate) fn open_checked(path: &Path) -> Result<Self> {
+        let metadata = path.metadata().map_err(|error| Error::io(path, error))?;
+        if !metadata.is_file() {
+            return Err(Error::mismatch(path, "is no file"));
         }
         let connection = store::connect(path)?;
         let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
         let not_ours = || Error::mismatch(path, "is no file of results of hsets evaluate");
         let (id, version) = pragma("application_id")
             .and_then(|id| Ok((id, pragma("user_version")?)))
-            .map_err(|_| not_ours())?;
+            .map_err(|error| {
+                if Error::is_busy(&error) { Error::database(path, error) } else { not_ours() }
+            })?;
         if id != APPLICATION_ID {
             return Err(not_ours());
         }
@@ -76,13 +90,18 @@ impl Results {
             );
             return Err(Error::mismatch(path, problem));
         }
+        let foreign = schema::foreign(&connection).map_err(|error| Error::database(path, error))?;
+        if let Some(problem) = foreign {
+            return Err(Error::damaged(path, &problem));
+        }
         let meta = |key: &str| {
             let sql = "SELECT value FROM meta WHERE key = ?";
             let value = connection.query_row(sql, [key], |row| row.get::<_, String>(0));
             value.map_err(|error| Error::database(path, error))
         };
-        let plan = serde_json::from_str(&meta("plan")?)
+        let plan: Plan = serde_json::from_str(&meta("plan")?)
             .map_err(|error| Error::mismatch(path, format!("its plan cannot be read: {error}")))?;
+        plan.check().map_err(|error| Error::mismatch(path, format!("its plan: {error}")))?;
         let shard = meta("shard")?.parse()?;
         Ok(Self { path: path.to_owned(), plan, shard, connection })
     }
@@ -105,7 +124,8 @@ impl Results {
     /// Fails unless the file belongs to this plan and shard, and all of it was written by this
     /// program, if one is named.
     pub fn expect(&self, plan: &Plan, shard: Shard, code_version: Option<&str>) -> Result<()> {
-        let differences = self.plan.differences(plan);
+        let plan = plan.as_read().map_err(|error| Error::io(&self.path, error))?;
+        let differences = self.plan.differences(&plan);
         if !differences.is_empty() {
             let problem = format!(
                 "holds another evaluation ({}); give another --out, or the same settings",
@@ -222,24 +242,39 @@ impl Results {
                 let pictures = missing.pictures.entry(candidate.rank % count).or_default();
                 pictures.push((model.name.clone(), candidate.image.clone()));
             }
-            for rank in self.untried(&candidates).into_iter().filter(|&rank| of.holds(rank)) {
-                *missing.untried.entry(rank % count).or_default() += 1;
+            for (shard, n) in self.untried(&candidates, of, count) {
+                *missing.untried.entry(shard).or_default() += n;
             }
         }
         Ok(missing)
     }
 
-    /// Places in the order that must still be tried. Of a number of samples, nobody knows how many
-    /// these are: the next one of every shard stands for them.
-    fn untried(&self, candidates: &[Candidate]) -> Vec<usize> {
+    /// How many places in the order must still be tried, by shard of `count`. Of a number of
+    /// samples, nobody knows how many these are: all that are left stand for them.
+    fn untried(&self, candidates: &[Candidate], of: Shard, count: usize) -> BTreeMap<usize, usize> {
         let n = self.plan.dataset.n;
-        let Some(samples) = self.plan.selection.samples else {
-            let tried: BTreeSet<usize> = candidates.iter().map(|c| c.rank).collect();
-            return (0..n).filter(|rank| !tried.contains(rank)).collect();
+        let ranks: Vec<usize> = candidates.iter().map(|candidate| candidate.rank).collect();
+        let (from, tried) = match self.plan.selection.samples {
+            None => (0, ranks),
+            Some(samples) => {
+                let chosen = candidates.iter().filter(|c| c.verdict == Verdict::Chosen).count();
+                (if chosen >= samples { n } else { ranks.len() }, Vec::new())
+            }
         };
-        let chosen = candidates.iter().filter(|c| c.verdict == Verdict::Chosen).count();
-        let rest = candidates.len()..n;
-        if chosen >= samples { Vec::new() } else { rest.collect() }
+        let tried: BTreeSet<usize> = tried.into_iter().filter(|&rank| of.holds(rank)).collect();
+        let in_shard = |shard: usize| {
+            let first = from + (shard + count - from % count) % count;
+            let ranks = (first..n).step_by(count);
+            // All of them or none, unless the shards are cut in two ways.
+            let n = match count.is_multiple_of(of.count) {
+                true if of.holds(shard) => ranks.len(),
+                true => 0,
+                false => ranks.filter(|&rank| of.holds(rank)).count(),
+            };
+            n - tried.iter().filter(|&&rank| rank % count == shard).count()
+        };
+        let shards = (0..count.min(n)).map(|shard| (shard, in_shard(shard)));
+        shards.filter(|(_, n)| *n > 0).collect()
     }
 
     pub(crate) fn query<T>(

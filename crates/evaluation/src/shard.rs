@@ -18,8 +18,12 @@ pub struct Shard {
     pub count: usize,
 }
 
+/// Most shards.
+const MAX_COUNT: usize = 100_000;
+
 /// What [`Shard::from_str`] takes.
-const EXPECTED: &str = "expected INDEX/COUNT with INDEX from 0 to COUNT - 1, auto/COUNT or auto";
+const EXPECTED: &str =
+    "expected INDEX/COUNT with INDEX from 0 to COUNT - 1 and COUNT to 100000, auto/COUNT or auto";
 
 impl Shard {
     /// Everything.
@@ -41,7 +45,7 @@ impl Shard {
     }
 
     fn new(index: usize, count: usize) -> Result<Self> {
-        if index < count {
+        if index < count && count <= MAX_COUNT {
             return Ok(Self { index, count });
         }
         Err(Error::Usage(format!("shard {index}/{count}: {EXPECTED}")))

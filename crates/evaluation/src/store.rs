@@ -6,19 +6,22 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
+    fmt, fs,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use rusqlite::{
+    Connection, ErrorCode, OptionalExtension as _, Transaction, TransactionBehavior, params,
+    types::Value,
+};
 
 use crate::{
     Candidate, Error, Plan, Result, Row, Shard, Timing, lock::Lock, results::Results, schema,
 };
 
-/// How long to wait for a reader.
-const PATIENCE: Duration = Duration::from_mins(2);
+/// How long to wait for another program before it is told.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A file of results, open for writing.
 #[derive(Debug)]
@@ -27,7 +30,17 @@ pub struct Store {
     path: PathBuf,
     plan: Plan,
     code_version: String,
+    patience: Patience,
     _lock: Lock,
+}
+
+/// Says, after a time of waiting for another program, whether to go on waiting.
+struct Patience(Box<dyn Fn(Duration) -> bool>);
+
+impl fmt::Debug for Patience {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Patience")
+    }
 }
 
 /// All rows of a picture under a model.
@@ -61,13 +74,20 @@ impl Store {
             path: path.to_owned(),
             plan: plan.clone(),
             code_version: code_version.to_owned(),
+            patience: Patience(Box::new(|_| false)),
             _lock: lock,
         };
         if store.is_empty()? {
             store.create(shard)?;
         }
-        store.results()?.expect(plan, shard, (!any_code).then_some(code_version))?;
+        Results::open(&store.path)?.expect(plan, shard, (!any_code).then_some(code_version))?;
         Ok(store)
+    }
+
+    /// While another program holds the file, `patience` is asked every few seconds, with the time
+    /// waited, whether to go on waiting. By default that is an error.
+    pub fn wait_as_long_as(&mut self, patience: impl Fn(Duration) -> bool + 'static) {
+        self.patience = Patience(Box::new(patience));
     }
 
     /// The plan.
@@ -82,7 +102,7 @@ impl Store {
 
     /// The file, to read from.
     pub fn results(&self) -> Result<Results> {
-        Results::open(&self.path)
+        Results::open_checked(&self.path)
     }
 
     fn is_empty(&self) -> Result<bool> {
@@ -97,10 +117,10 @@ impl Store {
         let json = serde_json::to_string(&plan).map_err(|error| Error::io(&self.path, error))?;
         self.transaction(|transaction| {
             schema::create(transaction, &plan)?;
-            let mut insert = transaction.prepare("INSERT INTO meta (key, value) VALUES (?, ?)")?;
             let shard = shard.to_string();
             for (key, value) in [("plan", &json), ("shard", &shard), ("code", &code_version)] {
-                insert.execute([key, value])?;
+                let row = [key.to_owned(), value.clone()].map(Value::Text);
+                schema::insert(transaction, "meta", row.into())?;
             }
             Ok(())
         })
@@ -109,13 +129,15 @@ impl Store {
     /// Writes down pictures that were tried.
     pub fn add_candidates(&mut self, candidates: &[Candidate]) -> Result<()> {
         self.transaction(|transaction| {
-            candidates.iter().try_for_each(|candidate| add_candidate(transaction, candidate))
+            let add = |candidate| {
+                schema::insert(transaction, "candidates", schema::candidate_values(candidate))
+            };
+            candidates.iter().try_for_each(add)
         })
     }
 
     /// Writes down a picture with its rows, and that it was tried where that is not written yet.
     pub fn add_picture(&mut self, candidate: &Candidate, finished: &Finished) -> Result<()> {
-        let insert_row = schema::insert_row(&self.plan);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let Candidate { model, image, .. } = candidate;
         self.transaction(|transaction| {
@@ -124,27 +146,34 @@ impl Store {
                 .query_row(params![model, candidate.rank as i64], |row| row.get(0))
                 .optional()?;
             if known.is_none() {
-                add_candidate(transaction, candidate)?;
+                schema::insert(transaction, "candidates", schema::candidate_values(candidate))?;
             }
-            let mut row_statement = transaction.prepare(&insert_row)?;
-            let mut timing_statement =
-                transaction.prepare("INSERT INTO timings VALUES (?, ?, ?, ?, ?, ?)")?;
+            let text = |text: &String| Value::Text(text.clone());
             for (row, timing) in &finished.rows {
-                let values = schema::values(row);
-                row_statement.execute(rusqlite::params_from_iter(values.iter()))?;
+                schema::insert(transaction, "results", schema::values(row))?;
                 if let Some(Timing { seconds, stages }) = timing {
                     let stages: serde_json::Map<String, serde_json::Value> =
                         stages.iter().map(|(name, s)| (name.clone(), (*s).into())).collect();
                     let stages = serde_json::Value::Object(stages).to_string();
-                    let (method, run) = (&row.method, row.run);
-                    timing_statement
-                        .execute(params![model, image, method, run, seconds, stages])?;
+                    let values = vec![
+                        text(model),
+                        text(image),
+                        text(&row.method),
+                        Value::Integer(i64::from(row.run)),
+                        Value::Real(*seconds),
+                        Value::Text(stages),
+                    ];
+                    schema::insert(transaction, "timings", values)?;
                 }
             }
-            transaction.prepare("INSERT INTO pictures VALUES (?, ?, ?, ?, ?)")?.execute(
-                params![model, image, finished.seconds, crate::host(), now.cast_signed()],
-            )?;
-            Ok(())
+            let values = vec![
+                text(model),
+                text(image),
+                Value::Real(finished.seconds),
+                Value::Text(crate::host()),
+                Value::Integer(now.cast_signed()),
+            ];
+            schema::insert(transaction, "pictures", values)
         })
     }
 
@@ -184,15 +213,25 @@ impl Store {
     /// Does all of `work` or nothing.
     fn transaction<T>(
         &mut self,
-        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+        work: impl Fn(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T> {
-        let run = || {
-            let transaction = self.connection.transaction()?;
+        let mut run = || {
+            let immediate = TransactionBehavior::Immediate;
+            let transaction = self.connection.transaction_with_behavior(immediate)?;
             let done = work(&transaction)?;
             transaction.commit()?;
             Ok(done)
         };
-        run().map_err(|error| Error::database(&self.path, error))
+        let begun = Instant::now();
+        loop {
+            let done: rusqlite::Result<T> = run();
+            let is_busy = done.as_ref().is_err_and(|error: &rusqlite::Error| {
+                error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+            });
+            if !is_busy || !(self.patience.0)(begun.elapsed()) {
+                return done.map_err(|error| Error::database(&self.path, error));
+            }
+        }
     }
 }
 
@@ -202,30 +241,12 @@ pub(crate) fn connect(path: &Path) -> Result<Connection> {
         let connection = Connection::open(path)?;
         connection.busy_timeout(PATIENCE)?;
         connection.pragma_update(None, "synchronous", "FULL")?;
+        // The file may be anyone's: what is defined in it does nothing but hold rows.
+        connection.pragma_update(None, "trusted_schema", false)?;
+        connection.pragma_update(None, "cell_size_check", true)?;
         Ok(connection)
     };
     run().map_err(|error| Error::database(path, error))
-}
-
-fn add_candidate(transaction: &Transaction<'_>, candidate: &Candidate) -> rusqlite::Result<()> {
-    let Candidate { model, rank, image, class, predicted, probability, verdict, reason } =
-        candidate;
-    let sql =
-        format!("INSERT INTO candidates ({}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", schema::CANDIDATE);
-    let mut statement = transaction.prepare(&sql)?;
-    let predicted = predicted.map(|class| class as i64);
-    let (rank, class, verdict) = (*rank as i64, *class as i64, verdict.name());
-    statement.execute(params![
-        model,
-        rank,
-        image,
-        class,
-        predicted,
-        probability,
-        verdict,
-        reason
-    ])?;
-    Ok(())
 }
 
 /// Deletes the rows of the pictures that `which` selects; says how many pictures.

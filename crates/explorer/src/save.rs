@@ -87,7 +87,7 @@ impl Context<'_> {
             desk.explainer(&self.target, &key, &found)?.explain(&settings, self.ticket)?;
         let label = |class: usize| desk.classifier.labels().name(class).to_owned();
         let labels = destination.join("label-map.png");
-        let choice = SegmenterChoice::LabelMap(labels);
+        let choice = SegmenterChoice::LabelMap { file: labels };
         let original = self.original()?;
         let input = match &original {
             Original::There(path) => path.display().to_string(),

@@ -4,6 +4,7 @@ use hsets_core::{Error, Image, Result, SaliencyMap, Scored, Shape, Target};
 use rand::RngExt;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
+use serde::{Deserialize, Serialize};
 
 use crate::score::{check_batch_size, values};
 
@@ -17,7 +18,8 @@ pub struct Perturbation {
 }
 
 /// In what units a map is, and so what predicts a drop of the output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Units {
     /// Output per input, as gradients: I is the change x - x̃. captum calls such maps local.
     PerInput,

@@ -9,11 +9,13 @@
 use hsets_core::{Error, Mask, Progress, Removal, Result, SegmentMap};
 use rand::RngExt;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+use serde::{Deserialize, Serialize};
 
 use crate::correlation::spearman;
 
 /// Settings of [`PairTrials::measure`].
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PairSampling {
     /// Pairs drawn uniformly, without replacement.
     pub n_uniform: usize,

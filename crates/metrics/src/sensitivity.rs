@@ -3,13 +3,16 @@
 use hsets_core::{Error, Image, Result, SaliencyMap};
 use rand::RngExt;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+use serde::{Deserialize, Serialize};
 
 use crate::score::check_batch_size;
 
 /// Settings of max-sensitivity.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct MaxSensitivity {
     /// Largest change r > 0 of a feature, in units of the image; changes are uniform in \[-r, r\].
+    #[serde(serialize_with = "hsets_core::as_typed")]
     pub radius: f32,
     /// Number of perturbed images, ≥ 1.
     pub n_samples: usize,

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use hsets_autodiff::{Graph, NodeId, Weights};
 use hsets_core::Shape;
+use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::layers::Layers;
@@ -70,7 +71,8 @@ impl GraphOptions {
 }
 
 /// How strided convolutions pad.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum PaddingMode {
     /// The same number of pixels on all sides.
     #[default]

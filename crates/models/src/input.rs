@@ -77,22 +77,28 @@ pub use decode::{decode_photo, read_photo};
 
 #[cfg(feature = "files")]
 mod decode {
-    use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits};
+    use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
     use super::{Error, Path, Photo, Result};
 
     /// 128 megapixels: 400 MB in memory, more than any camera of today takes.
     const MAX_PIXELS: u64 = 128 << 20;
-    /// What a decoder may allocate.
-    const MAX_BYTES: u64 = 2 << 30;
+    /// What a decoder may allocate besides the picture.
+    const MAX_BYTES: u64 = 1 << 30;
+    /// What the picture may take: of 16-bit samples, that is half as many pixels.
+    const MAX_DECODED: u64 = 512 << 20;
 
-    /// Reads a photo from a JPEG, PNG, WebP, GIF, BMP or TIFF file; the content decides.
+    /// Reads a photo from a JPEG, PNG, WebP, GIF, BMP, TIFF or PNM file; the content decides.
     ///
     /// The EXIF orientation is applied; grey becomes RGB; of an animation the first frame is
     /// taken. As PIL's `convert("RGB")` does, transparency is dropped, not blended, and of 16-bit
     /// samples the high byte is taken (PIL clips 16-bit grey to white instead; that is not
     /// followed).
     pub fn read_photo(path: &Path) -> Result<Photo> {
+        let metadata = path.metadata().map_err(|error| Error::io(path, error))?;
+        if !metadata.is_file() {
+            return Err(Error::file(path, "is no file, but a folder, a pipe or a device"));
+        }
         let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
         decode_photo(&bytes, path)
     }
@@ -101,13 +107,17 @@ mod decode {
     pub fn decode_photo(bytes: &[u8], name: &Path) -> Result<Photo> {
         let picture = decode(bytes).map_err(|problem| Error::file(name, problem))?;
         let (width, height) = (picture.width() as usize, picture.height() as usize);
+        let high = |sample: u16| (sample >> 8) as u8;
         let rgb = match picture {
-            DynamicImage::ImageLuma16(_)
-            | DynamicImage::ImageLumaA16(_)
-            | DynamicImage::ImageRgb16(_)
-            | DynamicImage::ImageRgba16(_) => {
-                let samples = picture.into_rgb16().into_raw();
-                samples.into_iter().map(|sample| (sample >> 8) as u8).collect()
+            DynamicImage::ImageLuma16(grey) => {
+                grey.into_raw().into_iter().flat_map(|sample| [high(sample); 3]).collect()
+            }
+            DynamicImage::ImageLumaA16(grey) => {
+                grey.pixels().flat_map(|pixel| [high(pixel.0[0]); 3]).collect()
+            }
+            DynamicImage::ImageRgb16(rgb) => rgb.into_raw().into_iter().map(high).collect(),
+            DynamicImage::ImageRgba16(rgba) => {
+                rgba.pixels().flat_map(|pixel| [0, 1, 2].map(|at| high(pixel.0[at]))).collect()
             }
             _ => picture.into_rgb8().into_raw(),
         };
@@ -121,7 +131,9 @@ mod decode {
         let reader = ImageReader::new(std::io::Cursor::new(bytes));
         let mut reader = reader.with_guessed_format().map_err(|error| error.to_string())?;
         if reader.format().is_none() {
-            return Err("not an image of a known format (JPEG, PNG, WebP, GIF, BMP, TIFF)".into());
+            return Err(
+                "not an image of a known format (JPEG, PNG, WebP, GIF, BMP, TIFF, PNM)".into()
+            );
         }
         let mut limits = Limits::default();
         limits.max_alloc = Some(MAX_BYTES);
@@ -134,6 +146,14 @@ mod decode {
             return Err(format!(
                 "{width}x{height} is too large ({megapixels} megapixels, at most {}): scale it down",
                 MAX_PIXELS >> 20
+            ));
+        }
+        if decoder.total_bytes() > MAX_DECODED {
+            let megabytes = decoder.total_bytes() >> 20;
+            return Err(format!(
+                "{width}x{height} is too large ({megabytes} MiB, at most {}): scale it down, or \
+                 save it with 8 bits a sample",
+                MAX_DECODED >> 20
             ));
         }
         if is_cut_jpeg(bytes) {
@@ -155,24 +175,132 @@ mod decode {
     }
 
     /// The decoder fills the missing rest of a JPEG with grey without a word. In the compressed
-    /// data the end marker cannot occur by chance, so its absence there tells.
+    /// data the end marker cannot occur by chance, so its absence there tells; but other programs
+    /// read on without it, where the picture is whole.
     fn is_cut_jpeg(bytes: &[u8]) -> bool {
         const START_OF_SCAN: u8 = 0xda;
         const END_OF_IMAGE: [u8; 2] = [0xff, 0xd9];
         if !bytes.starts_with(&[0xff, 0xd8]) {
             return false;
         }
+        let mut is_progressive = false;
         let mut at = 2;
-        while let Some(&[0xff, marker, high, low]) = bytes.get(at..at + 4) {
-            if marker == START_OF_SCAN {
-                return !bytes[at..].windows(2).any(|pair| pair == END_OF_IMAGE);
+        while let Some(found) =
+            bytes.get(at..).and_then(|rest| rest.iter().position(|&b| b == 0xff))
+        {
+            // Between segments anything may lie: fill bytes, stuffed zeros, the rubbish of cameras.
+            at += found + 1;
+            let Some(&marker) = bytes.get(at) else { break };
+            if matches!(marker, 0x00 | 0xff) {
+                continue;
             }
-            let has_length = marker != 0xff && marker != 0x01 && !(0xd0..=0xd7).contains(&marker);
-            at += if marker == 0xff { 1 } else { 2 };
-            if has_length {
+            if marker == START_OF_SCAN {
+                let scan = &bytes[at..];
+                let has_end = scan.windows(2).any(|pair| pair == END_OF_IMAGE);
+                return !has_end && (is_progressive || !is_whole_without_end(bytes));
+            }
+            is_progressive |= matches!(marker, 0xc2 | 0xc6 | 0xca | 0xce);
+            at += 1;
+            let has_length = marker != 0x01 && !(0xd0..=0xd8).contains(&marker);
+            if let (true, Some(&[high, low])) = (has_length, bytes.get(at..at + 2)) {
                 at += usize::from(u16::from_be_bytes([high, low]));
             }
         }
         true
+    }
+
+    /// Whether the decoder needs nothing beyond the bytes that are there: then nothing that is
+    /// appended to them changes the picture.
+    fn is_whole_without_end(bytes: &[u8]) -> bool {
+        let with = |tail: u8| {
+            let longer = [bytes, &vec![tail; 1 << 16]].concat();
+            image::load_from_memory_with_format(&longer, ImageFormat::Jpeg).ok()
+        };
+        let picture = with(0x00);
+        picture.is_some() && picture == with(0x55)
+    }
+}
+
+#[cfg(all(test, feature = "files"))]
+mod tests {
+    use super::*;
+    use image::{DynamicImage, ImageBuffer, ImageFormat, Luma, Rgb, RgbImage};
+
+    fn encoded(picture: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        picture.into().write_to(&mut bytes, format).unwrap();
+        bytes.into_inner()
+    }
+
+    fn read(bytes: &[u8]) -> Result<Photo> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("photo");
+        std::fs::write(&path, bytes).unwrap();
+        read_photo(&path)
+    }
+
+    /// Smooth, so that a part of it that is missing shows.
+    fn photo() -> RgbImage {
+        RgbImage::from_fn(48, 40, |x, y| Rgb([(4 * x) as u8, (5 * y) as u8, (x + 2 * y) as u8]))
+    }
+
+    #[test]
+    fn jpegs_that_others_read_are_read() {
+        let whole = encoded(photo(), ImageFormat::Jpeg);
+        let expected = read(&whole).unwrap();
+        let table = whole.windows(2).position(|pair| pair == [0xff, 0xdb]).unwrap();
+        for rubbish in [&[0xff, 0x00, 0xff, 0x00][..], &[0xff, 0xff, 0xff], &[0x12, 0x34, 0x56]] {
+            let padded = [&whole[..table], rubbish, &whole[table..]].concat();
+            assert_eq!(read(&padded).unwrap(), expected, "{rubbish:?}");
+        }
+        let body = whole.strip_suffix(&[0xff, 0xd9]).unwrap();
+        let foreign: Vec<u8> = (0..400_u32).map(|n| (n * 37 % 251) as u8).collect();
+        for tail in [&foreign[..], b"", b"\0", &[0xff]] {
+            assert_eq!(read(&[body, tail].concat()).unwrap(), expected, "{} bytes", tail.len());
+        }
+        for share in [2, 3, 10] {
+            let cut = &body[..body.len() - body.len() / share];
+            let error = read(cut).unwrap_err().to_string();
+            assert!(error.contains("truncated JPEG"), "{share}: {error}");
+        }
+    }
+
+    #[test]
+    fn of_16_bits_the_high_byte_counts() {
+        let grey = ImageBuffer::<Luma<u16>, _>::from_raw(2, 1, vec![0x1234, 0xfeff]).unwrap();
+        let found = read(&encoded(DynamicImage::ImageLuma16(grey), ImageFormat::Png)).unwrap();
+        assert_eq!(found.rgb(), [0x12, 0x12, 0x12, 0xfe, 0xfe, 0xfe]);
+        let rgb = ImageBuffer::<Rgb<u16>, _>::from_raw(1, 1, vec![0x0100, 0x02ff, 0xff00]).unwrap();
+        let found = read(&encoded(DynamicImage::ImageRgb16(rgb), ImageFormat::Png)).unwrap();
+        assert_eq!(found.rgb(), [1, 2, 255]);
+    }
+
+    #[test]
+    fn a_png_without_its_end_is_read() {
+        let whole = encoded(photo(), ImageFormat::Png);
+        let expected = read(&whole).unwrap();
+        // Length, IEND, checksum.
+        assert_eq!(read(&whole[..whole.len() - 12]).unwrap(), expected);
+        assert!(read(&whole[..whole.len() / 2]).is_err());
+    }
+
+    #[test]
+    fn ppm_is_read() {
+        assert_eq!(
+            read(b"P6 1 2 255\n\x01\x02\x03\x04\x05\x06").unwrap().rgb(),
+            [1, 2, 3, 4, 5, 6]
+        );
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn pipes_and_folders_are_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe.png");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        for path in [&pipe, Path::new("/dev/zero"), folder.path()] {
+            let error = read_photo(path).unwrap_err().to_string();
+            assert!(error.contains("is no file"), "{error}");
+        }
     }
 }

@@ -4,6 +4,7 @@
 use std::str::FromStr;
 
 use hsets_core::{Error, Image, Photo, Result, Shape};
+use serde::Serialize;
 
 use crate::resample::{Interpolation, Window, resize};
 
@@ -13,7 +14,7 @@ pub const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 pub const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
 
 /// Resize, centre crop, normalise: `(pixel/255 - mean)/std` per channel.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Preprocessing {
     /// Length of the short side after resizing, in pixels; not below the crop.
     pub resize: usize,

@@ -7,9 +7,11 @@
 //! moves bytes by one.
 
 use hsets_core::Photo;
+use serde::Serialize;
 
 /// Filter of a resize.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Interpolation {
     /// Triangle.
     #[default]

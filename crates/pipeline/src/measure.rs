@@ -18,8 +18,8 @@ use std::sync::Arc;
 
 use hsets_attribution::Normalisation;
 use hsets_core::{
-    Error, Image, Progress, Randomisable, Removal, Result, SaliencyMap, Scored, SegmentMap, Silent,
-    Target, TwiceDifferentiable,
+    Error, Image, Progress, Randomisable, Removal, Result, SaliencyMap, Scored, SegmentMap, Shape,
+    Target, TwiceDifferentiable, Unseen,
 };
 use hsets_detection::PairEffects;
 
@@ -78,7 +78,7 @@ impl Explainer<'_> {
         };
         let settings = Settings { target: explanation.target.clone(), ..settings.clone() };
         let interactions = &explanation.interactions;
-        let again = Again { explainer: self, interactions, settings };
+        let again = Again { explainer: self, interactions, settings, progress };
         run(&of, &explanation.map, Some(&again), &metrics, progress)
     }
 }
@@ -112,6 +112,8 @@ struct Again<'e, 'a> {
     interactions: &'e Interactions,
     /// The target is never [`Target::Top`].
     settings: Settings,
+    /// Asked whether to stop, in the middle of an explanation too.
+    progress: &'e dyn Progress,
 }
 
 impl Explains for Again<'_, '_> {
@@ -151,7 +153,9 @@ impl Again<'_, '_> {
         let Explainer { photo, normalisation, segments, .. } = self.explainer;
         let subject = Subject { image, photo, normalisation };
         let other = Explainer::with_segments(field, &subject, segments.clone())?;
-        Ok(other.explain(&self.settings, &Silent)?.map)
+        let map = other.explain(&self.settings, &Unseen(self.progress))?.map;
+        self.progress.advance(1);
+        Ok(map)
     }
 }
 
@@ -248,5 +252,25 @@ fn class_of(target: &Target, logits: &[f32]) -> usize {
             let better = |best: usize, i: usize| if logits[i] > logits[best] { i } else { best };
             (1..logits.len()).fold(0, better)
         }
+    }
+}
+
+/// A field that gives nothing any more once the user wants to stop.
+struct Stoppable<'a> {
+    field: &'a dyn Scored,
+    progress: &'a dyn Progress,
+}
+
+impl Scored for Stoppable<'_> {
+    fn shape(&self) -> Shape {
+        self.field.shape()
+    }
+
+    fn n_classes(&self) -> usize {
+        self.field.n_classes()
+    }
+
+    fn logits(&self, images: &[Image]) -> Result<Vec<Vec<f32>>> {
+        if self.progress.is_cancelled() { Err(Error::Cancelled) } else { self.field.logits(images) }
     }
 }

@@ -27,12 +27,15 @@ use std::{fmt, str::FromStr};
 
 use hsets_core::{Error, Result};
 use hsets_metrics::Units;
+use serde::{Deserialize, Serialize};
 
 /// Which method makes the saliency map.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[non_exhaustive]
+#[serde(rename_all = "kebab-case")]
 pub enum Method {
     /// H-Sets: Hessian sets, scored by IDG-Vis.
+    #[serde(rename = "hsets")]
     HSets,
     /// Integrated Gradients (Sundararajan et al. 2017).
     Ig,
@@ -163,6 +166,31 @@ impl Method {
             Self::SegmentsByCentre => "control: central segments first",
             Self::MovedContrasts => "control: the regions of contrasts at a random place",
             Self::ShuffledBanzhaf => "control: Banzhaf values dealt to segments at random",
+        }
+    }
+
+    /// The fields of [`Settings`](crate::Settings) that it reads and most other methods do not.
+    pub fn own_settings(self) -> &'static [&'static str] {
+        match self {
+            Self::HSets
+            | Self::Gradient
+            | Self::GradientXInput
+            | Self::SegmentsByArea
+            | Self::SegmentsByCentre => &[],
+            Self::Ig => &["ig"],
+            Self::SmoothGrad => &["smooth_grad"],
+            Self::Archipelago => &["archipelago"],
+            Self::Cafo => &["cafo"],
+            Self::Caso => &["caso"],
+            Self::Moxi => &["moxi"],
+            Self::Xrai => &["xrai"],
+            Self::IntegratedHessians => &["integrated_hessians"],
+            Self::Contrasts | Self::PairEffects | Self::InteractionMap => &["contrasts"],
+            Self::Banzhaf => &["contrasts", "ig"],
+            Self::RandomMap | Self::RandomSets | Self::RandomSegments => &["controls"],
+            Self::MovedContrasts => &["contrasts", "controls"],
+            Self::ShuffledBanzhaf => &["contrasts", "controls", "ig"],
+            Self::SegmentsByIg => &["controls", "ig"],
         }
     }
 

@@ -6,14 +6,15 @@ use hsets_attribution::{Baseline, Normalisation};
 use hsets_core::{Error, Image, Mask, Result, SegmentMap};
 use hsets_detection::ring;
 use hsets_metrics::impute;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 /// σ of [`Reference::Blur`] as a share of the shorter side: 11 pixels at 224.
 const BLUR: f32 = 0.05;
 
 /// What a removed pixel shows. It is one image, fixed for the picture and its segments: it never
 /// depends on what else is removed.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Reference {
     /// Every segment shows the mean colour of the ring around it.
     Ring,
@@ -25,6 +26,7 @@ pub enum Reference {
     /// place.
     Rolled,
     /// What a path may start from: zero, black, mean, another image.
+    #[serde(untagged)]
     Baseline(Baseline),
 }
 
@@ -105,12 +107,6 @@ fn imputed(image: &Image, segments: &SegmentMap) -> Result<Image> {
 impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name())
-    }
-}
-
-impl Serialize for Reference {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
     }
 }
 

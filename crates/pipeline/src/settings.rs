@@ -7,6 +7,7 @@ use hsets_attribution::{
 use hsets_core::{Error, FeatureSet, Result, Target};
 use hsets_detection::{HessianSets, SegmentChoice, SpatialPrior};
 use hsets_metrics::Units;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Archipelago, ContrastSettings, Controls, Coverage, HessiansWithin, Method, MoxiSettings,
@@ -14,7 +15,8 @@ use crate::{
 };
 
 /// Settings of an explanation: what all methods share, then those of each.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Settings {
     /// Which method makes the map.
     pub method: Method,

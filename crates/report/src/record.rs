@@ -3,10 +3,9 @@
 mod adaptive;
 mod interactions;
 mod metrics;
-mod segmenter;
 mod settings;
 
-use hsets_core::{ChannelReduction, Shape, Target, probabilities};
+use hsets_core::{ChannelReduction, MaskReport, Shape, Target, probabilities};
 use hsets_pipeline::{
     Explanation, Grown, ScoredSet, Settings, Work,
     detection::Stop,
@@ -20,9 +19,7 @@ use crate::{Error, Result};
 use interactions::InteractionsRecord;
 pub use interactions::{group_record, interaction_record, verdict};
 pub use metrics::{curves_plot, metrics_record};
-pub use segmenter::{masks, segmenter};
-use settings::SettingsRecord;
-pub use settings::settings_record;
+use settings::settings_record;
 
 /// Version of the format of [`Record`]. It grows when a field changes its meaning or goes away;
 /// new fields may come without.
@@ -95,11 +92,11 @@ pub struct Record {
     class: Option<ClassRecord>,
     top: Vec<ClassRecord>,
     seed: u64,
-    settings: SettingsRecord,
+    settings: Value,
     n_segments: usize,
     /// The masks that the segments were made of, if they were.
     #[serde(skip_serializing_if = "Option::is_none")]
-    masks: Option<Value>,
+    masks: Option<MaskReport>,
     sets: Vec<SetRecord>,
     /// Of methods that measure what acts together.
     #[serde(flatten)]
@@ -215,9 +212,9 @@ impl Record {
             class: class(&explanation.target).map(|c| class_record(c, logits, from.label)),
             top: top_classes(logits, 5, from.label),
             seed: settings.attribution.seed,
-            settings: SettingsRecord::new(settings, from),
+            settings: settings_record(settings, from),
             n_segments: explanation.segments.n_segments(),
-            masks: explanation.masks.as_ref().map(masks),
+            masks: explanation.masks.clone(),
             sets: sets.map(|(rank, set)| set_record(rank, set, shape)).collect(),
             interactions: InteractionsRecord::new(explanation),
             measures: MeasuresRecord {

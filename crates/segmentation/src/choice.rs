@@ -3,21 +3,29 @@
 use std::{fmt, path::PathBuf, str::FromStr};
 
 use hsets_core::{Error, Result, Segmenter};
+use serde::{Deserialize, Serialize};
 
-use crate::{Grid, LabelMap, QuickShift, SamOptions, Whole};
+use crate::{Grid, LabelMap, QuickShift, SamOptions, Whole, path};
 
 /// Which segmenter to use, with its settings. Exists in full in every build.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum SegmenterChoice {
     /// `quickshift`: [`QuickShift::photo`].
+    #[serde(rename = "quickshift")]
     QuickShift(QuickShift),
     /// `grid` ([`Grid::moxi`]), `grid:N` or `grid:ROWSxCOLUMNS`.
     Grid(Grid),
     /// `none`: one segment.
+    #[serde(rename = "none")]
     Whole,
     /// `FILE.png`: a label map.
-    LabelMap(PathBuf),
+    LabelMap {
+        /// The file.
+        #[serde(serialize_with = "path::serialize")]
+        file: PathBuf,
+    },
     /// `sam`, `sam-vit-b`, `sam-vit-l`, `sam-vit-h`: Segment Anything (Kirillov et al. 2023);
     /// `mobile-sam`: `MobileSAM` (Zhang et al. 2023).
     Sam(Box<SamOptions>),
@@ -45,7 +53,7 @@ impl SegmenterChoice {
             }
             Self::Grid(grid) => grid.check(),
             Self::Whole => Ok(()),
-            Self::LabelMap(path) => LabelMap::open(path).map(drop),
+            Self::LabelMap { file } => LabelMap::open(file).map(drop),
             Self::Sam(options) => {
                 options.check()?;
                 compiled(cfg!(feature = "sam"), options.name(), "sam")
@@ -62,7 +70,7 @@ impl SegmenterChoice {
             Self::QuickShift(settings) => Ok(Box::new(*settings)),
             Self::Grid(grid) => Ok(Box::new(*grid)),
             Self::Whole => Ok(Box::new(Whole)),
-            Self::LabelMap(path) => Ok(Box::new(LabelMap::open(path)?)),
+            Self::LabelMap { file } => Ok(Box::new(LabelMap::open(file)?)),
             #[cfg(feature = "sam")]
             Self::Sam(options) => Ok(Box::new(sam(options)?)),
             #[cfg(not(all(feature = "quickshift", feature = "sam")))]
@@ -135,7 +143,9 @@ impl FromStr for SegmenterChoice {
             "grid" => Ok(Self::Grid(Grid::moxi())),
             "none" => Ok(Self::Whole),
             "sam" => Ok(Self::Sam(Box::new(SamOptions::new(None)))),
-            _ if name.to_ascii_lowercase().ends_with(".png") => Ok(Self::LabelMap(name.into())),
+            _ if name.to_ascii_lowercase().ends_with(".png") => {
+                Ok(Self::LabelMap { file: name.into() })
+            }
             _ => {
                 if let Ok(variant) = name.parse() {
                     return Ok(Self::Sam(Box::new(SamOptions::new(Some(variant)))));
@@ -158,7 +168,7 @@ impl fmt::Display for SegmenterChoice {
             Self::QuickShift(_) => f.write_str("quickshift"),
             Self::Grid(Grid { rows, columns }) => write!(f, "grid:{rows}x{columns}"),
             Self::Whole => f.write_str("none"),
-            Self::LabelMap(path) => write!(f, "{}", path.display()),
+            Self::LabelMap { file } => write!(f, "{}", file.display()),
             Self::Sam(options) => f.write_str(options.name()),
         }
     }
@@ -181,7 +191,7 @@ mod tests {
         let grid = SegmenterChoice::Grid(Grid { rows: 4, columns: 6 });
         assert_eq!(parse("grid:4x6").unwrap(), grid);
         assert_eq!(parse("none").unwrap(), SegmenterChoice::Whole);
-        assert_eq!(parse("a/b.PNG").unwrap(), SegmenterChoice::LabelMap("a/b.PNG".into()));
+        assert_eq!(parse("a/b.PNG").unwrap(), SegmenterChoice::LabelMap { file: "a/b.PNG".into() });
         let sam = |variant| SegmenterChoice::Sam(Box::new(SamOptions::new(variant)));
         assert_eq!(parse("sam").unwrap(), sam(None));
         assert_eq!(parse("mobile-sam").unwrap(), sam(Some(SamVariant::Mobile)));

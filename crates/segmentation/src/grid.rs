@@ -1,9 +1,11 @@
 //! A regular grid.
 
 use hsets_core::{Error, Photo, Result, SegmentMap, Segmenter};
+use serde::{Deserialize, Serialize};
 
 /// Rectangles of equal size, up to one pixel where the photo does not divide evenly.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Grid {
     /// Number of cells from top to bottom; at least 1, at most the photo's height.
     pub rows: usize,

@@ -1,9 +1,9 @@
 //! Segments that the user drew.
 
-use std::path::Path;
+use std::{borrow::Cow, collections::BTreeMap, io::Cursor, path::Path};
 
 use hsets_core::{Error, Photo, Result, SegmentMap, Segmenter};
-use image::{DynamicImage, ImageFormat, ImageReader};
+use image::{DynamicImage, ImageDecoder as _, ImageFormat, ImageReader, Limits};
 
 /// A segmentation made elsewhere, given to every photo of the same aspect ratio.
 ///
@@ -16,6 +16,8 @@ pub struct LabelMap(SegmentMap);
 /// is taken for a photo given by mistake.
 const MISTAKEN_ABOVE: usize = 4096;
 const MIN_MEAN_AREA: usize = 4;
+/// As many as a photo may have.
+const MAX_PIXELS: u64 = 128 << 20;
 
 impl LabelMap {
     /// Uses these segments.
@@ -28,24 +30,45 @@ impl LabelMap {
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let refused = |why: String| Error::config("segmenter", path.display(), why);
-        let picture = ImageReader::open(path)
-            .map_err(image::ImageError::from)
-            .and_then(|mut reader| {
-                reader.set_format(ImageFormat::Png);
-                reader.decode()
-            })
+        let is_file = path.metadata().map(|metadata| metadata.is_file());
+        if let Ok(false) = is_file {
+            return Err(refused("expected a PNG of labels (this is no file)".into()));
+        }
+        let bytes = std::fs::read(path)
             .map_err(|error| refused(format!("expected a PNG of labels ({error})")))?;
-        let (width, height) = (picture.width() as usize, picture.height() as usize);
-        let map = SegmentMap::new(width, height, &labels(&picture))?;
-        let n_pixels = width * height;
-        if n_pixels > MISTAKEN_ABOVE && map.n_segments() * MIN_MEAN_AREA > n_pixels {
-            return Err(refused(format!(
-                "expected one grey value or colour per segment, found {} of them on {n_pixels} \
-                 pixels; is this a photo?",
-                map.n_segments()
+        Self::decode(&bytes).map_err(refused)
+    }
+
+    /// As [`Self::open`], from the bytes of the file; the error says what was expected.
+    pub fn decode(bytes: &[u8]) -> Result<Self, String> {
+        let expected =
+            |error: &dyn std::fmt::Display| format!("expected a PNG of labels ({error})");
+        let mut reader = ImageReader::with_format(Cursor::new(bytes), ImageFormat::Png);
+        let mut limits = Limits::default();
+        limits.max_alloc = Some(MAX_PIXELS * 8);
+        reader.limits(limits);
+        let decoder = reader.into_decoder().map_err(|error| expected(&error))?;
+        let (width, height) = decoder.dimensions();
+        if u64::from(width) * u64::from(height) > MAX_PIXELS {
+            let limit = MAX_PIXELS >> 20;
+            return Err(expected(&format!(
+                "{width}x{height} is too large: {limit} megapixels at most"
             )));
         }
-        Ok(Self(map))
+        let picture = DynamicImage::from_decoder(decoder).map_err(|error| expected(&error))?;
+        let (width, height) = (width as usize, height as usize);
+        let n_pixels = width * height;
+        let is_photo = |n: usize| n_pixels > MISTAKEN_ABOVE && n * MIN_MEAN_AREA > n_pixels;
+        let photo = |n: usize| {
+            format!(
+                "expected one grey value or colour per segment, found {n} of them on {n_pixels} \
+                 pixels; is this a photo?"
+            )
+        };
+        let labels = labels(&picture, is_photo).map_err(photo)?;
+        drop(picture);
+        let map = SegmentMap::new(width, height, &labels).map_err(|error| error.to_string())?;
+        if is_photo(map.n_segments()) { Err(photo(map.n_segments())) } else { Ok(Self(map)) }
     }
 
     /// The segments at their own size.
@@ -54,20 +77,31 @@ impl LabelMap {
     }
 }
 
-/// One label per pixel, numbered in ascending order of the grey value or colour.
-fn labels(picture: &DynamicImage) -> Vec<u32> {
+/// One label per pixel, numbered in ascending order of the grey value or colour. Stops at the
+/// number of colours that `are_too_many`, and gives it.
+fn labels(picture: &DynamicImage, are_too_many: impl Fn(usize) -> bool) -> Result<Vec<u32>, usize> {
     match picture {
-        DynamicImage::ImageLuma8(grey) => grey.as_raw().iter().map(|&v| v.into()).collect(),
-        DynamicImage::ImageLuma16(grey) => grey.as_raw().iter().map(|&v| v.into()).collect(),
+        DynamicImage::ImageLuma8(grey) => Ok(grey.as_raw().iter().map(|&v| v.into()).collect()),
+        DynamicImage::ImageLuma16(grey) => Ok(grey.as_raw().iter().map(|&v| v.into()).collect()),
         other => {
-            let colour = |pixel: &image::Rgba<u16>| {
-                pixel.0.iter().fold(0, |packed, &v| packed << 16 | u64::from(v))
-            };
-            let colours: Vec<u64> = other.to_rgba16().pixels().map(colour).collect();
-            let mut used = colours.clone();
-            used.sort_unstable();
-            used.dedup();
-            colours.iter().map(|c| used.partition_point(|other| other < c) as u32).collect()
+            // Of what size the samples are is the same for all pixels.
+            let mut samples = Cow::from(other.as_bytes());
+            if other.color().bytes_per_pixel() == 2 * other.color().channel_count() {
+                // The high byte first, so that bytes are in the order of numbers.
+                for sample in samples.to_mut().as_chunks_mut::<2>().0 {
+                    *sample = u16::from_ne_bytes(*sample).to_be_bytes();
+                }
+            }
+            let width = samples.len() / (other.width() as usize * other.height() as usize).max(1);
+            let mut known: BTreeMap<&[u8], u32> = BTreeMap::new();
+            for colour in samples.chunks_exact(width.max(1)) {
+                known.entry(colour).or_default();
+                if are_too_many(known.len()) {
+                    return Err(known.len());
+                }
+            }
+            known.values_mut().zip(0..).for_each(|(label, rank)| *label = rank);
+            Ok(samples.chunks_exact(width.max(1)).map(|colour| known[colour]).collect())
         }
     }
 }
@@ -150,6 +184,6 @@ mod tests {
         let gradient = |x: u32, y: u32| image::Rgb([x as u8, y as u8, (x ^ y) as u8]);
         let photo = RgbImage::from_fn(128, 128, gradient);
         let error = open(photo).unwrap_err().to_string();
-        assert!(error.contains("16384 of them") && error.contains("is this a photo?"), "{error}");
+        assert!(error.contains("4097 of them") && error.contains("is this a photo?"), "{error}");
     }
 }

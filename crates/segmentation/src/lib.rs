@@ -30,6 +30,7 @@ mod grid;
 mod label_map;
 mod merged;
 mod partition;
+mod path;
 pub mod quickshift;
 #[cfg(feature = "sam")]
 pub mod sam;

@@ -3,19 +3,22 @@
 use std::{fmt, path::PathBuf, str::FromStr};
 
 use hsets_core::{Error, Result};
+use serde::{Deserialize, Serialize};
 
-use crate::QuickShift;
+use crate::{QuickShift, path};
 
 /// Segment Anything with its settings.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SamOptions {
     /// Which network; without one, whichever the weights are of.
     pub variant: Option<SamVariant>,
     /// File of the weights, needed to build the segmenter.
+    #[serde(serialize_with = "path::serialize_option")]
     pub weights: Option<PathBuf>,
     /// SHA-256 in hexadecimal that the file must have, checked before it is read.
     pub sha256: Option<String>,
     /// How masks are found.
+    #[serde(flatten)]
     pub masks: MaskSettings,
     /// What becomes of pixels that no mask covers.
     pub uncovered: Uncovered,
@@ -23,6 +26,7 @@ pub struct SamOptions {
     /// QuickShift, the whole photo is one segment then.
     pub fallback: Option<QuickShift>,
     /// Folder that keeps found masks.
+    #[serde(serialize_with = "path::serialize_option")]
     pub cache: Option<PathBuf>,
 }
 
@@ -53,15 +57,19 @@ impl SamOptions {
 }
 
 /// The published networks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SamVariant {
     /// ViT-B: 91 million parameters.
+    #[serde(rename = "sam-vit-b")]
     VitB,
     /// ViT-L: 308 million parameters.
+    #[serde(rename = "sam-vit-l")]
     VitL,
     /// ViT-H: 636 million parameters.
+    #[serde(rename = "sam-vit-h")]
     VitH,
     /// `MobileSAM`: `TinyViT` 5M as encoder, 10 million parameters in all.
+    #[serde(rename = "mobile-sam")]
     Mobile,
 }
 
@@ -97,12 +105,14 @@ impl FromStr for SamVariant {
 }
 
 /// What becomes of pixels that no mask covers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Uncovered {
     /// They share a label of their own.
     #[default]
+    #[serde(rename = "own")]
     OwnLabel,
     /// They join the nearest mask, by steps to the four neighbours.
+    #[serde(rename = "nearest")]
     NearestMask,
 }
 
@@ -132,23 +142,28 @@ impl FromStr for Uncovered {
 pub type GridPoint = (f64, f64);
 
 /// Settings of the automatic mask generator, by the names of the original.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MaskSettings {
     /// Points along one side of the grid; 1 or more.
     pub points_per_side: usize,
     /// Points decoded together; 1 or more. The masks do not depend on it.
     pub points_per_batch: usize,
     /// Masks need a predicted IoU above this; 0 or less keeps all.
+    #[serde(serialize_with = "hsets_core::as_typed")]
     pub pred_iou_thresh: f32,
     /// Masks need at least this stability score; 0 or less keeps all.
+    #[serde(serialize_with = "hsets_core::as_typed")]
     pub stability_score_thresh: f32,
     /// Shift δ of the stability score: area(logit > δ) / area(logit > -δ).
+    #[serde(serialize_with = "hsets_core::as_typed")]
     pub stability_score_offset: f32,
     /// IoU of boxes above which the mask of lower predicted IoU is a duplicate.
+    #[serde(serialize_with = "hsets_core::as_typed")]
     pub box_nms_thresh: f32,
     /// Layers of crops beside the whole photo; layer i has 4ⁱ crops.
     pub crop_n_layers: usize,
     /// As `box_nms_thresh`, between crops; masks of smaller crops win.
+    #[serde(serialize_with = "hsets_core::as_typed")]
     pub crop_nms_thresh: f32,
     /// Overlap of the first layer's crops, as a fraction of the shorter side; later layers halve it.
     pub crop_overlap_ratio: f64,

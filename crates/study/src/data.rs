@@ -125,6 +125,7 @@ pub(crate) fn real_photos(folder: &Path) -> Result<Dataset> {
         layout: Layout::Csv,
         classes: Classes::Numbered { n: 1000 },
         samples: listed.into_iter().map(sample).collect(),
+        left_out: std::collections::BTreeMap::new(),
     })
 }
 

@@ -1,13 +1,7 @@
 //! What an experiment is, in full, as its results keep it.
 
 use anyhow::{Context as _, Result};
-use hsets_evaluation::{DatasetPlan, MethodPlan, ModelPlan, Plan, Selection, file_hash};
-use hsets_pipeline::{
-    metrics::{RoadSettings, Ties},
-    models::PaddingMode,
-    segmentation::SegmenterChoice,
-};
-use hsets_report::record;
+use hsets_evaluation::{DatasetPlan, MethodPlan, ModelPlan, Plan, Selection, segmenter_plan};
 use serde_json::{Value, json};
 
 use crate::{
@@ -56,53 +50,22 @@ fn model(model: &Model) -> ModelPlan {
         weights_sha256: model.classifier.weights_sha256().to_owned(),
         settings: json!({
             "architecture": model.classifier.name(),
-            "mean": preprocessing.mean,
-            "std": preprocessing.std,
-            "resize": preprocessing.resize,
-            "crop": preprocessing.crop,
-            "interpolation": format!("{:?}", preprocessing.interpolation).to_lowercase(),
-            "padding": match model.classifier.padding() {
-                Some(PaddingMode::Torch) => "torch",
-                Some(PaddingMode::Same) => "same",
-                None => "of the file",
-            },
+            "preprocessing": preprocessing,
+            "padding": model.classifier.padding(),
         }),
     }
 }
 
 fn method(variant: &Variant) -> Result<MethodPlan> {
-    let settings = json!({
-        "settings": record::settings_record(&variant.settings),
-        "baseline": "zero",
-        "segments": segments(&variant.prior)?,
-        "road": road(&variant.road),
-    });
-    Ok(MethodPlan { name: variant.name.clone(), settings })
+    let mut plan = MethodPlan::new(&variant.name, &variant.settings);
+    plan.settings["segments"] = segments(&variant.prior)?;
+    plan.settings["road"] = json!(variant.road);
+    Ok(plan)
 }
 
-/// The settings of the segmenter; of SAM's weights the content counts, not where they lie.
 fn segments(prior: &Prior) -> Result<Value> {
-    let choice = match prior {
-        Prior::Pixels => return Ok(json!({ "kind": "none: every pixel by itself" })),
-        Prior::Segments(choice) => choice,
-    };
-    let mut settings = record::segmenter(choice);
-    if let SegmenterChoice::Sam(options) = choice {
-        settings["weights"] = json!(options.weights.as_deref().map(file_hash).transpose()?);
-        settings["cache"] = Value::Null;
+    match prior {
+        Prior::Pixels => Ok(json!({ "kind": "none: every pixel by itself" })),
+        Prior::Segments(choice) => Ok(segmenter_plan(choice)?),
     }
-    Ok(settings)
-}
-
-fn road(settings: &RoadSettings) -> Value {
-    let RoadSettings { percentages, noise, seed: _, ties, reduction, batch_size: _ } = settings;
-    json!({
-        "percentages": percentages,
-        "noise": noise,
-        "ties": match ties {
-            Ties::Seeded(_) => "seeded by the run",
-            Ties::LastFirst => "last first",
-        },
-        "channels": reduction.name(),
-    })
 }

@@ -59,7 +59,8 @@ pub(crate) struct Model {
 impl Model {
     fn new(name: &str, classifier: Classifier, data: usize, dataset: &Dataset) -> Result<Self> {
         let labels: Vec<&str> = classifier.labels().names().collect();
-        let class_of = dataset.classes.onto(&labels).with_context(|| format!("model {name}"))?;
+        let class_of = dataset.classes.onto(&labels, None);
+        let class_of = class_of.with_context(|| format!("model {name}"))?.class_of;
         Ok(Self { name: name.to_owned(), classifier, data, class_of })
     }
 }

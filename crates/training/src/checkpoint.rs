@@ -77,10 +77,7 @@ impl State {
             string("running")?.split(' ').map(|number| number.parse().ok()).collect();
         state.running = running.and_then(|r| r.try_into().ok()).ok_or_else(counters)?;
         state.history = from_csv(string("history")?).ok_or_else(counters)?;
-        // Of the epoch that is not over: losses and counts.
-        let [loss, n_right, n_examples] = state.running;
-        let is_possible = loss.is_finite() && 0.0 <= n_right && n_right <= n_examples;
-        if !is_possible || !n_examples.is_finite() {
+        if !state.is_possible() {
             return Err(counters());
         }
         Ok(state)

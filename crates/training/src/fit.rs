@@ -27,15 +27,20 @@ pub struct Job<'a> {
     pub settings: &'a Settings,
     /// Where.
     pub device: Device,
-    /// Hand out the state after so many steps, too; 0 for never.
+    /// Store the state after so many steps, too; 0 for never.
     pub save_every: u64,
 }
 
 /// Why a state is handed out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// In the middle of an epoch: to be stored, nothing more.
-    Step,
+    /// A step in the middle of an epoch is done.
+    Step {
+        /// Whether the state is to be stored.
+        is_due: bool,
+        /// Steps of an epoch.
+        per_epoch: u64,
+    },
     /// An epoch is over.
     Epoch {
         /// Whether it is the best so far.
@@ -48,7 +53,7 @@ type Stored = std::result::Result<(), Box<dyn std::error::Error + Send + Sync>>;
 /// Examples that are validated together.
 const VALIDATION_BATCH: usize = 64;
 
-/// Trains from `state` to the end, and hands out the state on the way. After a cancellation the
+/// Trains from `state` to the end, and hands out the state after every step. After a cancellation the
 /// state is handed out once more before the error.
 pub fn fit(
     job: &Job<'_>,
@@ -77,6 +82,7 @@ fn run<B: Backend<Scalar = f32>>(
     let net = Backpropagation::new(backend, job.graph.clone(), settings.norms(), |_| true);
     let n = job.training.len();
     let (per_epoch, schedule) = (settings.steps_of_epoch(n), settings.schedule(n));
+    state.check(per_epoch, schedule.n_steps, settings.batch.min(n))?;
     while state.step < schedule.n_steps && !is_over(state, settings) {
         let epoch = state.step / per_epoch;
         let order = permutation(n, &mut stream(settings.seed, Purpose::Order, epoch, 0));
@@ -89,8 +95,9 @@ fn run<B: Backend<Scalar = f32>>(
             progress.advance(1);
             let is_cancelled = progress.is_cancelled();
             let is_due = job.save_every > 0 && state.step.is_multiple_of(job.save_every);
-            if at + 1 < per_epoch && (is_cancelled || is_due) {
-                store(state, Event::Step).map_err(Error::Caller)?;
+            if at + 1 < per_epoch {
+                let event = Event::Step { is_due: is_cancelled || is_due, per_epoch };
+                store(state, event).map_err(Error::Caller)?;
             }
             if is_cancelled {
                 return Err(CoreError::Cancelled.into());

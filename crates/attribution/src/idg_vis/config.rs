@@ -1,12 +1,14 @@
 //! Settings of IDG-Vis.
 
 use hsets_core::{Error, Result, Target};
+use serde::{Deserialize, Serialize};
 
 use super::Samples;
 use crate::{PathSettings, Steps};
 
 /// Which class is explained along the path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum PathClass {
     /// The class (or other target) fixed once, at the image.
     Fixed,
@@ -15,7 +17,8 @@ pub enum PathClass {
 }
 
 /// The directional gradient gₖ(T) at a point xₖ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Directional {
     /// The number ∇f(xₖ) · â(T).
     Projection,
@@ -24,7 +27,8 @@ pub enum Directional {
 }
 
 /// How gₖ(T) over the points of the path become the dividend d(T).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum PathMean {
     /// Mean over k of ‖gₖ(T)‖; of a number, the norm is its absolute value.
     OfNorms,
@@ -33,7 +37,8 @@ pub enum PathMean {
 }
 
 /// How the dividends of the t sampled subsets become v(I).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum SampleSum {
     /// Their mean.
     Mean,
@@ -42,7 +47,8 @@ pub enum SampleSum {
 }
 
 /// Settings of IDG-Vis.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct IdgVis {
     /// m: steps of the path, which has m + 1 points. The paper asks for 50 to 100.
     pub steps: Steps,

@@ -3,9 +3,11 @@
 use std::{fmt, str::FromStr};
 
 use hsets_core::{Error, Result};
+use serde::{Deserialize, Serialize};
 
 /// t, the number of subsets sampled of every set.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
 pub enum Samples {
     /// t ≥ 2.
     Fixed(usize),

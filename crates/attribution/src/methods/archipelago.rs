@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use hsets_core::{Error, Image, Result, SaliencyMap, Scored, SegmentMap, Target};
+use serde::{Deserialize, Serialize};
 
 use super::segments::{check_segments, composed, values};
 
@@ -65,7 +66,8 @@ pub fn arch_attribute(
 }
 
 /// How scored sets of segments become a map.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ArchipelagoMap {
     /// The up to `n` highest positive sets of more than one segment, added up, zero elsewhere: what
     /// the tables of H-Sets use, with n = 5. It leaves most of a picture tied at zero.

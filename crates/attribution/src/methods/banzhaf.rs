@@ -7,12 +7,13 @@
 use hsets_core::{Error, Mask, Progress, Removal, Result, SaliencyMap, SegmentMap, Shape};
 use rand::{RngExt as _, seq::SliceRandom as _};
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::segments::check_segments;
 
 /// Settings of Banzhaf values.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Banzhaf {
     /// Coalitions, an even number: each comes with its complement, so that interactions of pairs
     /// cancel.

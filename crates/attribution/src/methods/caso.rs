@@ -12,13 +12,15 @@ use hsets_core::{
 };
 use rand::RngExt;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+use serde::{Deserialize, Serialize};
 
 use super::proximal::{Objective, dot, soft};
 use super::smooth_grad::noisy_data;
 use crate::Normalisation;
 
 /// How the maximum is found.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Solver {
     /// The maximum itself: soft-thresholding for CAFO, conjugate gradients for CASO with λ₁ = 0,
     /// else FISTA until it rests.
@@ -34,11 +36,13 @@ pub enum Solver {
 }
 
 /// Means of g and H over noisy copies of the image (the "smooth" variants).
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CasoNoise {
     /// Number of copies, ≥ 1; all their linearisations are held at once.
     pub n_samples: usize,
     /// Deviation as a share of max - min of the pixels.
+    #[serde(serialize_with = "hsets_core::as_typed")]
     pub spread: f32,
     /// Whether every copy explains its own top class, as in the authors' program, instead of the
     /// class of the image.
@@ -46,7 +50,8 @@ pub struct CasoNoise {
 }
 
 /// Settings of CAFO and CASO.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Caso {
     /// λ₁ ≥ 0: the larger, the sparser.
     pub lambda1: f64,

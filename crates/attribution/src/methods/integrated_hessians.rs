@@ -6,11 +6,13 @@
 use hsets_core::{
     Error, FeatureSet, Image, Progress, Result, SaliencyMap, Smoothing, Target, TwiceDifferentiable,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::Quadrature;
 
 /// How the double integral becomes a sum.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum HessianIntegral {
     /// As one integral over t = αβ, whose density is -ln t. With t = s² and Gauss–Legendre nodes in
     /// s it converges fast: n points of the path instead of n².
@@ -50,7 +52,8 @@ impl HessianIntegral {
 }
 
 /// Settings of Integrated Hessians.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct IntegratedHessians {
     /// How the integral becomes a sum.
     pub integral: HessianIntegral,

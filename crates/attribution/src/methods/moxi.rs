@@ -5,11 +5,13 @@
 //! N²/2 forward passes.
 
 use hsets_core::{Error, Image, Progress, Result, SaliencyMap, Scored, SegmentMap, Shape, Target};
+use serde::{Deserialize, Serialize};
 
 use super::segments::{composed, for_batches, segment_map};
 
 /// What a coalition of patches is worth.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Reward {
     /// ln p: what the tables of H-Sets use.
     LogProbability,
@@ -35,7 +37,8 @@ impl Reward {
 }
 
 /// Which curve the order is best for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum MoxiCurve {
     /// Starts from nothing; the patch that raises the reward most comes first.
     Insertion,
@@ -54,7 +57,8 @@ impl MoxiCurve {
 }
 
 /// Settings of MoXI.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Moxi {
     /// g ≥ 1: the image is a grid of g × g patches.
     pub grid: usize,
@@ -180,7 +184,8 @@ fn grid_patches(shape: Shape, grid: usize) -> Result<SegmentMap> {
 }
 
 /// How the order becomes a map. MoXI's authors do not say; neither do those of H-Sets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum MoxiMap {
     /// The marginal gain of the reward when the patch was chosen (its loss, for deletion), signed.
     /// Gains need not fall along the order, so a map ranks patches differently from the order.

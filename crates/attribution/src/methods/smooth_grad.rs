@@ -3,14 +3,16 @@
 use hsets_core::{Differentiable, Error, Image, Progress, Result, SaliencyMap, Target};
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
+use serde::{Deserialize, Serialize};
 
 /// Deviation of the noise.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum NoiseScale {
     /// A share of max - min of the image, as in the paper.
-    Spread(f32),
+    Spread(#[serde(serialize_with = "hsets_core::as_typed")] f32),
     /// In units of the image, as captum's `stdevs`.
-    Absolute(f32),
+    Absolute(#[serde(serialize_with = "hsets_core::as_typed")] f32),
 }
 
 impl NoiseScale {
@@ -26,7 +28,8 @@ impl NoiseScale {
 }
 
 /// What is taken over the noisy gradients g.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum SmoothStatistic {
     /// Mean of g: SmoothGrad.
     Mean,
@@ -37,7 +40,8 @@ pub enum SmoothStatistic {
 }
 
 /// Settings of SmoothGrad.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SmoothGrad {
     /// Noisy copies n ≥ 1.
     pub n_samples: usize,

@@ -1,11 +1,13 @@
 //! Regions ranked by the attributions inside them, as XRAI does (Kapishnikov et al. 2019).
 
 use hsets_core::{Error, Result, SaliencyMap, SegmentMap};
+use serde::{Deserialize, Serialize};
 
 use super::segments::check_segments;
 
 /// How the channels of the attributions become one number per pixel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum XraiChannels {
     /// The largest, signed: what the authors' program does.
     Max,
@@ -14,7 +16,8 @@ pub enum XraiChannels {
 }
 
 /// Settings of XRAI.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Xrai {
     /// How the channels become one number.
     pub channels: XraiChannels,

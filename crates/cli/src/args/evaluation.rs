@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use hsets_datasets::{Layout, Split};
+use hsets_datasets::{Layout, Numbering, Split};
 use hsets_evaluation::Shard;
 use hsets_pipeline::{attribution::Samples, core::Error};
 
@@ -58,6 +58,7 @@ pub(crate) struct EvaluateArgs {
 
 const EVALUATE_EXAMPLES: &str = "\
 Stopped at any moment, the same command goes on where it was and ends with the same rows.
+Exit code 1 if rows failed: their column `failure` says why.
 
 Examples:
   hsets evaluate --data ILSVRC2012 --model resnet50,vgg16 --methods hsets,ig,archipelago \\
@@ -83,6 +84,11 @@ pub(crate) struct DataArgs {
     /// Folder of the paths in a CSV file [default: that of the file]
     #[arg(long, value_name = "DIR")]
     pub(crate) images: Option<PathBuf>,
+    /// What numbers mean that class folders are named by: `index`, the model's classes; `text`, none,
+    /// the folders are in the order of their names, as torchvision's ImageFolder has them [default:
+    /// index where that is possible]
+    #[arg(long, value_name = "index|text")]
+    pub(crate) numbering: Option<Numbering>,
     /// How many pictures for each model, or all
     #[arg(long = "samples", id = "pictures", default_value = "all", value_name = "N|all", value_parser = count)]
     pub(crate) samples: Count,

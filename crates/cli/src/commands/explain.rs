@@ -6,6 +6,7 @@ use std::{
 };
 
 use hsets_explorer::ByHand;
+use hsets_files::name_of;
 use hsets_pipeline::{
     Adaptive, AdaptiveSamples, AdaptiveSteps, Explanation, Settings, Subject, Work,
     core::{Error, Mask, Segmenter},
@@ -290,10 +291,11 @@ pub(super) fn work(work: &Work) -> String {
 pub(super) fn folders(out: &Path, inputs: &[PathBuf]) -> Vec<PathBuf> {
     let mut taken = BTreeSet::new();
     let name = |input: &PathBuf| {
-        let stem = input.file_stem().unwrap_or(input.as_os_str()).to_string_lossy().into_owned();
+        let stem = name_of(input);
         let numbered = (2..).map(|n| format!("{stem}-{n}"));
         let mut candidates = std::iter::once(stem.clone()).chain(numbered);
-        let free = candidates.find(|name| taken.insert(name.clone()));
+        // Some systems do not tell large letters from small ones.
+        let free = candidates.find(|name| taken.insert(name.to_lowercase()));
         out.join(free.unwrap_or(stem))
     };
     inputs.iter().map(name).collect()
@@ -314,8 +316,10 @@ mod tests {
 
     #[test]
     fn inputs_of_one_name_get_folders_of_their_own() {
-        let inputs = ["a/cat.jpg", "b/cat.png", "dog.jpg", "cat-2.jpg"].map(PathBuf::from);
-        let names = ["cat", "cat-2", "dog", "cat-2-2"].map(|name| Path::new("out").join(name));
+        let inputs = ["a/cat.jpg", "b/cat.png", "dog.jpg", "cat-2.jpg", "Dog.png", "...png", ".."];
+        let inputs = inputs.map(PathBuf::from);
+        let names = ["cat", "cat-2", "dog", "cat-2-2", "Dog-2", "unnamed", "unnamed-2"]
+            .map(|name| Path::new("out").join(name));
         assert_eq!(folders(Path::new("out"), &inputs), names);
     }
 }

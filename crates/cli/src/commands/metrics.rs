@@ -1,15 +1,12 @@
 //! `hsets metrics`: what the maps of any program are worth.
 
-use std::{
-    collections::BTreeMap,
-    ffi::OsStr,
-    path::{Path, PathBuf},
-};
+mod pairs;
 
+use std::path::Path;
+
+use hsets_files::name_of;
 use hsets_pipeline::{
-    Measured, MetricReport, MetricSettings, Reading,
-    core::Error,
-    measure,
+    Measured, MetricReport, MetricSettings, Reading, measure,
     metrics::{Summary, Units},
 };
 use hsets_report::{
@@ -25,14 +22,14 @@ use crate::{
     map_file::read_map,
     measuring::metric_settings,
     network::Network,
-    output::{say, short},
+    output::{keep_inputs, say, short},
     progress::{self, Bars},
     settings::baseline,
     table::Table,
 };
 
 pub(crate) fn run(args: &MetricsArgs, general: &General) -> Result<(), Failure> {
-    let pairs = pairs(args)?;
+    let pairs = pairs::of(&args.maps, &args.inputs)?;
     let inputs = pairs.iter().map(|pair| &pair.input);
     let network = Network::load(&args.model, general, inputs)?;
     let target = network.target(&args.target)?;
@@ -47,6 +44,10 @@ pub(crate) fn run(args: &MetricsArgs, general: &General) -> Result<(), Failure> 
         ..metric_settings(&args.metrics, general, false)?
     };
     settings.check()?;
+    if let Some(csv) = &args.csv {
+        let read = pairs.iter().flat_map(|pair| [pair.map.as_path(), &pair.input]);
+        keep_inputs(csv, read)?;
+    }
     let mut measured: Vec<(String, Vec<Reading>)> = Vec::new();
     let outcome = for_each_input(
         &pairs,
@@ -73,7 +74,11 @@ pub(crate) fn run(args: &MetricsArgs, general: &General) -> Result<(), Failure> 
             let report = measure(&of, &map, &settings, &bars)?;
             let name = pair.map.display().to_string();
             if let Some(folder) = &args.curves {
-                plot(&report, &name, &folder.join(format!("{:03}-{}.png", index + 1, pair.name)))?;
+                plot(
+                    &report,
+                    &name,
+                    &folder.join(format!("{:03}-{}.png", index + 1, name_of(&pair.name))),
+                )?;
             }
             if general.json {
                 let record = json!({
@@ -135,101 +140,4 @@ fn transposed(measured: &[(String, Vec<Reading>)]) -> Table {
         table.row(row);
     }
     table
-}
-
-/// A map and the picture it explains.
-#[derive(Debug, PartialEq, Eq)]
-struct Pair {
-    name: String,
-    map: PathBuf,
-    input: PathBuf,
-}
-
-/// One input takes all maps; files are paired by order; with folders, names decide.
-fn pairs(args: &MetricsArgs) -> anyhow::Result<Vec<Pair>> {
-    let by_order = !args.maps.iter().chain(&args.inputs).any(|path| path.is_dir());
-    let maps = expanded(&args.maps, &["npy", "safetensors"])?;
-    let inputs = expanded(&args.inputs, &["jpg", "jpeg", "png", "webp", "gif", "bmp", "tiff"])?;
-    let pair = |map: PathBuf, input: &Path| Pair { name: name(&map), map, input: input.to_owned() };
-    if let [input] = &inputs[..] {
-        return Ok(maps.into_iter().map(|map| pair(map, input)).collect());
-    }
-    if by_order {
-        if maps.len() != inputs.len() {
-            let expected = format!("as many as inputs, {}, or a single input", inputs.len());
-            return Err(Error::config("map", maps.len(), expected).into());
-        }
-        return Ok(maps.into_iter().zip(&inputs).map(|(map, input)| pair(map, input)).collect());
-    }
-    let by_name: BTreeMap<String, &PathBuf> =
-        inputs.iter().map(|input| (stem(input), input)).collect();
-    let find = |map: PathBuf| {
-        let input = by_name.get(&name(&map)).ok_or_else(|| {
-            let expected = format!("an input named {}", name(&map));
-            Error::config("map", map.display(), expected)
-        })?;
-        Ok(pair(map, input))
-    };
-    maps.into_iter().map(find).collect()
-}
-
-/// Files, and those with one of `endings` in folders and their folders, in order.
-fn expanded(paths: &[PathBuf], endings: &[&str]) -> anyhow::Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for path in paths {
-        if !path.is_dir() {
-            files.push(path.clone());
-            continue;
-        }
-        let before = files.len();
-        gather(path, endings, 2, &mut files)?;
-        if files.len() == before {
-            anyhow::bail!("{}: no file that ends in {}", path.display(), endings.join(", "));
-        }
-    }
-    Ok(files)
-}
-
-fn gather(
-    folder: &Path,
-    endings: &[&str],
-    depth: usize,
-    files: &mut Vec<PathBuf>,
-) -> std::io::Result<()> {
-    let entries: std::io::Result<Vec<_>> = std::fs::read_dir(folder)?.collect();
-    let mut paths: Vec<PathBuf> = entries?.into_iter().map(|entry| entry.path()).collect();
-    paths.sort();
-    for path in paths {
-        let ending = path.extension().and_then(OsStr::to_str).unwrap_or_default();
-        if path.is_dir() && depth > 0 {
-            gather(&path, endings, depth - 1, files)?;
-        } else if endings.iter().any(|known| known.eq_ignore_ascii_case(ending)) {
-            files.push(path);
-        }
-    }
-    Ok(())
-}
-
-fn stem(path: &Path) -> String {
-    path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
-}
-
-/// The picture's name: of `cat/maps.safetensors`, as `explain` writes it, it is `cat`.
-fn name(map: &Path) -> String {
-    match (stem(map).as_str(), map.parent().and_then(Path::file_name)) {
-        ("maps", Some(folder)) => folder.to_string_lossy().into_owned(),
-        (stem, _) => stem.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_of_maps() {
-        assert_eq!(name(Path::new("out/cat/maps.safetensors")), "cat");
-        assert_eq!(name(Path::new("maps/cat.npy")), "cat");
-        assert_eq!(name(Path::new("maps.npy")), "maps");
-    }
 }

@@ -5,8 +5,9 @@ use std::io::Cursor;
 use hsets_pipeline::{
     core::{SegmentMap, Segmentation},
     models::read_photo,
+    segmentation::SegmenterChoice,
 };
-use hsets_report::{output::write_file, record};
+use hsets_report::output::write_file;
 use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat};
 use serde_json::json;
 
@@ -18,7 +19,11 @@ use crate::{
 };
 
 pub(crate) fn run(args: &SegmentArgs, general: &General) -> anyhow::Result<()> {
+    output::keep_inputs(&args.out, [args.image.as_path()])?;
     let choice = args.segmenter.choice(general)?;
+    if let SegmenterChoice::LabelMap { file } = &choice {
+        output::keep_inputs(&args.out, [file.as_path()])?;
+    }
     let photo = read_photo(&args.image)?;
     let choice = choice.for_side(photo.width().min(photo.height()));
     let bars = Bars::new(general.quiet, String::new());
@@ -37,7 +42,7 @@ pub(crate) fn run(args: &SegmentArgs, general: &General) -> anyhow::Result<()> {
             "seed": general.seed,
         });
         if let Some(masks) = &masks {
-            record["masks"] = record::masks(masks);
+            record["masks"] = json!(masks);
         }
         output::say(&record.to_string());
     } else if !general.quiet {

@@ -1,11 +1,13 @@
 //! What the commands that write tensors of one input share.
 
+use std::path::PathBuf;
+
 use hsets_pipeline::{core::Target, models::Prepared};
 use hsets_report::{Tensors, output::write_file};
 use serde_json::{Value, json};
 
 use crate::{
-    args::{General, OneInput},
+    args::{General, ModelArgs, OneInput},
     network::Network,
     output,
 };
@@ -19,6 +21,9 @@ pub(super) struct Loaded {
 
 impl Loaded {
     pub(super) fn new(one: &OneInput, general: &General) -> anyhow::Result<Self> {
+        let ModelArgs { weights, input, .. } = &one.model;
+        let read = [Some(&one.input), weights.as_ref(), input.labels.as_ref()];
+        output::keep_inputs(&one.out, read.into_iter().flatten().map(PathBuf::as_path))?;
         let network = Network::load(&one.model, general, [&one.input])?;
         let target = network.target(&one.target)?;
         let prepared = network.read(&one.input)?;

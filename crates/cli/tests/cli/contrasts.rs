@@ -44,7 +44,7 @@ fn the_record_says_what_acts_together() {
     assert_eq!(names, ["blur", "zero", "rolled"]);
     assert!(beside.iter().all(|other| other["effect"].is_number()));
     assert_eq!(record["ranking"].as_array().unwrap().len(), 16);
-    let settings = &record["settings"]["method_settings"];
+    let settings = &record["settings"]["contrasts"];
     assert_eq!(settings["regions"]["seed"], 3);
     assert_eq!(settings["references"][0], "ring");
     assert_eq!(settings["regions"]["proposals"]["noise"], 0.02);

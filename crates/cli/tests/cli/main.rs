@@ -6,6 +6,7 @@ mod contract;
 mod contrasts;
 mod determinism;
 mod evaluation;
+mod hostile;
 #[cfg(feature = "sam")]
 mod hub;
 mod interruption;

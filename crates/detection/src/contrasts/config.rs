@@ -1,12 +1,13 @@
 //! Settings of sampled contrasts.
 
 use hsets_core::{Error, Result};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How regions that interact are proposed.
 ///
 /// Lengths and areas are shares, so that the settings hold at every size of picture.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Proposals {
     /// Pairs of regions, at least 1. No pixel is in two pairs.
     pub n_pairs: usize,
@@ -41,7 +42,8 @@ pub struct Proposals {
 }
 
 /// How contrasts are measured and tested.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Trials {
     /// T ≥ 2: random contexts.
     pub contexts: usize,
@@ -68,7 +70,8 @@ pub struct Trials {
 }
 
 /// Settings of sampled contrasts.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Contrasts {
     /// How regions are proposed.
     pub proposals: Proposals,

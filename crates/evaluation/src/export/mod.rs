@@ -4,9 +4,11 @@ mod markdown;
 #[cfg(feature = "parquet")]
 mod parquet;
 
-use std::{fs::File, path::Path, str::FromStr};
+use std::{borrow::Cow, fs::File, io::Write as _, path::Path, str::FromStr};
 
-use crate::{Error, Result, Results, Row, Timing, Work, draft::draft_of, schema};
+use hsets_files::Draft;
+
+use crate::{Error, Result, Results, Row, Timing, Work, schema};
 
 /// What is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,15 +48,15 @@ impl FromStr for Format {
 /// of [`Results::rows`]. Without `timings` the same evaluation gives the same file, byte for byte,
 /// however often it was interrupted and however it was shared out.
 pub fn export(results: &Results, out: &Path, format: Format, timings: bool) -> Result<()> {
-    let draft = draft_of(out)?;
+    let mut draft = Draft::beside(out).map_err(|error| Error::io(out, error))?;
     match format {
-        Format::Csv => csv(results, out, draft.as_file(), timings)?,
+        Format::Csv => csv(results, out, draft.file(), timings)?,
         Format::Markdown => {
             let text = markdown::tables(results)?;
-            std::fs::write(draft.path(), text).map_err(|error| Error::io(out, error))?;
+            draft.file().write_all(text.as_bytes()).map_err(|error| Error::io(out, error))?;
         }
         #[cfg(feature = "parquet")]
-        Format::Parquet => parquet::write(results, out, draft.as_file(), timings)?,
+        Format::Parquet => parquet::write(results, out, draft.file(), timings)?,
         #[cfg(not(feature = "parquet"))]
         Format::Parquet => {
             let problem = "Parquet is not in this build; rebuild with --features parquet, or \
@@ -62,7 +64,7 @@ pub fn export(results: &Results, out: &Path, format: Format, timings: bool) -> R
             return Err(hsets_core::Error::Unsupported(problem.into()).into());
         }
     }
-    draft.persist(out).map(drop).map_err(|error| Error::io(out, error.error))
+    draft.publish(out).map_err(|error| Error::io(out, error))
 }
 
 /// Tables of means, as Markdown.
@@ -119,13 +121,23 @@ fn fields(row: Row, timing: Option<Timing>, timings: bool) -> Vec<Field> {
     fields
 }
 
+/// A text as a cell of CSV, whoever wrote it. What a spreadsheet would take for a formula gets an
+/// apostrophe before it, as OWASP recommends; numbers stay what they are.
+pub fn csv_text(text: &str) -> Cow<'_, str> {
+    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    if is_formula && text.parse::<f64>().is_err() {
+        return format!("'{text}").into();
+    }
+    text.into()
+}
+
 fn csv(results: &Results, out: &Path, file: &File, timings: bool) -> Result<()> {
     let failed = |error: csv::Error| Error::io(out, error);
     let mut writer = csv::Writer::from_writer(file);
     writer.write_record(columns(results, timings)).map_err(failed)?;
     results.for_each_row(|row, timing| {
         let fields = fields(row, timing, timings).into_iter().map(|field| match field {
-            Field::Text(text) => text.unwrap_or_default(),
+            Field::Text(text) => csv_text(&text.unwrap_or_default()).into_owned(),
             Field::Integer(number) => number.map_or(String::new(), |number| number.to_string()),
             // The shortest text that reads back as the same number.
             Field::Real(number) => number.map_or(String::new(), |number| number.to_string()),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use hsets_evaluation::{Format, Results, Shard, Store, export, merge};
 
-use crate::support::{Bench, Witness, copy, dataset, refused, run_job};
+use crate::support::{Bench, Witness, copy, dataset, refused, run_job, seal};
 
 fn run_shards(bench: &Bench, indices: &[usize], count: usize) -> Vec<PathBuf> {
     let run = |&index: &usize| {
@@ -94,7 +94,10 @@ fn contradictions_are_refused() {
     bench.run("a.db");
     copy(&bench.path("a.db"), &bench.path("b.db"));
     let change = |sql: &str| {
-        rusqlite::Connection::open(bench.path("b.db")).unwrap().execute_batch(sql).unwrap();
+        let connection = rusqlite::Connection::open(bench.path("b.db")).unwrap();
+        connection.execute_batch(sql).unwrap();
+        // As another machine would have written it, not as damage.
+        seal(&connection);
     };
     let parts = [bench.path("a.db"), bench.path("b.db")];
     let out = bench.path("r.db");

@@ -1,6 +1,7 @@
 //! A dataset on paper, and an examiner whose numbers follow from names.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{
         Mutex,
@@ -36,6 +37,7 @@ pub(crate) fn dataset(n: usize, special: &[(usize, &str)]) -> Dataset {
         layout: Layout::Folder,
         classes: Classes::Named(vec!["cat".into(), "dog".into()]),
         samples: (0..n).map(sample).collect(),
+        left_out: BTreeMap::new(),
     }
 }
 
@@ -228,4 +230,42 @@ pub(crate) fn is_cancelled<T>(result: &Result<T>) -> bool {
 
 pub(crate) fn copy(from: &Path, to: &Path) {
     std::fs::copy(from, to).unwrap();
+}
+
+/// Writes the checksum of every row anew.
+pub(crate) fn seal(connection: &rusqlite::Connection) {
+    use rusqlite::types::Value;
+    use sha2::{Digest as _, Sha256};
+    for (table, n_keys) in [("candidates", 2), ("results", 4)] {
+        let sql = format!("SELECT * FROM {table}");
+        let mut statement = connection.prepare(&sql).unwrap();
+        let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let values = |row: &rusqlite::Row<'_>| {
+            (0..names.len() - 1).map(|at| row.get(at)).collect::<Result<Vec<Value>, _>>()
+        };
+        let rows: Vec<Vec<Value>> =
+            statement.query_map([], values).unwrap().map(Result::unwrap).collect();
+        for row in rows {
+            let mut hasher = Sha256::new();
+            for value in &row {
+                let (kind, bytes): (u8, Vec<u8>) = match value {
+                    Value::Null => (0, Vec::new()),
+                    Value::Integer(number) => (1, number.to_le_bytes().to_vec()),
+                    Value::Real(number) => (2, (number + 0.0).to_bits().to_le_bytes().to_vec()),
+                    Value::Text(text) => (3, text.as_bytes().to_vec()),
+                    Value::Blob(bytes) => (4, bytes.clone()),
+                };
+                hasher.update([kind]);
+                hasher.update((bytes.len() as u64).to_le_bytes());
+                hasher.update(bytes);
+            }
+            let digest: [u8; 8] = hasher.finalize()[..8].try_into().unwrap();
+            let keys = names[..n_keys].iter().map(|name| format!("{name} = ?"));
+            let keys = keys.collect::<Vec<_>>().join(" AND ");
+            let mut values = vec![Value::Integer(i64::from_be_bytes(digest))];
+            values.extend_from_slice(&row[..n_keys]);
+            let sql = format!("UPDATE {table} SET checksum = ? WHERE {keys}");
+            connection.execute(&sql, rusqlite::params_from_iter(values)).unwrap();
+        }
+    }
 }

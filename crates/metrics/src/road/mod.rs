@@ -18,11 +18,13 @@ use hsets_core::{ChannelReduction, Error, Image, Progress, Result, SaliencyMap, 
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::score::{check_batch_size, check_class, score};
 
 /// Settings of ROAD.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RoadSettings {
     /// Shares of the pixels to remove, in percent, ascending, each in (0, 100).
     pub percentages: Vec<f64>,

@@ -5,11 +5,13 @@ use std::cmp::Ordering;
 use hsets_core::{ChannelReduction, Result, SaliencyMap};
 use rand::seq::SliceRandom;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+use serde::{Deserialize, Serialize};
 
 use crate::complexity::finite_pixels;
 
 /// What decides among pixels of equal value. Maps of sets are mostly ties, so this matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Ties {
     /// By a seeded shuffle: tied pixels fall in random order, as with vanishing noise on the map.
     Seeded(u64),

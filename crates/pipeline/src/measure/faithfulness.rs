@@ -8,7 +8,7 @@ use hsets_metrics::{
 };
 
 use super::{
-    Better, Curve, Measured, Task,
+    Better, Curve, Measured, Stoppable, Task,
     metric::{Found, Named, Needs, Spec, named},
 };
 
@@ -156,7 +156,8 @@ pub(super) const INFIDELITY: Spec = Spec {
             normalize: true,
             batch_size: task.settings.road.batch_size,
         };
-        Ok(Found::of([infidelity(field, image, task.map, task.target, &settings)?]))
+        let field = Stoppable { field, progress: task.progress };
+        Ok(Found::of([infidelity(&field, image, task.map, task.target, &settings)?]))
     },
 };
 

@@ -4,14 +4,16 @@
 use std::{fmt, str::FromStr};
 
 use hsets_core::{Error, Result};
+use serde::{Deserialize, Serialize};
 
 use super::{
     Better, Curve, Task, faithfulness, interactions, mask, randomisation, sparsity, stability,
 };
 
 /// A metric, or several that are computed together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
+#[serde(rename_all = "kebab-case")]
 pub enum Metric {
     /// Gini sparsity, and that of as many equal pixels.
     Gini,

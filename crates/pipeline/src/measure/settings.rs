@@ -3,11 +3,13 @@
 use hsets_attribution::Baseline;
 use hsets_core::{ChannelReduction, Error, Result};
 use hsets_metrics::{MaxSensitivity, PairSampling, RoadSettings, Ties, Units};
+use serde::{Deserialize, Serialize};
 
 use super::{Metric, Needs, report::COVERAGE};
 
 /// Settings of [`measure`](super::measure).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct MetricSettings {
     /// What is measured, in the order of tables.
     pub metrics: Vec<Metric>,
@@ -19,6 +21,7 @@ pub struct MetricSettings {
     /// ≥ 1: steps of the insertion and the deletion curve. RISE takes 224 on 224×224 pixels.
     pub curve_steps: usize,
     /// σ > 0 in pixels of the blurred image that insertion starts from; deletion ends at 0.
+    #[serde(serialize_with = "hsets_core::as_typed")]
     pub insertion_blur: f32,
     /// ≥ 1: squares of a quarter of the smaller side, at random places, that infidelity sets to the
     /// baseline. The map is scaled by the factor that fits best.
@@ -40,11 +43,13 @@ pub struct MetricSettings {
 }
 
 /// What is done to a picture that should change no explanation.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Stability {
     /// Quality of the JPEG, 1..=100, at 4:4:4 and the size the network sees.
     pub jpeg_quality: u8,
     /// σ > 0 of normal noise on pixel values in \[0, 1\].
+    #[serde(serialize_with = "hsets_core::as_typed")]
     pub noise: f32,
     /// Share of the pixels, in (0, 1], whose overlap is measured.
     pub top: f64,
@@ -53,7 +58,8 @@ pub struct Stability {
 }
 
 /// How weights are drawn anew.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Randomisation {
     /// ≥ 1: states of MPRT, in which more and more of the layers are random, in even steps from the
     /// logits down to all; never more than there are layers. Each costs an explanation.

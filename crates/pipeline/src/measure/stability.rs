@@ -20,7 +20,11 @@ pub(super) const MAX_SENSITIVITY: Spec = Spec {
         let method = task.method()?;
         let maps = |images: &[Image]| images.iter().map(|image| method.at(image)).collect();
         let settings = &task.settings.max_sensitivity;
-        Ok(Found::of([max_sensitivity(task.of.image, maps, settings)?]))
+        // And the image itself.
+        task.progress.begin("max-sensitivity", settings.n_samples as u64 + 1);
+        let found = max_sensitivity(task.of.image, maps, settings)?;
+        task.progress.end();
+        Ok(Found::of([found]))
     },
 };
 

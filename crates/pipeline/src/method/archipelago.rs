@@ -3,12 +3,14 @@
 use hsets_attribution::methods::{ArchipelagoMap, arch_attribute, archipelago_map, merge_pairs};
 use hsets_core::{Error, FeatureSet, Result, SegmentMap, Shape};
 use hsets_detection::{ArchDetect, ArchDetection, arch_detect};
+use serde::{Deserialize, Serialize};
 
 use super::{Findings, Task};
 use crate::ScoredSet;
 
 /// Settings of Archipelago.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Archipelago {
     /// How pairs are found.
     pub detection: ArchDetect,

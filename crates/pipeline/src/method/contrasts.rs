@@ -13,13 +13,13 @@ use hsets_detection::{
 };
 use rand::RngExt as _;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Findings, Task};
 use crate::{Explainer, Reference, Settings};
 
 /// Which scalar is measured where a class is to be explained.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scalar {
     /// Its log-odds: what a class gains over all others.
@@ -29,7 +29,8 @@ pub enum Scalar {
 }
 
 /// Settings of contrasts, pair effects, Banzhaf values and the interaction map.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ContrastSettings {
     /// How regions are proposed, measured and tested.
     pub regions: Contrasts,

@@ -6,11 +6,13 @@ use hsets_attribution::{
 };
 use hsets_core::{FeatureSet, Result};
 use hsets_detection::InteractionSet;
+use serde::{Deserialize, Serialize};
 
 use super::{Findings, Task, hessian_sets};
 
 /// How a segment's Integrated Gradients become one number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum SegmentSummary {
     /// Mean over its pixels of |sum over channels|.
     MeanAbs,
@@ -19,7 +21,8 @@ pub enum SegmentSummary {
 }
 
 /// Settings of the controls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Controls {
     /// Seed of the random ones.
     pub seed: u64,

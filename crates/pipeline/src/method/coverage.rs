@@ -2,9 +2,11 @@
 
 use hsets_core::{FeatureSet, Image, Result, SaliencyMap, SegmentMap};
 use hsets_detection::InteractionSet;
+use serde::{Deserialize, Serialize};
 
 /// How scored sets become a map.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Coverage {
     /// Every feature of a set gets the set's score, sets add up, all else is 0: as published. Which
     /// of all the other pixels matter more is left open.

@@ -3,12 +3,14 @@
 use hsets_attribution::methods::{IntegratedHessians, integrated_hessians_within};
 use hsets_core::{FeatureSet, Result};
 use hsets_detection::InteractionSet;
+use serde::{Deserialize, Serialize};
 
 use super::{Findings, Task, hessian_sets};
 use crate::ScoredSet;
 
 /// Whose pairs are integrated. All d² pairs of a photo are out of reach.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum PairedSets {
     /// The sets that H-Sets finds with the same settings.
     Found,
@@ -17,7 +19,8 @@ pub enum PairedSets {
 }
 
 /// Settings of Integrated Hessians.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct HessiansWithin {
     /// The integral and the smoothing.
     pub integral: IntegratedHessians,

@@ -2,11 +2,13 @@
 
 use hsets_attribution::methods::{Moxi, MoxiMap, moxi, moxi_map};
 use hsets_core::Result;
+use serde::{Deserialize, Serialize};
 
 use super::{Findings, Task};
 
 /// Settings of MoXI.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct MoxiSettings {
     /// How patches are ordered.
     pub order: Moxi,

@@ -5,11 +5,13 @@ use hsets_attribution::{
     methods::{Xrai, xrai},
 };
 use hsets_core::{Result, SaliencyMap};
+use serde::{Deserialize, Serialize};
 
 use super::{Findings, Task};
 
 /// Whose Integrated Gradients rank the regions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum XraiBaselines {
     /// The mean of those from a black and from a white baseline, as in the original.
     BlackAndWhite,
@@ -18,7 +20,8 @@ pub enum XraiBaselines {
 }
 
 /// Settings of XRAI.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct XraiSettings {
     /// How regions are ranked.
     pub regions: Xrai,

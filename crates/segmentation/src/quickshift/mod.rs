@@ -23,6 +23,7 @@ mod segment;
 mod tree;
 
 use hsets_core::{Error, Result};
+use serde::{Deserialize, Serialize};
 
 /// Settings of QuickShift, named as in scikit-image.
 ///
@@ -38,7 +39,8 @@ use hsets_core::{Error, Result};
 /// # }
 /// # Ok::<(), hsets_segmentation::Error>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct QuickShift {
     /// Standard deviation of the Gaussians, in pixels, at least 1. The window reaches
     /// ⌈3 · `kernel_size`⌉ pixels to each side. Higher: fewer segments.

@@ -1,11 +1,6 @@
 //! Masks on disk, by what they were made of.
 
-use std::{
-    fs, io,
-    path::PathBuf,
-    process,
-    sync::atomic::{AtomicUsize, Ordering},
-};
+use std::{fs, io, path::PathBuf};
 
 use hsets_core::{Error, Photo, Result};
 use serde::{Deserialize, Serialize};
@@ -43,6 +38,7 @@ impl MaskCache {
     pub fn new(folder: impl Into<PathBuf>) -> Result<Self> {
         let folder = folder.into();
         fs::create_dir_all(&folder).map_err(|error| Error::field(at(&folder, &error)))?;
+        hsets_files::sweep(&folder);
         Ok(Self { folder })
     }
 
@@ -64,18 +60,10 @@ impl MaskCache {
 
     /// Keeps masks.
     pub fn store(&self, key: &str, masks: &[FoundMask]) -> Result<()> {
-        static WRITES: AtomicUsize = AtomicUsize::new(0);
         let records: Vec<Record> = masks.iter().map(Record::new).collect();
         let bytes = serde_json::to_vec(&records).map_err(Error::field)?;
-        let write = WRITES.fetch_add(1, Ordering::Relaxed);
-        let draft = self.folder.join(format!(".{key}.{}.{write}", process::id()));
         let path = self.path(key);
-        let stored = fs::write(&draft, bytes).and_then(|()| fs::rename(&draft, &path));
-        stored.map_err(|error| {
-            // Whatever was written of the draft is of no use.
-            let _ = fs::remove_file(&draft);
-            Error::field(at(&path, &error))
-        })
+        hsets_files::write(&path, &bytes).map_err(|error| Error::field(at(&path, &error)))
     }
 
     fn path(&self, key: &str) -> PathBuf {

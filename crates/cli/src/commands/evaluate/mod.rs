@@ -4,7 +4,7 @@ mod planning;
 mod reporter;
 mod slurm;
 
-use std::rc::Rc;
+use std::{rc::Rc, time::Duration};
 
 use hsets_datasets::{Dataset, OpenOptions};
 use hsets_evaluation::{
@@ -14,8 +14,9 @@ use hsets_pipeline::core::Segmenter;
 
 use crate::{
     args::{DeviceChoice, EvaluateArgs, General},
-    failure::Failure,
+    failure::{FAILED, Failure},
     output::{complain, say},
+    progress,
 };
 use planning::Planned;
 use reporter::Reporter;
@@ -33,6 +34,10 @@ pub(crate) fn run(args: &EvaluateArgs, general: &General) -> Result<(), Failure>
     let path = shard.file(&args.out);
     let code = hsets_evaluation::code_version(super::explain::SOFTWARE)?;
     let mut store = Store::open(&path, &planned.plan, shard, &code, args.any_code)?;
+    store.wait_as_long_as({
+        let path = path.display().to_string();
+        move |waited| wait(&path, waited)
+    });
     if args.retry_failed {
         store.forget_failed()?;
     }
@@ -67,7 +72,23 @@ pub(crate) fn run(args: &EvaluateArgs, general: &General) -> Result<(), Failure>
         summarise(args, &path.display().to_string(), &outcome, n_rows, n_failed);
     }
     warn(args, &outcome);
+    if n_failed > 0 {
+        if general.json || general.quiet {
+            complain(&format!("{}: {n_failed} of {n_rows} rows failed", path.display()));
+        }
+        return Err(Failure::Reported(FAILED));
+    }
     Ok(())
+}
+
+/// Whether to go on waiting for another program that holds the file of results.
+fn wait(path: &str, waited: Duration) -> bool {
+    // A long run is worth some patience; whoever sits before it should know.
+    const PATIENCE: Duration = Duration::from_mins(2);
+    if waited < Duration::from_secs(6) {
+        complain(&format!("{path}: locked by another program; waiting for it, 2 minutes at most"));
+    }
+    waited < PATIENCE && !progress::is_cancelled()
 }
 
 /// The segmenter of each model. Models whose pictures have one size share it.
@@ -88,7 +109,11 @@ fn open(args: &EvaluateArgs) -> Result<Dataset, hsets_datasets::Error> {
     let data = &args.data;
     let options =
         OpenOptions { layout: data.dataset, split: data.split, images: data.images.clone() };
-    Dataset::open(&data.data, &options)
+    let dataset = Dataset::open(&data.data, &options)?;
+    if let Some(note) = dataset.left_out_note() {
+        complain(&format!("{}: {note}", data.data.display()));
+    }
+    Ok(dataset)
 }
 
 fn summarise(args: &EvaluateArgs, path: &str, outcome: &Outcome, n_rows: usize, n_failed: usize) {

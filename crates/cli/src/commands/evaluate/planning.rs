@@ -3,18 +3,18 @@
 use std::path::Path;
 
 use hsets_datasets::Dataset;
-use hsets_evaluation::{DatasetPlan, MethodPlan, ModelPlan, Plan, Selection, file_hash, text_hash};
-use hsets_pipeline::{
-    Method, MetricSettings, Settings, models,
-    segmentation::{SamOptions, SegmenterChoice},
+use hsets_evaluation::{
+    DatasetPlan, MethodPlan, ModelPlan, Plan, Selection, file_hash, metric_plan, segmenter_plan,
+    text_hash,
 };
-use hsets_report::record::settings_record;
+use hsets_pipeline::{Method, MetricSettings, Settings, models, segmentation::SegmenterChoice};
 use serde_json::{Value, json};
 
 use crate::{
     args::{DeviceChoice, EvaluateArgs, General, ModelArgs, ModelSpec, chosen},
     measuring::metric_settings,
     network::Network,
+    output::complain,
     settings::settings,
 };
 
@@ -65,9 +65,9 @@ impl Planned {
                 .iter()
                 .map(|model| model.plan(args, device))
                 .collect::<anyhow::Result<_>>()?,
-            methods: method_plans(&models, &methods, args)?,
+            methods: method_plans(&models, &methods, args),
             metrics: metrics.reading_names(),
-            metric_settings: metric_record(&metrics, args.metrics.mask.as_deref())?,
+            metric_settings: metric_settings_plan(&metrics, args.metrics.mask.as_deref())?,
         };
         plan.check()?;
         Ok(Self { plan, models, metrics })
@@ -92,11 +92,15 @@ impl Model {
         let classifier = network.classifier();
         let labels: Vec<&str> =
             (0..classifier.labels().len()).map(|class| classifier.labels().name(class)).collect();
+        let placement = dataset.classes.onto(&labels, args.data.numbering)?;
+        if let Some(note) = placement.note {
+            complain(&format!("{}: {note}", network.name()));
+        }
         Ok(Self {
             name: spec.name.clone().unwrap_or_else(|| network.name().to_owned()),
             segmenter: segmenter.clone().for_side(network.side()),
             methods: methods.iter().map(of_method).collect(),
-            class_of: dataset.classes.onto(&labels)?,
+            class_of: placement.class_of,
             network,
         })
     }
@@ -109,12 +113,12 @@ impl Model {
             weights_sha256: classifier.weights_sha256().to_owned(),
             settings: json!({
                 "architecture": self.network.name(),
-                "preprocessing": format!("{preprocessing:?}"),
-                "padding": classifier.padding().map(|padding| format!("{padding:?}")),
-                "segmenter": segmenter_record(&self.segmenter)?,
+                "preprocessing": preprocessing,
+                "padding": classifier.padding(),
+                "segmenter": segmenter_plan(&self.segmenter)?,
                 "baseline": baseline_record(&args.method.baseline)?,
-                "classes": text_hash(&format!("{:?}", self.class_of)),
-                "device": format!("{device:?}").to_lowercase(),
+                "classes": text_hash(&json!(self.class_of).to_string()),
+                "device": device.name(),
             }),
         })
     }
@@ -131,33 +135,16 @@ fn segmenter(args: &EvaluateArgs, general: &General) -> Result<SegmenterChoice, 
     Ok(choice)
 }
 
-fn method_plans(
-    models: &[Model],
-    methods: &[Method],
-    args: &EvaluateArgs,
-) -> anyhow::Result<Vec<MethodPlan>> {
+fn method_plans(models: &[Model], methods: &[Method], args: &EvaluateArgs) -> Vec<MethodPlan> {
     // The settings of methods are the same for all networks: what is not is the network's.
     let settings = models.first().map_or(&[][..], |model| &model.methods);
     let preset = args.method.preset.name();
     let plan = |(method, settings): (&Method, &Settings)| {
-        let mut record = settings_record(settings);
-        record["preset"] = preset.into();
-        Ok(MethodPlan { name: method.name().to_owned(), settings: record })
+        let mut plan = MethodPlan::new(method.name(), settings);
+        plan.settings["preset"] = preset.into();
+        plan
     };
     methods.iter().zip(settings).map(plan).collect()
-}
-
-fn segmenter_record(choice: &SegmenterChoice) -> anyhow::Result<Value> {
-    Ok(match choice {
-        SegmenterChoice::Sam(options) => {
-            let weights = options.weights.as_deref().map(file_hash).transpose()?;
-            // Wherever weights and masks lie.
-            let elsewhere = SamOptions { weights: None, cache: None, ..(**options).clone() };
-            json!({ "weights_sha256": weights, "settings": format!("{elsewhere:?}") })
-        }
-        SegmenterChoice::LabelMap(path) => json!({ "label_map_sha256": file_hash(path)? }),
-        settings => json!(format!("{settings:?}")),
-    })
 }
 
 /// The name, or of an image what is in it.
@@ -166,42 +153,13 @@ fn baseline_record(name: &str) -> anyhow::Result<Value> {
     Ok(if path.is_file() { json!({ "image_sha256": file_hash(path)? }) } else { json!(name) })
 }
 
-fn metric_record(settings: &MetricSettings, mask: Option<&Path>) -> anyhow::Result<Value> {
-    let MetricSettings {
-        metrics,
-        reduction,
-        road,
-        curve_steps,
-        insertion_blur,
-        infidelity_samples,
-        emd_side,
-        max_sensitivity,
-        stability,
-        randomisation,
-        pairs,
-        // Of the method.
-        units: _,
-        baseline: _,
-    } = settings;
-    let mask = match mask {
+/// The settings of metrics, and of a mask that all pictures share what is in it.
+fn metric_settings_plan(settings: &MetricSettings, mask: Option<&Path>) -> anyhow::Result<Value> {
+    let mut plan = metric_plan(settings);
+    plan["mask"] = match mask {
         Some(file) if file.is_file() => json!({ "mask_sha256": file_hash(file)? }),
         Some(_) => json!("one for each picture"),
         None => Value::Null,
     };
-    Ok(json!({
-        "metrics": metrics.iter().map(|metric| metric.name()).collect::<Vec<_>>(),
-        "channels": reduction.name(),
-        "percentages": road.percentages,
-        "noise": road.noise,
-        "ties": road.ties.name(),
-        "curve_steps": curve_steps,
-        "insertion_blur": insertion_blur,
-        "infidelity_samples": infidelity_samples,
-        "emd_side": emd_side,
-        "max_sensitivity": format!("{max_sensitivity:?}"),
-        "stability": format!("{stability:?}"),
-        "randomisation": format!("{randomisation:?}"),
-        "pairs": format!("{pairs:?}"),
-        "mask": mask,
-    }))
+    Ok(plan)
 }

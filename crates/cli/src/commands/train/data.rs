@@ -38,7 +38,7 @@ impl Data {
                 let images = args.val_images.clone();
                 let val = Dataset::open(val, &OpenOptions { images, ..OpenOptions::default() })?;
                 let names: Vec<String> = (0..classes.len()).map(|k| classes.name(k)).collect();
-                let onto = val.classes.onto(&names).context("the classes of --val")?;
+                let onto = val.classes.onto(&names, None).context("the classes of --val")?.class_of;
                 let renamed = val.samples.into_iter();
                 let renamed = renamed.map(|s| Sample { class: onto[s.class], ..s });
                 (dataset.samples, renamed.collect())

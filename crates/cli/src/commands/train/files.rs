@@ -33,6 +33,7 @@ impl<'a> Files<'a> {
         data: &'a Data,
         subject: &'a Subject,
     ) -> anyhow::Result<Self> {
+        hsets_files::sweep(&args.out);
         Ok(Self {
             folder: args.out.clone(),
             subject,
@@ -64,6 +65,9 @@ impl<'a> Files<'a> {
         state: &State,
         event: Event,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        if let Event::Step { is_due: false, .. } = event {
+            return Ok(());
+        }
         if let Event::Epoch { is_best } = event {
             if is_best {
                 write_file(&self.folder.join(MODEL), &self.model(state)?)?;

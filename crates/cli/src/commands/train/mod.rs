@@ -10,6 +10,8 @@ use data::Data;
 use files::Files;
 use hsets_training::{Epoch, Event, Examples, Features, Job, Photos, State, fit};
 use network::Subject;
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
 use crate::{
@@ -52,8 +54,12 @@ pub(crate) fn run(args: &TrainArgs, general: &General) -> anyhow::Result<()> {
         device: general.device.into(),
         save_every: args.save_every,
     };
+    let mut log = Log { last: Instant::now(), is_shown: bars.are_shown() };
     fit(&job, &mut state, &bars, &mut |state, event| {
         files.store(state, event)?;
+        if let Event::Step { per_epoch, .. } = event {
+            log.tell(state, per_epoch, settings.epochs, general);
+        }
         if let (Event::Epoch { is_best }, Some(epoch)) = (event, state.history.last()) {
             tell(epoch, is_best, settings.epochs, general);
         }
@@ -61,6 +67,41 @@ pub(crate) fn run(args: &TrainArgs, general: &General) -> anyhow::Result<()> {
     })?;
     summarise(&state, args, general);
     Ok(())
+}
+
+/// Lines within an epoch, for who reads a log: a bar shows as much on a terminal.
+struct Log {
+    last: Instant,
+    is_shown: bool,
+}
+
+impl Log {
+    /// Time between two lines.
+    const EVERY: Duration = Duration::from_secs(30);
+
+    fn tell(&mut self, state: &State, per_epoch: u64, n_epochs: u64, general: &General) {
+        if general.quiet || (self.is_shown && !general.json) || self.last.elapsed() < Self::EVERY {
+            return;
+        }
+        self.last = Instant::now();
+        let [loss, right, seen] = state.running;
+        let (epoch, done) = (state.step / per_epoch + 1, state.step % per_epoch);
+        if general.json {
+            let record = json!({
+                "epoch": epoch,
+                "step": state.step,
+                "steps_per_epoch": per_epoch,
+                "training_loss_so_far": loss / seen,
+                "training_accuracy_so_far": right / seen,
+            });
+            say(&record.to_string());
+        } else {
+            let (loss, right) = (short(loss / seen), 100.0 * right / seen);
+            say(&format!(
+                "epoch {epoch}/{n_epochs}, step {done}/{per_epoch}: loss {loss}, {right:5.1} % right so far"
+            ));
+        }
+    }
 }
 
 fn tell(epoch: &Epoch, is_best: bool, n_epochs: u64, general: &General) {
