@@ -221,7 +221,8 @@ mod decode {
     }
 }
 
-#[cfg(all(test, feature = "files"))]
+#[cfg(feature = "files")]
+#[cfg(test)]
 mod tests {
     use super::*;
     use image::{DynamicImage, ImageBuffer, ImageFormat, Luma, Rgb, RgbImage};
