@@ -6,6 +6,7 @@
 //! HSETS_REAL_DATA=DIR cargo run --release -p hsets-tests --example study -- settings --out settings.csv
 //! HSETS_REAL_DATA=DIR cargo run --release -p hsets-tests --example study -- cifar --out cifar.csv
 //! cargo run --release -p hsets-tests --example study -- pairs report --out pairs.csv
+//! HSETS_REAL_DATA=DIR cargo run --release -p hsets-tests --example study -- photo-pairs --out photo-pairs.csv
 //! cargo run --release -p hsets-tests --example study -- report truth.csv photos.csv settings.csv cifar.csv pairs.csv
 //! ```
 //!
@@ -15,6 +16,7 @@
 
 mod pages;
 mod pairs;
+mod photo_pairs;
 mod tables;
 mod trials;
 
@@ -94,6 +96,21 @@ enum Study {
         #[arg(long, value_delimiter = ',')]
         networks: Vec<String>,
     },
+    /// Contrasts on photos of the folder HSETS_REAL_DATA: how faithful effects of pairs are, and
+    /// what becomes of them under other references.
+    PhotoPairs {
+        /// The network that looks at them.
+        #[arg(long, value_enum, default_value = "mobilenet-v2")]
+        network: photo_pairs::Network,
+        #[command(flatten)]
+        work: Work,
+        /// Photos left out at the beginning of the seeded order: those for choosing.
+        #[arg(long, default_value_t = 100)]
+        first: usize,
+        /// Photos.
+        #[arg(long, default_value_t = 100)]
+        count: usize,
+    },
     /// Tables and figures of the documentation from sheets of results.
     Report {
         /// Sheets of results.
@@ -155,6 +172,9 @@ fn main() -> Result<()> {
         Study::Cifar { work } => on_cifar(&work),
         Study::Pairs { asked, work, pictures, whether_live_or_not, networks } => {
             pairs::on_scenes(&work, asked, [pictures, whether_live_or_not], &networks)
+        }
+        Study::PhotoPairs { network, work, first, count } => {
+            photo_pairs::on_photos(&work, &real_data()?, network, first..first + count)
         }
         Study::Report { sheets, docs } => pages::write(&sheets, &docs),
     }

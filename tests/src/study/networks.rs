@@ -100,6 +100,19 @@ pub fn mobilenet(folder: &Path) -> Result<Classifier> {
     Ok(Classifier::load(&options, &Silent)?)
 }
 
+/// EfficientNet-Lite0 of the folder of real data: nothing is chosen on it.
+pub fn efficientnet_lite0(folder: &Path) -> Result<Classifier> {
+    let options = LoadOptions {
+        model: Some("tf_efficientnet_lite0".into()),
+        weights: Some(folder.join("efficientnet_lite0_imagenet.safetensors")),
+        labels: Some(folder.join("labels_imagenet.json")),
+        mean: Some([0.5; 3]),
+        std: Some([0.5; 3]),
+        ..LoadOptions::default()
+    };
+    Ok(Classifier::load(&options, &Silent)?)
+}
+
 /// ResNet-20 of the folder of real data, trained on CIFAR-10.
 pub fn resnet20(folder: &Path) -> Result<Classifier> {
     let options = LoadOptions {

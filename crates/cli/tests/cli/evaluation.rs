@@ -137,7 +137,8 @@ fn a_broken_picture_is_a_row_with_a_reason() {
     let broken = place.path("data/draw");
     fs::create_dir_all(&broken).unwrap();
     fs::write(broken.join("broken.jpg"), b"\xff\xd8\xff\xe0 nothing more").unwrap();
-    let ran = place.run(command("--out r.db")).ok();
+    let ran = place.run(command("--out r.db"));
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
     assert!(ran.stdout.contains("3 of them failed"), "{}", ran.stdout);
     let (rows, _) = content(&place.path("r.db"));
     assert_eq!(rows.len(), 5 * 3);
