@@ -20,6 +20,10 @@ use crate::{
 const VIEWS: [(&str, &str); 4] =
     [("sets", "sets"), ("heat", "saliency"), ("segments", "segments"), ("photo", "photo")];
 
+/// What sets do not show.
+const UNTESTED: &str = "A set says what matters. That its pixels act together was not tested: \
+                        <code>--method contrasts</code> does that.";
+
 /// The picture below whatever is marked on it.
 pub(super) struct Stage<'a> {
     pub(super) photo: &'a Photo,
@@ -66,7 +70,7 @@ pub(super) fn explorer(report: &ImageReport<'_>, method: &MethodReport<'_>) -> R
         String::new()
     } else {
         format!(
-            "<p class=\"verdict\">{}</p>{}",
+            "<p class=\"verdict\">{}</p><p class=\"soft\">{UNTESTED}</p>{}",
             escape(&verdict(report.photo, &method.sets)),
             list(report.photo, &method.sets)
         )
