@@ -77,6 +77,8 @@ pub use decode::{decode_photo, read_photo};
 
 #[cfg(feature = "files")]
 mod decode {
+    use std::borrow::Cow;
+
     use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
     use super::{Error, Path, Photo, Result};
@@ -128,7 +130,8 @@ mod decode {
         if bytes.is_empty() {
             return Err("is empty".into());
         }
-        let reader = ImageReader::new(std::io::Cursor::new(bytes));
+        let bytes = ended(bytes);
+        let reader = ImageReader::new(std::io::Cursor::new(bytes.as_ref()));
         let mut reader = reader.with_guessed_format().map_err(|error| error.to_string())?;
         if reader.format().is_none() {
             return Err(
@@ -156,13 +159,24 @@ mod decode {
                 MAX_DECODED >> 20
             ));
         }
-        if is_cut_jpeg(bytes) {
+        if is_cut_jpeg(&bytes) {
             return Err("a damaged or truncated JPEG: its end is missing".into());
         }
         let orientation = decoder.orientation().map_err(|error| explain(&error))?;
         let mut picture = DynamicImage::from_decoder(decoder).map_err(|error| explain(&error))?;
         picture.apply_orientation(orientation);
         Ok(picture)
+    }
+
+    /// With the last chunk of a PNG, which other programs read without.
+    fn ended(bytes: &[u8]) -> Cow<'_, [u8]> {
+        const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
+        const END: &[u8] = b"\0\0\0\0IEND\xaeB`\x82";
+        if bytes.starts_with(SIGNATURE) && !bytes.windows(END.len()).rev().any(|w| w == END) {
+            Cow::Owned([bytes, END].concat())
+        } else {
+            Cow::Borrowed(bytes)
+        }
     }
 
     fn explain(error: &ImageError) -> String {
@@ -212,6 +226,9 @@ mod decode {
     /// Whether the decoder needs nothing beyond the bytes that are there: then nothing that is
     /// appended to them changes the picture.
     fn is_whole_without_end(bytes: &[u8]) -> bool {
+        // This byte would make a marker of what is appended.
+        let n = bytes.iter().rposition(|&byte| byte != 0xff).map_or(0, |last| last + 1);
+        let bytes = &bytes[..n];
         let with = |tail: u8| {
             let longer = [bytes, &vec![tail; 1 << 16]].concat();
             image::load_from_memory_with_format(&longer, ImageFormat::Jpeg).ok()
