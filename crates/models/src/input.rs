@@ -279,7 +279,7 @@ mod tests {
         for share in [2, 3, 10] {
             let cut = &body[..body.len() - body.len() / share];
             let error = read(cut).unwrap_err().to_string();
-            assert!(error.contains("truncated JPEG"), "{share}: {error}");
+            assert!(error.contains("truncated"), "{share}: {error}");
         }
     }
 
