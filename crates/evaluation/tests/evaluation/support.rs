@@ -239,7 +239,7 @@ pub(crate) fn seal(connection: &rusqlite::Connection) {
     for (table, n_keys) in [("candidates", 2), ("results", 4)] {
         let sql = format!("SELECT * FROM {table}");
         let mut statement = connection.prepare(&sql).unwrap();
-        let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let values = |row: &rusqlite::Row<'_>| {
             (0..names.len() - 1).map(|at| row.get(at)).collect::<Result<Vec<Value>, _>>()
         };

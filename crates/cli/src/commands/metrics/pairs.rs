@@ -68,14 +68,12 @@ pub(super) fn of(maps: &[PathBuf], inputs: &[PathBuf]) -> anyhow::Result<Vec<Pai
                 None => return Err(refused(format!("an input named {}", name.display()))),
             },
         };
-        match found[..] {
-            [input] => Ok(pair(map, input)),
-            _ => {
-                let found = found.iter().map(|input| input.file.display().to_string());
-                let found = found.collect::<Vec<_>>().join(", ");
-                Err(refused(format!("one input of this name, found {found}")))
-            }
+        if let [input] = found[..] {
+            return Ok(pair(map, input));
         }
+        let found = found.iter().map(|input| input.file.display().to_string());
+        let found = found.collect::<Vec<_>>().join(", ");
+        Err(refused(format!("one input of this name, found {found}")))
     };
     Ok(maps.into_iter().map(find).collect::<Result<_, _>>()?)
 }
