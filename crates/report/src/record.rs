@@ -6,11 +6,10 @@ mod metrics;
 mod settings;
 
 use hsets_core::{ChannelReduction, MaskReport, Shape, Target, probabilities};
+#[cfg(feature = "models")]
+use hsets_pipeline::models::{Classifier, PaddingMode};
 use hsets_pipeline::{
-    Explanation, Grown, ScoredSet, Settings, Work,
-    detection::Stop,
-    models::{Classifier, PaddingMode},
-    segmentation::SegmenterChoice,
+    Explanation, Grown, ScoredSet, Settings, Work, detection::Stop, segmentation::SegmenterChoice,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -61,6 +60,7 @@ pub struct ModelRecord {
     pub padding: String,
 }
 
+#[cfg(feature = "models")]
 impl ModelRecord {
     /// Of a classifier; `weights` says where they came from.
     pub fn new(classifier: &Classifier, weights: &str) -> Self {
