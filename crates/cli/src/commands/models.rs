@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::{
     args::{General, ModelsArgs},
-    output::{complain, say},
+    output::say,
 };
 
 pub(crate) fn run(args: &ModelsArgs, general: &General) -> anyhow::Result<()> {
@@ -121,7 +121,10 @@ fn describe(file: &Path, args: &ModelsArgs, general: &General) -> anyhow::Result
         format!(", up to {}, which sees all", reading.sees_all)
     };
     say(&format!("  {:16}{height}x{width} pixels{all}", "receptive field"));
-    reading.notes.iter().for_each(|note| complain(&format!("{}: {note}", file.display())));
+    reading
+        .notes
+        .iter()
+        .for_each(|note| crate::output::complain(&format!("{}: {note}", file.display())));
     Ok(())
 }
 
