@@ -266,30 +266,29 @@ impl<B: Backend> Scored for Network<B> {
     }
 
     fn logits(&self, images: &[Image]) -> hsets_core::Result<Vec<Vec<f32>>> {
-        let data = self.own_width(images)?;
+        self.logits_unchecked(&self.planes(images)?)
+    }
+
+    fn logits_of_slices(&self, images: &[&[f32]]) -> hsets_core::Result<Vec<Vec<f32>>> {
+        self.check(images)?;
+        self.logits_unchecked(images)
+    }
+}
+
+/// Of images whose elements are known to be finite and as many as the network takes.
+impl<B: Backend> Network<B> {
+    fn logits_unchecked(&self, images: &[&[f32]]) -> hsets_core::Result<Vec<Vec<f32>>> {
+        let data = own_width::<B::Scalar>(images);
         let slices: Vec<&[B::Scalar]> = data.iter().map(AsRef::as_ref).collect();
         Ok(self.logits_of(&slices)?.iter().map(|logits| single(logits)).collect())
     }
-}
 
-impl<B: Backend> Network<B> {
-    fn own_width<'i>(&self, images: &'i [Image]) -> hsets_core::Result<Vec<Cow<'i, [B::Scalar]>>> {
-        let shape = self.plan.input_shape();
-        images
-            .iter()
-            .map(|image| {
-                image.expect_shape("image", shape)?;
-                Ok(Cow::Owned(
-                    image.data().iter().map(|&v| B::Scalar::from_f64(v.into())).collect(),
-                ))
-            })
-            .collect()
-    }
-}
-
-impl<B: Backend> Differentiable for Network<B> {
-    fn gradients(&self, images: &[Image], target: &Target) -> hsets_core::Result<Vec<Evaluation>> {
-        let data = self.own_width(images)?;
+    fn gradients_unchecked(
+        &self,
+        images: &[&[f32]],
+        target: &Target,
+    ) -> hsets_core::Result<Vec<Evaluation>> {
+        let data = own_width::<B::Scalar>(images);
         let slices: Vec<&[B::Scalar]> = data.iter().map(AsRef::as_ref).collect();
         let gradients = self.gradients_of(&slices, target, Smoothing::Exact)?;
         gradients
@@ -300,6 +299,35 @@ impl<B: Backend> Differentiable for Network<B> {
             })
             .collect()
     }
+
+    fn planes<'i>(&self, images: &'i [Image]) -> hsets_core::Result<Vec<&'i [f32]>> {
+        let shape = self.plan.input_shape();
+        let plane = |image: &'i Image| image.expect_shape("image", shape).map(|()| image.data());
+        images.iter().map(plane).collect()
+    }
+
+    fn check(&self, images: &[&[f32]]) -> hsets_core::Result<()> {
+        images.iter().try_for_each(|data| Image::check(self.plan.input_shape(), data))
+    }
+}
+
+fn own_width<'i, T: Scalar>(images: &[&'i [f32]]) -> Vec<Cow<'i, [T]>> {
+    images.iter().map(|data| T::of_singles(data)).collect()
+}
+
+impl<B: Backend> Differentiable for Network<B> {
+    fn gradients(&self, images: &[Image], target: &Target) -> hsets_core::Result<Vec<Evaluation>> {
+        self.gradients_unchecked(&self.planes(images)?, target)
+    }
+
+    fn gradients_of_slices(
+        &self,
+        images: &[&[f32]],
+        target: &Target,
+    ) -> hsets_core::Result<Vec<Evaluation>> {
+        self.check(images)?;
+        self.gradients_unchecked(images, target)
+    }
 }
 
 impl<B: Backend> TwiceDifferentiable for Network<B> {
@@ -309,8 +337,9 @@ impl<B: Backend> TwiceDifferentiable for Network<B> {
         target: &Target,
         smoothing: Smoothing,
     ) -> hsets_core::Result<Box<dyn Curvature + '_>> {
-        let data = self.own_width(std::slice::from_ref(image))?;
-        let linearized = self.linearized_at(&data[0], target, smoothing)?;
+        image.expect_shape("image", self.plan.input_shape())?;
+        let data = B::Scalar::of_singles(image.data());
+        let linearized = self.linearized_at(&data, target, smoothing)?;
         check_finite(&linearized.logits)?;
         let (logits, gradient) = (single(&linearized.logits), single(&linearized.gradient));
         Ok(Box::new(NetworkCurvature { linearized, logits, gradient }))

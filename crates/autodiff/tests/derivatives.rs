@@ -7,7 +7,7 @@ use hsets_autodiff::{
     Activation, Backend, Backpropagation, Conv2d, Cpu, Device, Graph, GraphBuilder, Network, Norms,
     Weights,
 };
-use hsets_core::{Shape, Smoothing, Target};
+use hsets_core::{Differentiable, Image, Shape, Smoothing, Target};
 use proptest::prelude::*;
 
 mod ops;
@@ -376,5 +376,31 @@ fn only_what_is_trained_has_a_gradient() {
     for (at, parameter) in graph.parameters().iter().enumerate() {
         let expected = if some(&parameter.name) { all[at].clone() } else { None };
         assert_eq!(few[at], expected, "{}", parameter.name);
+    }
+}
+
+/// In memory of others, an image is what it is in its own, at either width.
+#[test]
+fn slices_are_images() {
+    let graph = graph(OPS[0].1, 6, 5);
+    let weights = Weights::random(&graph, 3).unwrap();
+    let shape = graph.input_shape();
+    let single: Vec<f32> = numbers(shape.len(), 1).into_iter().map(|v| v as f32).collect();
+    let image = Image::new(shape, single.clone()).unwrap();
+    let target = Target::Logit(1);
+    let narrow: Network<Cpu<f32>> = Network::new(&graph, &weights).unwrap();
+    let wide: Network<Cpu<f64>> = Network::new(&graph, &weights).unwrap();
+    let fields: [&dyn Differentiable; 2] = [&narrow, &wide];
+    for field in fields {
+        let images = std::slice::from_ref(&image);
+        assert_eq!(field.logits_of_slices(&[&single]), field.logits(images));
+        let expected = field.gradients(images, &target);
+        assert_eq!(field.gradients_of_slices(&[&single], &target), expected);
+        let mut broken = single.clone();
+        broken[7] = f32::NAN;
+        for wrong in [&single[1..], &broken] {
+            assert!(field.logits_of_slices(&[wrong]).is_err());
+            assert!(field.gradients_of_slices(&[wrong], &target).is_err());
+        }
     }
 }

@@ -199,6 +199,20 @@ mod tests {
     }
 
     #[test]
+    fn slices_are_images() {
+        let (field, image) = field();
+        let (slices, target) = ([image.data()], Target::Logit(0));
+        let images = std::slice::from_ref(&image);
+        assert_eq!((&field).logits_of_slices(&slices), field.logits(images));
+        assert_eq!(field.gradients_of_slices(&slices, &target), field.gradients(images, &target));
+        let wrong: [&[f32]; 2] = [&[1.0, 2.0], &[1.0, f32::NAN, 3.0]];
+        for slice in wrong {
+            assert!(field.logits_of_slices(&[slice]).is_err(), "{slice:?}");
+            assert!(field.gradients_of_slices(&[slice], &target).is_err(), "{slice:?}");
+        }
+    }
+
+    #[test]
     fn log_probability_bends_even_a_linear_logit() {
         let shape = Shape::new(1, 1, 1);
         let field = Polynomial::new(shape, vec![vec![(1.0, vec![0])], vec![]]);

@@ -10,6 +10,15 @@ pub trait Scored: Send + Sync {
     fn n_classes(&self) -> usize;
     /// Logits \[`n_classes`\] of each image. Any number of images: the field batches as it likes.
     fn logits(&self, images: &[Image]) -> Result<Vec<Vec<f32>>>;
+    /// The same of planar images \[C·H·W\] in memory of others, which a field may read there; those
+    /// that do not say how get copies.
+    fn logits_of_slices(&self, images: &[&[f32]]) -> Result<Vec<Vec<f32>>> {
+        self.logits(&copies(self.shape(), images)?)
+    }
+}
+
+fn copies(shape: Shape, images: &[&[f32]]) -> Result<Vec<Image>> {
+    images.iter().map(|data| Image::new(shape, data.to_vec())).collect()
 }
 
 impl<T: Scored + ?Sized> Scored for &T {
@@ -23,6 +32,10 @@ impl<T: Scored + ?Sized> Scored for &T {
 
     fn logits(&self, images: &[Image]) -> Result<Vec<Vec<f32>>> {
         (**self).logits(images)
+    }
+
+    fn logits_of_slices(&self, images: &[&[f32]]) -> Result<Vec<Vec<f32>>> {
+        (**self).logits_of_slices(images)
     }
 }
 
@@ -39,6 +52,10 @@ pub struct Evaluation {
 pub trait Differentiable: Scored {
     /// Logits and gradient of `target` at each image. Any number of images.
     fn gradients(&self, images: &[Image], target: &Target) -> Result<Vec<Evaluation>>;
+    /// The same of planar images \[C·H·W\] in memory of others, as [`Scored::logits_of_slices`].
+    fn gradients_of_slices(&self, images: &[&[f32]], target: &Target) -> Result<Vec<Evaluation>> {
+        self.gradients(&copies(self.shape(), images)?, target)
+    }
 }
 
 /// A field with exact second derivatives.

@@ -86,6 +86,12 @@ impl TryFrom<Planar> for Image {
 impl Image {
     /// Takes planar data of exactly `shape.len()` finite elements.
     pub fn new(shape: Shape, data: Vec<f32>) -> Result<Self> {
+        Self::check(shape, &data)?;
+        Ok(Self { shape, data })
+    }
+
+    /// Fails unless planar data is an image of this shape: `shape.len()` finite elements.
+    pub fn check(shape: Shape, data: &[f32]) -> Result<()> {
         if data.len() != shape.len() || shape.is_empty() {
             return Err(Error::shape("image", shape, format!("{} elements", data.len())));
         }
@@ -96,7 +102,7 @@ impl Image {
                 hint: "check how the input was made".into(),
             });
         }
-        Ok(Self { shape, data })
+        Ok(())
     }
 
     /// An image of one value.

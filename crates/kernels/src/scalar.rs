@@ -1,5 +1,6 @@
 //! The two widths of number the kernels work in.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt::Debug;
 use std::iter::Sum;
@@ -44,6 +45,8 @@ pub trait Scalar:
     fn from_f64(value: f64) -> Self;
     /// Widens.
     fn to_f64(self) -> f64;
+    /// These numbers in this width, without a copy where they are.
+    fn of_singles(values: &[f32]) -> Cow<'_, [Self]>;
     /// √self.
     #[must_use]
     fn sqrt(self) -> Self;
@@ -55,7 +58,7 @@ pub trait Scalar:
 }
 
 macro_rules! scalar {
-    ($t:ty, $micro:path) => {
+    ($t:ty, $micro:path, $of_singles:expr) => {
         impl Width for $t {
             #[allow(private_interfaces)]
             fn micro(isa: Isa) -> Micro<Self> {
@@ -83,6 +86,9 @@ macro_rules! scalar {
             fn to_f64(self) -> f64 {
                 f64::from(self)
             }
+            fn of_singles(values: &[f32]) -> Cow<'_, [Self]> {
+                $of_singles(values)
+            }
             #[inline(always)]
             fn sqrt(self) -> Self {
                 self.sqrt()
@@ -99,5 +105,5 @@ macro_rules! scalar {
     };
 }
 
-scalar!(f32, micro::for_f32);
-scalar!(f64, micro::for_f64);
+scalar!(f32, micro::for_f32, Cow::Borrowed);
+scalar!(f64, micro::for_f64, |values: &[f32]| values.iter().copied().map(f64::from).collect());
