@@ -1,5 +1,6 @@
 //! A classifier ready to be explained: network, preprocessing, labels, and where they came from.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use hsets_autodiff::{Graph, Weights};
@@ -12,6 +13,8 @@ use crate::error::{Error, Result};
 use crate::input::{read_input, read_photo};
 use crate::labels::Labels;
 use crate::model_config::ModelConfig;
+#[cfg(feature = "onnx")]
+use crate::onnx::OnnxFile;
 use crate::preprocessing::{Prepared, Preprocessing};
 use crate::published::Published;
 use crate::recognise::{channels, classes, contents, fits, matching};
@@ -130,6 +133,22 @@ impl Classifier {
         Self::from_file(file, &stated, name, None, options)
     }
 
+    /// A classifier from the bytes of an ONNX file that holds its weights itself; `name` stands for
+    /// it. `metadata` is what is known beyond that of the file, under the same names. The model and
+    /// the weights of `options` do not matter.
+    #[cfg(feature = "onnx")]
+    pub fn from_onnx_bytes(
+        bytes: &[u8],
+        name: &Path,
+        metadata: &BTreeMap<String, String>,
+        options: &LoadOptions,
+    ) -> Result<Self> {
+        let file = OnnxFile::from_bytes(name, bytes)?;
+        let stated = ModelConfig::from_metadata(metadata);
+        let stated = stated.or(ModelConfig::from_metadata(file.metadata()));
+        Self::from_onnx_file(&file, &stated, name, options)
+    }
+
     /// A network with pseudo-random weights, to be trained; the model and the weights of `options`
     /// do not matter.
     pub fn untrained(
@@ -144,7 +163,7 @@ impl Classifier {
             weights: Weights::random(&graph, 0)?,
             naming: Naming::Torchvision,
             architecture: Some(architecture),
-            metadata: std::collections::BTreeMap::new(),
+            metadata: BTreeMap::new(),
             sha256: String::new(),
             notes: Vec::new(),
         };
@@ -231,8 +250,18 @@ impl Classifier {
 
     #[cfg(feature = "onnx")]
     fn from_onnx(path: &Path, options: &LoadOptions) -> Result<Self> {
-        let file = crate::onnx::OnnxFile::read(path)?;
+        let file = OnnxFile::read(path)?;
         let stated = ModelConfig::from_metadata(file.metadata()).or(ModelConfig::beside(path)?);
+        Self::from_onnx_file(&file, &stated, path, options)
+    }
+
+    #[cfg(feature = "onnx")]
+    fn from_onnx_file(
+        file: &OnnxFile,
+        stated: &ModelConfig,
+        path: &Path,
+        options: &LoadOptions,
+    ) -> Result<Self> {
         let like = options.like.as_deref().map(crate::like::preprocessing).transpose()?;
         // What a file says of itself is nearer to it than what a namesake was trained with.
         let usual = stated.apply(like.clone().unwrap_or(Preprocessing::IMAGENET));
@@ -260,7 +289,7 @@ impl Classifier {
         notes.iter_mut().for_each(|note| *note = format!("{}: {note}", path.display()));
         let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into());
         Ok(Self {
-            labels: labels(net.graph.n_classes(), &stated, options)?,
+            labels: labels(net.graph.n_classes(), stated, options)?,
             network: options.device.bind(&net.graph, &net.weights, options.memory)?,
             graph: net.graph,
             weights: net.weights,

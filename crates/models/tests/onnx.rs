@@ -6,6 +6,7 @@
 mod support;
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use hsets_autodiff::{Cpu, Network};
@@ -332,6 +333,44 @@ fn what_is_wrong_is_said_in_one_line() {
     let mut old = good();
     old.opset_import[0].version = Some(9);
     assert!(refused(&written(folder.path(), &old)).contains("version 9"));
+}
+
+/// The same network from memory, with what is known of it besides; nothing beside a file is read.
+#[test]
+fn a_network_in_memory_is_the_one_in_the_file() {
+    let name = "convolutions-old17.onnx";
+    let bytes = std::fs::read(fixture(name)).unwrap();
+    let from_file = Classifier::load(&options(&fixture(name)), &Silent).unwrap();
+    let entry = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    let stated = BTreeMap::from([entry("mean", "[0.5, 0.25, 0.5]"), entry("std", "[1, 2, 4]")]);
+    let from_memory = |metadata: &BTreeMap<String, String>| {
+        let name = Path::new("a module");
+        Classifier::from_onnx_bytes(&bytes, name, metadata, &LoadOptions::default())
+    };
+    let classifier = from_memory(&stated).unwrap();
+    assert_eq!(classifier.name(), "a module");
+    assert_eq!(classifier.notes(), [] as [String; 0]);
+    assert_eq!(classifier.preprocessing().mean, [0.5, 0.25, 0.5]);
+    assert_eq!(classifier.preprocessing().std, [1.0, 2.0, 4.0]);
+    assert_eq!(classifier.weights_sha256(), from_file.weights_sha256());
+    let image: Vec<f32> = image(classifier.shape().len()).into_iter().map(|v| v as f32).collect();
+    let expected = from_file.field().logits_of_slices(&[&image]).unwrap();
+    assert_eq!(classifier.field().logits_of_slices(&[&image]).unwrap(), expected);
+
+    let labels = BTreeMap::from([entry("labels", r#"["one", "two"]"#)]);
+    let refused = from_memory(&labels).err().unwrap().to_string();
+    assert!(refused.contains("2 labels"), "{refused}");
+
+    let mut model = good();
+    let place = StringStringEntryProto { key: text("location"), value: text("beside.data") };
+    let kernel = &mut model.graph.as_mut().unwrap().initializer[0];
+    kernel.raw_data = None;
+    kernel.external_data = vec![place];
+    kernel.data_location = Some(DataLocation::EXTERNAL);
+    let bytes = model.write_buf().unwrap();
+    let refused = OnnxFile::from_bytes(Path::new("a module"), &bytes).err().unwrap().to_string();
+    assert!(refused.contains("a module: tensor 'k' lies in 'beside.data'"), "{refused}");
+    assert!(refused.contains("in memory"), "{refused}");
 }
 
 /// Cut anywhere, or with any byte changed, a file is an error or another network, never a panic.

@@ -5,7 +5,8 @@ use std::path::{Component, Path, PathBuf};
 
 /// The files beside a network, read once each.
 pub(super) struct External {
-    folder: PathBuf,
+    /// `None` for a network in memory, which has none.
+    folder: Option<PathBuf>,
     /// Content by the location that the network states.
     files: BTreeMap<String, Vec<u8>>,
 }
@@ -14,7 +15,13 @@ impl External {
     /// Of a network in this file.
     pub(super) fn beside(network: &Path) -> Self {
         let folder = network.parent().filter(|folder| !folder.as_os_str().is_empty());
-        Self { folder: folder.unwrap_or(Path::new(".")).to_owned(), files: BTreeMap::new() }
+        let folder = folder.unwrap_or(Path::new(".")).to_owned();
+        Self { folder: Some(folder), files: BTreeMap::new() }
+    }
+
+    /// Of a network in memory.
+    pub(super) fn nowhere() -> Self {
+        Self { folder: None, files: BTreeMap::new() }
     }
 
     /// `length` bytes from `offset` of a file; all to its end without a length.
@@ -49,6 +56,11 @@ impl External {
     }
 
     fn read(&self, location: &str) -> Result<Vec<u8>, String> {
+        let folder = self.folder.as_ref().ok_or_else(|| {
+            format!(
+                "lies in '{location}', beside a file: a network in memory holds its weights itself"
+            )
+        })?;
         let outside =
             || format!("lies in '{location}', outside the folder of the network: that is not read");
         let relative = Path::new(location);
@@ -60,8 +72,8 @@ impl External {
         let failed =
             |error: std::io::Error| format!("lies in {location}, which can't be read: {error}");
         // A link may lead out of the folder, too.
-        let path = self.folder.join(relative).canonicalize().map_err(failed)?;
-        if !path.starts_with(self.folder.canonicalize().map_err(failed)?) {
+        let path = folder.join(relative).canonicalize().map_err(failed)?;
+        if !path.starts_with(folder.canonicalize().map_err(failed)?) {
             return Err(outside());
         }
         std::fs::read(path).map_err(failed)

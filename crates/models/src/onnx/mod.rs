@@ -21,6 +21,7 @@ use hsets_core::Shape;
 use rten_onnx::onnx::DataType;
 
 use crate::error::{Error, Result};
+use external::External;
 use lower::lower;
 use read::{Dimension, Model, ValueInfo};
 
@@ -84,7 +85,16 @@ impl OnnxFile {
     /// before it is checked, and nothing outside its folder is read.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
-        let model = Model::read(path, &bytes).map_err(|problem| Error::file(path, problem))?;
+        Self::parse(path, &bytes, External::beside(path))
+    }
+
+    /// The content of a file that holds its weights itself; `name` stands for it in errors.
+    pub fn from_bytes(name: &Path, bytes: &[u8]) -> Result<Self> {
+        Self::parse(name, bytes, External::nowhere())
+    }
+
+    fn parse(path: &Path, bytes: &[u8], external: External) -> Result<Self> {
+        let model = Model::read(bytes, external).map_err(|problem| Error::file(path, problem))?;
         Ok(Self { path: path.to_owned(), model })
     }
 

@@ -1,7 +1,6 @@
 //! An ONNX file as nodes and constants, checked.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use rten_onnx::onnx::{
     AttributeProto, AttributeType, DataType, GraphProto, ModelProto, NodeProto, ValueInfoProto,
@@ -73,12 +72,11 @@ pub(super) enum Dimension {
 }
 
 impl Model {
-    pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Self, String> {
+    pub(super) fn read(bytes: &[u8], mut external: External) -> Result<Self, String> {
         bounds::check(bytes)?;
         let proto = ModelProto::parse_buf(bytes)
             .map_err(|error| format!("not an ONNX file, or damaged ({error})"))?;
         let graph = proto.graph.ok_or("not an ONNX file: it holds no graph")?;
-        let mut external = External::beside(path);
         let opset = proto.opset_import.iter().find(|set| is_standard(set.domain.as_deref()));
         let opset = opset.and_then(|set| set.version).unwrap_or(1);
         if opset < OLDEST_OPSET {
