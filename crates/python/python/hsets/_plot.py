@@ -1,0 +1,58 @@
+"""Explanations in notebooks and in matplotlib."""
+
+import base64
+
+import numpy as np
+
+# Told apart by people who see colours differently, too (Okabe and Ito).
+_COLORS = ["#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#0072b2", "#d55e00", "#f0e442"]
+
+
+def framed(page):
+    """A page of its own inside a notebook."""
+    encoded = base64.b64encode(page.encode()).decode()
+    return (
+        '<iframe title="explanation" style="width:100%;height:640px;border:0" '
+        f'src="data:text/html;base64,{encoded}"></iframe>'
+    )
+
+
+def explanation(found, ax=None):
+    """The photo with the pairs of regions or the sets that were found, or else with the map."""
+    if ax is None:
+        try:
+            import matplotlib.pyplot as plt
+        except ImportError as error:
+            raise ImportError("plot draws with matplotlib: pip install matplotlib") from error
+        _, ax = plt.subplots()
+    ax.imshow(found.photo)
+    claimed = [pair for pair in found.interactions if pair.claim]
+    if claimed:
+        for rank, pair in enumerate(claimed):
+            color = _COLORS[rank % len(_COLORS)]
+            centres = [_outline(ax, region, color, str(rank + 1)) for region in pair.regions]
+            style = "-" if pair.sign == "synergy" else "--"
+            ax.plot(*zip(*centres), style, color=color, linewidth=1.5)
+    elif found.sets:
+        for rank, one in enumerate(found.sets):
+            _outline(ax, one.pixels, _COLORS[rank % len(_COLORS)], str(rank + 1))
+    else:
+        strength = np.abs(found.map.sum(axis=0))
+        if strength.max() > 0:
+            strength = strength / np.quantile(strength, 0.995).clip(min=1e-30)
+        ax.imshow(strength.clip(0, 1), cmap="inferno", alpha=0.6, interpolation="bilinear")
+    nothing = found.verdict == "none found"
+    ax.set_title(found.target + (": no interaction found" if nothing else ""), fontsize=10)
+    ax.set_axis_off()
+    return ax
+
+
+def _outline(ax, pixels, color, name):
+    """A region with its name at its middle, which it gives."""
+    plane = pixels.astype(float)
+    if 0 < plane.sum() < plane.size:
+        ax.contour(plane, levels=[0.5], colors=[color], linewidths=1.2)
+    y, x = np.argwhere(pixels).mean(axis=0)
+    box = {"boxstyle": "circle,pad=0.25", "fc": color, "ec": "none", "alpha": 0.9}
+    ax.annotate(name, (x, y), color="white", ha="center", va="center", fontsize=9, bbox=box)
+    return x, y

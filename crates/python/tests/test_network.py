@@ -1,0 +1,245 @@
+"""Networks: what goes in, what comes out, what is refused."""
+
+import os
+import pathlib
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import hsets
+
+
+def test_it_knows_itself(net):
+    assert net.shape == (3, 64, 64)
+    assert net.labels == ["draw", "orange wins", "blue wins"]
+    assert len(net.weights_sha256) == 64
+    assert "64" in repr(net)
+
+
+def test_pictures_of_every_kind_are_the_same(net, picture):
+    from PIL import Image
+
+    pil = Image.open(picture)
+    expected = net.preprocess(picture)
+    assert expected.dtype == np.float32 and expected.shape == (3, 64, 64)
+    for given in (pathlib.Path(picture), pil, np.asarray(pil.convert("RGB"))):
+        np.testing.assert_array_equal(net.preprocess(given), expected)
+    np.testing.assert_array_equal(net.preprocess(expected), expected)
+
+
+def test_predictions_are_ranked_probabilities(net, picture):
+    found = net.predict(picture, top=3)
+    assert found[0].label == "blue wins"
+    assert abs(sum(one.probability for one in found) - 1) < 1e-6
+    assert found[0].probability >= found[1].probability
+
+
+def test_layouts_and_widths_do_not_matter(net, image, rng):
+    batch = np.stack([image, image[:, ::-1], rng.normal(size=image.shape)]).astype(np.float32)
+    expected = net.logits(batch)
+    assert expected.shape == (3, 3)
+    strided = np.empty((3, 3, 64, 128), np.float32)[..., ::2]
+    strided[:] = batch
+    for given in (batch.astype(np.float64), np.asfortranarray(batch), strided):
+        np.testing.assert_allclose(net.logits(given), expected, rtol=1e-6)
+
+
+def test_gradients_are_slopes(net, image, rng):
+    """Along a random direction the logit changes as the gradient says."""
+    gradient = net.gradient(image, "blue wins")
+    assert gradient.shape == image.shape
+    direction = rng.normal(size=image.shape).astype(np.float32)
+    step = 1e-3
+    ends = net.logits(np.stack([image + step * direction, image - step * direction]))
+    slope = (ends[0, 2] - ends[1, 2]) / (2 * step)
+    assert slope == pytest.approx(float((gradient * direction).sum()), rel=0.05)
+
+
+def test_hessian_rows_are_symmetric(net, image):
+    features = [(0, 20, 20), (1, 30, 40)]
+    rows = net.hessian_rows(image, features, 2, smoothing="softplus:5")
+    assert rows.shape == (2, 3, 64, 64)
+    assert rows[0][features[1]] == pytest.approx(rows[1][features[0]], rel=1e-3, abs=1e-7)
+
+
+def test_one_image_or_many(net, image):
+    one = net.attribute(image, 2)
+    many = net.attribute(np.stack([image, image]), [2, 1])
+    assert one.shape == (3, 64, 64) and many.shape == (2, 3, 64, 64)
+    np.testing.assert_array_equal(many[0], one)
+    assert np.abs(many[1] - one).max() > 0
+
+
+def test_integrated_gradients_are_complete(net, image):
+    map = net.attribute(image, 2, method="ig", settings=hsets.Settings.paper(steps=200))
+    ends = net.logits(np.stack([image, np.zeros_like(image)]))
+    gap = abs(map.sum() - (ends[0, 2] - ends[1, 2]))
+    assert gap < 0.05 * abs(ends[0, 2] - ends[1, 2])
+
+
+def test_baselines_by_name_and_by_image(net, image):
+    zero = net.attribute(image, 2, baselines="zero")
+    np.testing.assert_array_equal(net.attribute(image, 2, baselines=np.zeros_like(image)), zero)
+    assert np.abs(net.attribute(image, 2, baselines="blur") - zero).max() > 0
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "says"),
+    [
+        (lambda net, x: net.logits(x[:, :32]), ValueError, "expected [3, 64, 64]"),
+        (lambda net, x: net.logits(x[0]), ValueError, "[N, C, H, W]"),
+        (lambda net, x: net.logits(x[None, None]), ValueError, "[N, C, H, W]"),
+        (lambda net, x: net.logits(x.astype(int)), TypeError, "float32"),
+        (lambda net, x: net.logits(np.full_like(x, np.nan)), ValueError, "not finite"),
+        (lambda net, x: net.logits(np.zeros((0, 3, 64, 64), np.float32)), ValueError, "no image"),
+        (lambda net, x: net.logits("x.png"), TypeError, "array"),
+        (lambda net, x: net.attribute(x, 7), ValueError, "class 7"),
+        (lambda net, x: net.attribute(x, -1), ValueError, "-1"),
+        (lambda net, x: net.attribute(x, "zebra"), ValueError, "zebra"),
+        (lambda net, x: net.attribute(x, [0, 1]), ValueError, "2 classes for 1"),
+        (lambda net, x: net.attribute(x, method="magic"), ValueError, "magic"),
+        (lambda net, x: net.attribute(x, baselines="grey"), ValueError, "grey"),
+        (lambda net, x: net.explain(x, against=0), ValueError, "target"),
+        (lambda net, x: net.explain(x, segments=np.zeros((4, 4))), ValueError, "integers"),
+        (lambda net, x: net.explain(x, segments=-np.ones((4, 4), int)), ValueError, "outside"),
+        (lambda net, x: net.explain("no such file.png"), FileNotFoundError, "no such file.png"),
+        (lambda net, x: net.explain(__file__), ValueError, "not an image"),
+        (lambda net, x: net.hessian_rows(x, [(3, 0, 0)]), ValueError, "outside"),
+        (lambda net, x: net.hessian_rows(x, [(0, 0, 0)], smoothing="soft"), ValueError, "soft"),
+        (lambda net, x: hsets.Settings.paper(mu=7.0), ValueError, "7"),
+        (lambda net, x: hsets.Settings.paper(my=0.5), TypeError, "no setting 'my'"),
+        (lambda net, x: hsets.load("no-such-network"), ValueError, "no-such-network"),
+        (lambda net, x: hsets.load(weights="no.safetensors"), FileNotFoundError, "no.safetensors"),
+        (lambda net, x: hsets.load(), TypeError, "name a model"),
+    ],
+)
+def test_bad_input_is_an_exception_that_says_what(net, image, call, error, says):
+    with pytest.raises(error) as raised:
+        call(net, image)
+    assert says in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_threads_share_a_network(net, image):
+    expected = net.attribute(image, 2)
+    found = [None] * 4
+
+    def work(i):
+        found[i] = net.attribute(image, 2)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    for one in found:
+        np.testing.assert_array_equal(one, expected)
+
+
+def test_the_number_of_threads_does_not_matter(net, image):
+    found = []
+    for n in (1, 3):
+        hsets.set_threads(n)
+        found.append(net.attribute(image, 2, method="hsets"))
+    hsets.set_threads(0)
+    np.testing.assert_array_equal(found[0], found[1])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_child_computes(net, image):
+    expected = net.attribute(image, 2)
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if np.array_equal(net.attribute(image, 2), expected) else 1)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            assert os.waitstatus_to_exitcode(status) == 0
+            return
+        time.sleep(0.05)
+    os.kill(child, 9)
+    pytest.fail("the child hangs")
+
+
+def test_other_threads_run_meanwhile(net, image):
+    """The lock of the interpreter is released while the engine computes."""
+    ticks, done = [], threading.Event()
+
+    def tick():
+        while not done.is_set():
+            ticks.append(time.monotonic())
+            time.sleep(0.001)
+
+    thread = threading.Thread(target=tick)
+    thread.start()
+    start = time.monotonic()
+    net.attribute(np.stack([image] * 4), 2, settings=hsets.Settings.paper(steps=300))
+    end = time.monotonic()
+    done.set()
+    thread.join()
+    inside = [at for at in ticks if start < at < end]
+    assert len(inside) > 5
+
+
+def test_ctrl_c_stops_soon(picture):
+    """In a process of its own, since the signal is the process's."""
+    program = (
+        "import hsets, os, signal, threading, time\n"
+        "net = hsets.bundled()\n"
+        "x = net.preprocess(hsets.example_picture())\n"
+        "threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
+        "start = time.monotonic()\n"
+        "try:\n"
+        "    net.attribute(x, 2, settings=hsets.Settings.paper(steps=200000))\n"
+        "except KeyboardInterrupt:\n"
+        "    print(time.monotonic() - start - 0.5)\n"
+    )
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert found.returncode == 0, found.stderr
+    assert float(found.stdout) < 2.0
+
+
+def test_a_thousand_calls_leak_nothing(net, image):
+    resource = pytest.importorskip("resource")
+
+    def peak():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    for _ in range(200):
+        net.logits(image)
+    before = peak()
+    for _ in range(1000):
+        net.logits(image)
+        net.gradient(image, 2)
+    assert peak() - before < 16 * 1024
+
+
+def test_it_imports_fast():
+    program = (
+        "import numpy, time; start = time.perf_counter(); import hsets; "
+        "print(time.perf_counter() - start)"
+    )
+    times = [
+        float(subprocess.check_output([sys.executable, "-c", program], text=True))
+        for _ in range(3)
+    ]
+    assert min(times) < 0.2
+
+
+def test_a_call_costs_less_than_a_millisecond(net, image):
+    """Logits of one image, against a batch of 32 of them: what is left is the call."""
+    def best(x, n):
+        times = []
+        for _ in range(n):
+            start = time.perf_counter()
+            net.logits(x)
+            times.append(time.perf_counter() - start)
+        return min(times)
+
+    hsets.set_threads(1)
+    one, many = best(image[None], 50), best(np.stack([image] * 32), 10)
+    hsets.set_threads(0)
+    assert one - many / 32 < 1e-3
