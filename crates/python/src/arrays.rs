@@ -33,6 +33,11 @@ fn helped<'py>(given: &Bound<'py, PyAny>, helper: &str) -> PyResult<Bound<'py, P
     given.py().import("hsets._inputs")?.call_method1(helper, (given,))
 }
 
+/// Numbers in an array or a tuple as a list, others as they are.
+pub(crate) fn listed<'py>(given: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    helped(given, "listed")
+}
+
 /// Any picture.
 pub(crate) fn picture<'py>(given: &Bound<'py, PyAny>) -> PyResult<Picture<'py>> {
     helped(given, "picture")?.extract()

@@ -75,7 +75,7 @@ pub(crate) fn load(
         labels,
         mean,
         std,
-        input_size: size.map(Size::sides),
+        input_size: size.map(|size| size.0),
         resize,
         interpolation: interpolation.map_err(Error::from)?,
         padding: padding.map(str::parse::<PaddingMode>).transpose().map_err(Error::from)?,
@@ -133,18 +133,16 @@ fn device_named(name: &str) -> Result<Device> {
 }
 
 /// Height and width, or one number for both.
-#[derive(FromPyObject)]
-pub(crate) enum Size {
-    Square(usize),
-    Sides([usize; 2]),
-}
+pub(crate) struct Size([usize; 2]);
 
-impl Size {
-    fn sides(self) -> [usize; 2] {
-        match self {
-            Self::Square(side) => [side; 2],
-            Self::Sides(sides) => sides,
-        }
+impl<'py> FromPyObject<'_, 'py> for Size {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let square = || given.extract().map(|side| Self([side; 2]));
+        given.extract().map(Self).or_else(|_| square()).map_err(|_: PyErr| {
+            PyTypeError::new_err("size: expected a number of pixels, or (height, width)")
+        })
     }
 }
 

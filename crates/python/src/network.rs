@@ -13,7 +13,11 @@ use hsets_pipeline::{
     segmentation::{SegmenterChoice, merged},
 };
 use numpy::{PyArray2, PyArray3, PyArray4, PyReadonlyArray2, ndarray};
-use pyo3::{exceptions::PyValueError, prelude::*, types::PyList};
+use pyo3::{
+    exceptions::{PyTypeError, PyValueError},
+    prelude::*,
+    types::PyList,
+};
 
 use crate::{
     arrays::{self, Batch, Picture, unshaped},
@@ -118,17 +122,39 @@ impl Loaded {
 }
 
 /// A class: its index or its label.
-#[derive(FromPyObject)]
 pub(crate) enum Class {
     Index(i64),
     Name(String),
 }
 
+impl<'py> FromPyObject<'_, 'py> for Class {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let index = || given.extract().map(Self::Index);
+        given.extract().map(Self::Name).or_else(|_| index()).map_err(|_| {
+            let found = given.get_type();
+            PyTypeError::new_err(format!("a class is an index or a name, not {found}"))
+        })
+    }
+}
+
 /// What is explained of each image of a batch.
-#[derive(FromPyObject)]
 pub(crate) enum Classes {
     All(Class),
     Each(Vec<Class>),
+}
+
+impl<'py> FromPyObject<'_, 'py> for Classes {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let given = arrays::listed(&given)?;
+        if given.is_instance_of::<PyList>() {
+            return given.extract().map(Self::Each);
+        }
+        given.extract().map(Self::All)
+    }
 }
 
 /// Where segments come from: a name, or labels \[H, W\].
@@ -323,14 +349,17 @@ impl Network {
         &self,
         py: Python<'py>,
         x: &Bound<'py, PyAny>,
-        features: Vec<(usize, usize, usize)>,
+        features: &Bound<'py, PyAny>,
         target: Option<Class>,
         against: Option<Class>,
         smoothing: &str,
     ) -> PyResult<Bound<'py, PyArray4<f32>>> {
         let image = self.batch(x)?.one("hessian_rows")?;
         let shape = image.shape();
-        let index = |&(channel, y, x): &(usize, usize, usize)| {
+        let features: Vec<[usize; 3]> = arrays::listed(features)?.extract().map_err(|_| {
+            PyValueError::new_err("features: expected a list of (channel, y, x), none below 0")
+        })?;
+        let index = |&[channel, y, x]: &[usize; 3]| {
             let inside = channel < shape.channels && y < shape.height && x < shape.width;
             inside.then(|| shape.index(channel, y, x)).ok_or_else(|| {
                 PyValueError::new_err(format!("feature ({channel}, {y}, {x}) lies outside {shape}"))
@@ -549,9 +578,7 @@ impl Network {
         if let Some(method) = method {
             settings.plan.method = method.parse::<Method>().map_err(Error::from)?;
         }
-        settings.plan = settings.plan.with_seed(seed);
-        settings.plan.baseline = baseline(&settings.baseline, seed)?;
-        Ok(settings)
+        Ok(settings.with_seed(seed))
     }
 
     fn baseline(&self, given: &Bound<'_, PyAny>, seed: u64) -> PyResult<Baseline> {

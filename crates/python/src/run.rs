@@ -3,13 +3,13 @@
 
 use std::{
     any::Any,
+    panic::{self, AssertUnwindSafe},
     process,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
         mpsc::{self, RecvTimeoutError, Sender},
     },
-    thread,
     time::Duration,
 };
 
@@ -78,48 +78,43 @@ pub(crate) fn compute<T: Send>(
     let (events, mut told) = mpsc::channel();
     let watch = Watch { events, shown, cancelled: AtomicBool::new(false) };
     let mut bars = if shown { Some(Bars::new(py)?) } else { None };
-    thread::scope(|scope| {
-        let watch = &watch;
-        let worker = scope.spawn(move || {
-            let result = pool.install(|| work(watch));
+    let (mut result, mut stopped) = (None, None);
+    pool.in_place_scope(|scope| {
+        let (watch, result) = (&watch, &mut result);
+        scope.spawn(move |_| {
+            *result = Some(panic::catch_unwind(AssertUnwindSafe(|| work(watch))));
             let _ = watch.events.send(Event::Done);
-            result
         });
-        let mut stopped = None;
         loop {
             let event;
             (event, told) = py.detach(move || (told.recv_timeout(TICK), told));
             let handled = match event {
                 Ok(Event::Done) | Err(RecvTimeoutError::Disconnected) => break,
                 Ok(event) => bars.as_mut().map_or(Ok(()), |bars| bars.show(py, &event)),
-                // The worker may have panicked before it could tell.
-                Err(RecvTimeoutError::Timeout) if worker.is_finished() => break,
                 Err(RecvTimeoutError::Timeout) => Ok(()),
             };
-            if let Err(error) = handled.and_then(|()| py.check_signals())
-                && stopped.is_none()
-            {
+            if let Err(error) = handled.and_then(|()| py.check_signals()) {
                 watch.cancelled.store(true, Ordering::Relaxed);
-                stopped = Some(error);
+                stopped.get_or_insert(error);
             }
         }
-        let result = py.detach(|| worker.join());
-        if let Some(bars) = bars.as_mut() {
-            bars.close(py)?;
-        }
-        match (stopped, result) {
-            (Some(error), _) => Err(error),
-            (None, Ok(result)) => Ok(result?),
-            (None, Err(panic)) => Err(PyRuntimeError::new_err(said(panic.as_ref()))),
-        }
-    })
+    });
+    if let Some(bars) = bars.as_mut() {
+        bars.close(py)?;
+    }
+    match (stopped, result) {
+        (Some(error), _) => Err(error),
+        (None, Some(Ok(result))) => Ok(result?),
+        (None, Some(Err(panic))) => Err(fault(panic.as_ref())),
+        (None, None) => Err(fault(&"the work was lost")),
+    }
 }
 
 /// What a panic said.
-fn said(panic: &(dyn Any + Send)) -> String {
+fn fault(panic: &(dyn Any + Send)) -> PyErr {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    format!("a fault of hsets, please report it: {}", text.unwrap_or_default())
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+    PyRuntimeError::new_err(format!("a fault of hsets, please report it: {text}"))
 }
 
 /// Bars of tqdm, one a stage.

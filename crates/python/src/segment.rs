@@ -32,7 +32,7 @@ pub(crate) fn segmenter(py: Python<'_>, name: &str, side: usize) -> PyResult<Seg
 /// `segmenter`: "quickshift", "grid", "grid:N", "grid:ROWSxCOLUMNS", "none", a label map FILE.png,
 /// or Segment Anything: "mobile-sam", "sam-vit-b", "sam-vit-l", "sam-vit-h".
 #[pyfunction]
-#[pyo3(name = "segment", signature = (image, segmenter = SegmenterChoice::DEFAULT, *, progress = false))]
+#[pyo3(name = "segment", signature = (image, segmenter = "quickshift", *, progress = false))]
 pub(crate) fn segmented<'py>(
     py: Python<'py>,
     image: &Bound<'py, PyAny>,

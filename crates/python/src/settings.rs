@@ -74,9 +74,29 @@ impl Settings {
         Self { preset, plan, baseline: "zero".into() }
     }
 
+    /// With this seed for everything random, the noise that stands for "absent" too.
+    pub(crate) fn with_seed(mut self, seed: u64) -> Self {
+        self.plan = self.plan.with_seed(seed);
+        let references = self.plan.contrasts.references.iter_mut();
+        let baselines = references.filter_map(|reference| match reference {
+            Reference::Baseline(baseline) => Some(baseline),
+            _ => None,
+        });
+        for baseline in baselines.chain([&mut self.plan.baseline]) {
+            if let Baseline::Noise { seed: own, .. } = baseline {
+                *own = seed;
+            }
+        }
+        self
+    }
+
     fn changed(mut self, changes: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         for (name, value) in changes.into_iter().flatten() {
             self.set(&name.extract::<String>()?, &value)?;
+        }
+        // Adaptive steps bring a rule of their own, but what was asked for counts.
+        if let Some(rule) = changes.map(|all| all.get_item("quadrature")).transpose()?.flatten() {
+            self.set("quadrature", &rule)?;
         }
         self.plan.check().map_err(Error::from)?;
         Ok(self)
@@ -139,7 +159,12 @@ fn given<T: for<'a, 'py> FromPyObject<'a, 'py>>(
 ) -> PyResult<T> {
     let extracted = value.extract::<T>().map_err(Into::into);
     extracted.map_err(|error: PyErr| {
-        PyTypeError::new_err(format!("{name}: {}", error.value(value.py())))
+        let text = format!("{name}: {}", error.value(value.py()));
+        if error.is_instance_of::<PyTypeError>(value.py()) {
+            PyTypeError::new_err(text)
+        } else {
+            PyValueError::new_err(text)
+        }
     })
 }
 

@@ -1,7 +1,12 @@
+import os
+import pathlib
+
 import numpy as np
 import pytest
 
 import hsets
+
+ROOT = pathlib.Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +27,18 @@ def image(net, picture):
 @pytest.fixture
 def rng():
     return np.random.default_rng(7)
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """An ONNX file of a network so small that a call costs more than what it computes."""
+    return ROOT / "fixtures" / "onnx" / "convolutions-old17.onnx"
+
+
+@pytest.fixture(scope="session")
+def program():
+    """The program `hsets`, to be compared with."""
+    found = pathlib.Path(os.environ.get("HSETS_PROGRAM", ROOT / "target" / "release" / "hsets"))
+    if not found.is_file():
+        pytest.skip(f"{found} is not there: cargo build --release, or set HSETS_PROGRAM")
+    return found

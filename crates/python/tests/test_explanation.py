@@ -1,8 +1,8 @@
 """Explanations, held against the program's own files."""
 
 import json
+import math
 import os
-import shutil
 import subprocess
 
 import numpy as np
@@ -43,27 +43,68 @@ def test_segments_may_be_given(net, picture, explained):
     np.testing.assert_array_equal(again.map, explained.map)
 
 
-def test_files_equal_those_of_the_program(explained, picture, tmp_path):
-    program = os.environ.get("HSETS_PROGRAM") or shutil.which("hsets")
-    model = os.environ.get("HSETS_BUNDLED")
-    if not program or not model:
-        pytest.skip("set HSETS_PROGRAM to the program, HSETS_BUNDLED to the bundled weights")
-    saved = explained.save(tmp_path / "python")
+PICTURES = ("figure.png", "overlay.png", "sets.png", "segments.png")
+
+
+def _same_files(saved, other):
+    """Every file to the byte, but for how long it took."""
+    assert sorted(os.listdir(saved)) == sorted(os.listdir(other))
+    for name in ("maps.safetensors", *PICTURES):
+        if (other / name).exists():
+            assert (saved / name).read_bytes() == (other / name).read_bytes(), name
+    records = [json.loads((at / "explanation.json").read_text()) for at in (saved, other)]
+    for record in records:
+        assert record["cost"].pop("timings")
+    assert records[0] == records[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "options"),
+    [
+        (["--nu", "400"], hsets.Settings.paper(nu=400), {}),
+        (
+            ["--preset", "reference", "--mu", "0.4", "--sets", "2", "--samples", "30"],
+            hsets.Settings.reference(mu=0.4, sets=2, samples=30),
+            {"target": "blue wins", "against": "draw"},
+        ),
+        (["--preset", "complete"], hsets.Settings.complete(), {}),
+        (
+            ["--method", "ig", "--steps", "auto:0.05", "--baseline", "noise", "--seed", "3"],
+            hsets.Settings.paper(method="ig", steps="auto:0.05", baseline="noise"),
+            {"seed": 3},
+        ),
+        (
+            ["--method", "contrasts", "--contexts", "12", "--references", "ring,blur"],
+            hsets.Settings.paper(method="contrasts", contexts=12, references=["ring", "blur"]),
+            {"target": "logodds:2"},
+        ),
+        (["--method", "pair-effects"], hsets.Settings.paper(method="pair-effects"), {}),
+    ],
+)
+def test_files_equal_those_of_the_program(
+    net, picture, program, tmp_path, arguments, settings, options
+):
+    found = net.explain(picture, segments="grid:5", settings=settings, **options)
+    saved = found.save(tmp_path / "python")
+    for name in ("target", "against"):
+        arguments = arguments + ([f"--{name}", options[name]] if name in options else [])
     subprocess.run(
-        [program, "explain", picture, "--weights", model, "--segmenter", "grid:8", "--nu", "400",
-         "--method", "hsets", "--quiet", "--out", tmp_path / "program"],
+        [program, "explain", picture, "--model", "bundled", "--segmenter", "grid:5", "--quiet",
+         "--out", tmp_path / "program", *arguments],
         check=True,
     )
-    other = tmp_path / "program" / "example"
-    assert sorted(os.listdir(saved)) == sorted(os.listdir(other))
-    for name in ("maps.safetensors", "figure.png", "overlay.png", "sets.png", "segments.png"):
-        assert (saved / name).read_bytes() == (other / name).read_bytes(), name
-    ours, theirs = (json.loads((at / "explanation.json").read_text()) for at in (saved, other))
-    for record in (ours, theirs):
-        record["cost"].pop("timings")
-        record["model"].pop("weights")
-        record.pop("input")
-    assert ours == theirs
+    _same_files(saved, tmp_path / "program" / "example")
+
+
+def test_files_of_an_onnx_network_equal_those_of_the_program(picture, program, tiny, tmp_path):
+    net = hsets.load(tiny, like="resnet18")
+    saved = net.explain(picture, target=1).save(tmp_path / "python")
+    subprocess.run(
+        [program, "explain", picture, "--model", tiny, "--like", "resnet18", "--target", "1",
+         "--quiet", "--out", tmp_path / "program"],
+        check=True,
+    )
+    _same_files(saved, tmp_path / "program" / "example")
 
 
 def test_it_shows_itself(explained):
@@ -118,7 +159,8 @@ def test_segments_of_pictures(picture):
 
 @pytest.fixture(scope="module")
 def contrasted(net, picture):
-    return net.explain(picture, method="contrasts", segments="grid:6")
+    settings = hsets.Settings.paper(contexts=12, pairs=3)
+    return net.explain(picture, method="contrasts", segments="grid:6", settings=settings)
 
 
 def test_pairs_are_measured_and_tested(contrasted):
@@ -140,9 +182,83 @@ def test_pairs_are_measured_and_tested(contrasted):
 def test_given_regions_give_the_same_numbers(net, picture, contrasted):
     """A test of one pair needs no correction, so its p may be smaller; the effect is the same."""
     pair = contrasted.interactions[0]
-    again = net.contrast(picture, *pair.regions, target=contrasted.class_index, segments="grid:6")
+    again = net.contrast(
+        picture, *pair.regions, target=contrasted.class_index, segments="grid:6",
+        settings=hsets.Settings.paper(contexts=12),
+    )
     assert again.effect == pair.effect and again.contrast == pair.contrast
     with pytest.raises(ValueError, match="shared"):
         net.contrast(picture, pair.regions[0], pair.regions[0], segments="grid:6")
     with pytest.raises(ValueError, match="bool"):
         net.contrast(picture, pair.regions[0].astype(float), pair.regions[1])
+
+
+@pytest.fixture(scope="module")
+def game(net, picture):
+    return net.game(picture, "logodds:2", players=10)
+
+
+def test_a_game_is_what_the_network_says_of_every_coalition(net, image, game):
+    """Played again from outside, by hand."""
+    assert game.n_players == 10 == game.segments.max() + 1
+    inside = [game.segments == player for player in range(10)]
+    x, b = image, game.reference
+    values = []
+    for coalition in range(1 << 10):
+        shown = np.zeros(x.shape[1:], bool)
+        for player in range(10):
+            if coalition >> player & 1:
+                shown |= inside[player]
+        values.append(np.where(shown, x, b))
+    logits = net.logits(np.stack(values)).astype(np.float64)
+    others = np.delete(logits, 2, axis=1)
+    odds = logits[:, 2] - np.log(np.exp(others).sum(axis=1))
+    np.testing.assert_allclose(game.values, odds, atol=1e-5)
+
+
+def _weight(n, size, order):
+    return (
+        math.factorial(size) * math.factorial(n - size - order) / math.factorial(n - order + 1)
+    )
+
+
+def test_shapley_and_banzhaf_are_their_definitions(game):
+    """By enumeration of the marginal contributions, which the engine never forms."""
+    n, worth = game.n_players, game.values
+    coalitions = np.arange(1 << n)
+    sizes = np.array([bin(coalition).count("1") for coalition in coalitions])
+    for i in range(n):
+        rest = coalitions[coalitions >> i & 1 == 0]
+        gain = worth[rest | 1 << i] - worth[rest]
+        weights = [_weight(n, size, 1) for size in sizes[rest]]
+        assert game.shapley_values[i] == pytest.approx(np.dot(weights, gain), abs=1e-9)
+        assert game.banzhaf_values[i] == pytest.approx(gain.mean(), abs=1e-9)
+        for j in range(i):
+            apart = rest[rest >> j & 1 == 0]
+            beyond = (
+                worth[apart | 1 << i | 1 << j] - worth[apart | 1 << i]
+                - worth[apart | 1 << j] + worth[apart]
+            )
+            weights = [_weight(n, size, 2) for size in sizes[apart]]
+            for found, expected in (
+                (game.shapley_interactions, np.dot(weights, beyond)),
+                (game.banzhaf_interactions, beyond.mean()),
+            ):
+                assert found[i, j] == found[j, i] == pytest.approx(expected, abs=1e-9)
+    assert game.shapley_values.sum() == pytest.approx(worth[-1] - worth[0], abs=1e-9)
+
+
+def test_shapiq_computes_the_same(game):
+    shapiq = pytest.importorskip("shapiq", reason="shapiq is not installed")
+    n, worth = game.n_players, game.values
+
+    def play(coalitions):
+        return worth[(np.asarray(coalitions) * (1 << np.arange(n))).sum(axis=1)]
+
+    exact = shapiq.ExactComputer(n_players=n, game=play)
+    values = exact("SV", 1)
+    pairs = exact("SII", 2)
+    for i in range(n):
+        assert values[(i,)] == pytest.approx(game.shapley_values[i], abs=1e-9)
+        for j in range(i):
+            assert pairs[(j, i)] == pytest.approx(game.shapley_interactions[i, j], abs=1e-9)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import types
 
 import numpy as np
 import pytest
@@ -87,9 +88,36 @@ def test_baselines_by_name_and_by_image(net, image):
     assert np.abs(net.attribute(image, 2, baselines="blur") - zero).max() > 0
 
 
+def _closed():
+    from PIL import Image
+
+    picture = Image.open(hsets.example_picture())
+    picture.close()
+    return picture
+
+
 @pytest.mark.parametrize(
     ("call", "error", "says"),
     [
+        (lambda net, x: net.logits(None), TypeError, "NoneType"),
+        (lambda net, x: net.logits(x.astype(complex)), TypeError, "complex"),
+        (lambda net, x: net.logits(np.array(["a"])), TypeError, "float32"),
+        (lambda net, x: net.explain(x, 1.5), TypeError, "an index or a name"),
+        (lambda net, x: net.attribute(x, [1.5]), TypeError, "an index or a name"),
+        (lambda net, x: net.explain(open(__file__, "rb")), TypeError, "BufferedReader"),
+        (lambda net, x: net.explain(_closed()), ValueError, "closed"),
+        (lambda net, x: net.explain(x[None].repeat(2, 0)), ValueError, "[C, H, W]"),
+        (lambda net, x: net.explain(x, np.nan), TypeError, "an index or a name"),
+        (lambda net, x: net.hessian_rows(x, [(0, -1, 0)]), ValueError, "(channel, y, x)"),
+        (lambda net, x: net.hessian_rows(x, 5), ValueError, "(channel, y, x)"),
+        (lambda net, x: net.game(x, players=0), ValueError, "players"),
+        (lambda net, x: net.game(x, players=17), ValueError, "16"),
+        (lambda net, x: hsets.Settings.paper(nu=-3), ValueError, "nu"),
+        (lambda net, x: hsets.Settings.paper(mu="high"), TypeError, "mu"),
+        (lambda net, x: hsets.Settings.paper(references=["rings"]), ValueError, "rings"),
+        (lambda net, x: hsets.load("bundled", size="large", weights="w"), TypeError, "size"),
+        (lambda net, x: hsets.load("resnet18", device="tpu"), ValueError, "tpu"),
+        (lambda net, x: hsets.load(__file__ + ".onnx"), FileNotFoundError, ".onnx"),
         (lambda net, x: net.logits(x[:, :32]), ValueError, "expected [3, 64, 64]"),
         (lambda net, x: net.logits(x[0]), ValueError, "[N, C, H, W]"),
         (lambda net, x: net.logits(x[None, None]), ValueError, "[N, C, H, W]"),
@@ -124,6 +152,55 @@ def test_bad_input_is_an_exception_that_says_what(net, image, call, error, says)
     assert "\n" not in str(raised.value)
 
 
+def test_classes_may_come_as_arrays(net, image):
+    batch = np.stack([image, image])
+    expected = net.attribute(batch, [2, 1])
+    for given in (np.array([2, 1]), (2, "orange wins"), [np.int64(2), 1]):
+        np.testing.assert_array_equal(net.attribute(batch, given), expected)
+    rows = net.hessian_rows(image, [(0, 3, 4)], 2)
+    np.testing.assert_array_equal(net.hessian_rows(image, np.array([[0, 3, 4]]), 2), rows)
+
+
+def test_settings_are_the_programs(net):
+    settings = hsets.Settings.paper(mu=0.3, nu=500)
+    assert settings == hsets.Settings.paper().replace(nu=500, mu=0.3) != hsets.Settings.paper()
+    detection = settings.to_dict()["detection"]
+    assert detection["mu"] == 0.3 and detection["nu"] == 500
+    assert "mu=0.3" in repr(settings)
+    adaptive = hsets.Settings.paper(quadrature="riemann", steps="auto").to_dict()
+    assert adaptive["ig"]["quadrature"] == "riemann"
+
+
+def test_what_should_be_known_is_logged(tiny, caplog):
+    hsets.load(tiny)
+    assert "ImageNet" in caplog.text
+    caplog.clear()
+    hsets.load(tiny, mean=[0.5] * 3, std=[0.5] * 3)
+    assert not caplog.text
+
+
+def test_progress_is_drawn_by_tqdm(net, image, monkeypatch):
+    drawn = []
+
+    class Bar:
+        def __init__(self, desc, total, leave):
+            drawn.append([desc, total, 0])
+
+        def update(self, n):
+            drawn[-1][2] += n
+
+        def close(self):
+            drawn[-1].append("closed")
+
+    monkeypatch.setitem(sys.modules, "tqdm.auto", types.SimpleNamespace(tqdm=Bar))
+    net.attribute(image, 2, "hsets", progress=True)
+    assert drawn and all(bar[-1] == "closed" for bar in drawn)
+    assert any(bar[1] and bar[1] == bar[2] for bar in drawn), drawn
+    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    with pytest.raises(ImportError, match="pip install tqdm"):
+        net.attribute(image, 2, progress=True)
+
+
 def test_threads_share_a_network(net, image):
     expected = net.attribute(image, 2)
     found = [None] * 4
@@ -152,7 +229,12 @@ def test_a_forked_child_computes(net, image):
     expected = net.attribute(image, 2)
     child = os.fork()
     if child == 0:
-        os._exit(0 if np.array_equal(net.attribute(image, 2), expected) else 1)
+        same = False
+        try:
+            same = np.array_equal(net.attribute(image, 2), expected)
+            hsets.bundled().explain(hsets.example_picture(), segments="grid:4").html()
+        finally:
+            os._exit(0 if same else 1)
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         done, status = os.waitpid(child, os.WNOHANG)
@@ -176,7 +258,7 @@ def test_other_threads_run_meanwhile(net, image):
     thread = threading.Thread(target=tick)
     thread.start()
     start = time.monotonic()
-    net.attribute(np.stack([image] * 4), 2, settings=hsets.Settings.paper(steps=300))
+    net.attribute(image, 2, settings=hsets.Settings.paper(steps=300))
     end = time.monotonic()
     done.set()
     thread.join()
@@ -202,44 +284,80 @@ def test_ctrl_c_stops_soon(picture):
     assert float(found.stdout) < 2.0
 
 
-def test_a_thousand_calls_leak_nothing(net, image):
-    resource = pytest.importorskip("resource")
+def _in_a_process_of_its_own(program):
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert found.returncode == 0, found.stderr
+    return [float(number) for number in found.stdout.split()]
 
-    def peak():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
-    for _ in range(200):
-        net.logits(image)
-    before = peak()
-    for _ in range(1000):
-        net.logits(image)
-        net.gradient(image, 2)
-    assert peak() - before < 16 * 1024
+MEMORY = """
+import hsets, numpy as np, re, sys
+hsets.set_threads(1)
+net = hsets.bundled()
+x = net.preprocess(hsets.example_picture())
+def memory(what):
+    return int(re.search(what + r":\\s+(\\d+) kB", open("/proc/self/status").read())[1])
+"""
+needs_proc = pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="no /proc here")
+
+
+@needs_proc
+def test_a_thousand_calls_leak_nothing(tiny):
+    """One array of 48 KiB a call that stays would be 48 MiB."""
+    before, after, references = _in_a_process_of_its_own(MEMORY + """
+tiny = hsets.load(%r, like="resnet18")
+small = np.zeros(tiny.shape, np.float32)
+def call():
+    net.logits(x)
+    net.preprocess(x)
+    tiny.gradient(small, 2)
+    found = tiny.explain(small, 2, method="gradient", segments="grid:2")
+    found.map, found.segments, found.image, found.target
+    try:
+        net.logits(x[:, :5])
+    except ValueError:
+        pass
+for _ in range(100):
+    call()
+references, before = sys.getrefcount(x), memory("VmRSS")
+for _ in range(1000):
+    call()
+print(before, memory("VmRSS"), sys.getrefcount(x) - references)
+""" % str(tiny))
+    assert after - before < 12 * 1024
+    assert references == 0
+
+
+@needs_proc
+def test_a_contiguous_batch_is_not_copied():
+    """The peak of memory tells: it grows by the size of the batch where there is a copy."""
+    size, borrowed, copied = _in_a_process_of_its_own(MEMORY + """
+batch = np.repeat(x[None], 512, axis=0)
+other = batch.astype(np.float64)
+net.logits(batch[:32])
+start = memory("VmHWM")
+net.logits(batch)
+borrowed = memory("VmHWM")
+net.logits(other)
+print(batch.nbytes / 1024, borrowed - start, memory("VmHWM") - borrowed)
+""")
+    assert borrowed < 0.2 * size
+    assert copied > 0.8 * size
 
 
 def test_it_imports_fast():
-    program = (
-        "import numpy, time; start = time.perf_counter(); import hsets; "
-        "print(time.perf_counter() - start)"
-    )
-    times = [
-        float(subprocess.check_output([sys.executable, "-c", program], text=True))
-        for _ in range(3)
-    ]
-    assert min(times) < 0.2
+    program = "import time; start = time.perf_counter(); import hsets; print(time.perf_counter() - start)"
+    assert min(_in_a_process_of_its_own(program)[0] for _ in range(5)) < 0.2
 
 
-def test_a_call_costs_less_than_a_millisecond(net, image):
-    """Logits of one image, against a batch of 32 of them: what is left is the call."""
-    def best(x, n):
-        times = []
-        for _ in range(n):
-            start = time.perf_counter()
-            net.logits(x)
-            times.append(time.perf_counter() - start)
-        return min(times)
-
-    hsets.set_threads(1)
-    one, many = best(image[None], 50), best(np.stack([image] * 32), 10)
-    hsets.set_threads(0)
-    assert one - many / 32 < 1e-3
+def test_a_call_costs_less_than_a_millisecond(tiny):
+    """On a network of a few thousand multiply-adds nearly all of a call is the call. Others may
+    keep the machine busy: the fastest tenth counts."""
+    net = hsets.load(tiny, like="resnet18")
+    x = np.zeros((1, *net.shape), np.float32)
+    times = []
+    for _ in range(200):
+        start = time.perf_counter()
+        net.logits(x)
+        times.append(time.perf_counter() - start)
+    assert sorted(times)[len(times) // 10] < 1e-3

@@ -7,7 +7,7 @@
 (3, 64, 64)
 """
 
-from pathlib import Path as _Path
+import os as _os
 
 from hsets import metrics
 from hsets._hsets import (
@@ -53,4 +53,4 @@ __all__ = [
 
 def example_picture():
     """Path of a picture for the bundled network."""
-    return str(_Path(__file__).with_name("example.png"))
+    return _os.path.join(_os.path.dirname(__file__), "example.png")

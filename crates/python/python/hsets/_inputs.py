@@ -9,14 +9,10 @@ def _array(given, what):
     """A numpy array of anything that holds one, without a copy where that is possible."""
     if isinstance(given, np.ndarray):
         return given
-    if hasattr(given, "detach"):  # torch
+    if hasattr(given, "detach") and hasattr(given, "device"):  # torch
         tensor = given.detach()
         if tensor.device.type != "cpu":
-            raise ValueError(
-                f"{what} is on {tensor.device}: hsets computes on the CPU; pass it with .cpu()"
-            )
-        if not tensor.dtype.is_floating_point and tensor.dtype.is_complex:
-            raise TypeError(f"{what} is complex")
+            raise ValueError(f"{what}: on {tensor.device}, but arrays are read from memory: .cpu()")
         if str(tensor.dtype) == "torch.bfloat16":  # numpy has none
             tensor = tensor.float()
         return tensor.numpy()
@@ -25,6 +21,13 @@ def _array(given, what):
     if hasattr(given, "__array__") or isinstance(given, (list, tuple)):
         return np.asarray(given)
     raise TypeError(f"{what}: expected an array, not {type(given).__name__}")
+
+
+def listed(given):
+    """A list of what is in an array, a tuple or a tensor; what is none of these as it is."""
+    if hasattr(given, "tolist"):
+        return given.tolist()
+    return list(given) if isinstance(given, tuple) else given
 
 
 def _float32(array, what):

@@ -50,6 +50,8 @@ def from_torch(
     try:
         module.eval()
         expected = _logits(torch, module, example)
+        if labels is not None and len(labels) != expected.shape[1]:
+            raise ValueError(f"{len(labels)} labels, but {expected.shape[1]} classes")
         network = _brought(torch, module, example, load)
     finally:
         for part, mode in training.items():

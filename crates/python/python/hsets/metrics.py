@@ -11,19 +11,19 @@ __all__ = ["deletion", "entropy", "gini", "infidelity", "insertion", "measure", 
 def road(map, image, network, target=None, **options):
     """ROAD (Rong et al. 2022): readings by name and both curves."""
     found = measure(map, image, network, target, metrics=["road"], **options)
-    return {"readings": found["readings"], "curves": found["road"]}
+    return {"readings": found["readings"], "curves": found["curves"]}
 
 
 def insertion(map, image, network, target=None, **options):
     """Area under the insertion curve (Petsiuk et al. 2018)."""
     found = measure(map, image, network, target, metrics=["insertion-deletion"], **options)
-    return found["readings"]["insertion"]
+    return found["readings"]["insertion-auc"]
 
 
 def deletion(map, image, network, target=None, **options):
     """Area under the deletion curve (Petsiuk et al. 2018)."""
     found = measure(map, image, network, target, metrics=["insertion-deletion"], **options)
-    return found["readings"]["deletion"]
+    return found["readings"]["deletion-auc"]
 
 
 def infidelity(map, image, network, target=None, **options):
