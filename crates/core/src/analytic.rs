@@ -203,7 +203,8 @@ mod tests {
         let (field, image) = field();
         let (slices, target) = ([image.data()], Target::Logit(0));
         let images = std::slice::from_ref(&image);
-        assert_eq!((&field).logits_of_slices(&slices).unwrap(), field.logits(images).unwrap());
+        let borrowed: &dyn Scored = &&field;
+        assert_eq!(borrowed.logits_of_slices(&slices).unwrap(), field.logits(images).unwrap());
         let expected = field.gradients(images, &target).unwrap();
         assert_eq!(field.gradients_of_slices(&slices, &target).unwrap(), expected);
         let wrong: [&[f32]; 2] = [&[1.0, 2.0], &[1.0, f32::NAN, 3.0]];
