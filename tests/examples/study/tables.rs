@@ -5,7 +5,7 @@ use hsets_tests::study::{
     of_photos, of_truth, variants,
 };
 
-use Statistic::{Auroc, Chosen, Count, Mean, Pearson};
+use Statistic::{Auroc, Chosen, Count, Mean, Pearson, Ratio};
 
 /// A table: contenders in rows, a metric of a subject in each column.
 pub(crate) struct Shown {
@@ -35,6 +35,8 @@ enum Statistic {
     Auroc([&'static str; 2]),
     /// Its correlation with another metric.
     Pearson(&'static str),
+    /// Its mean over that of another metric.
+    Ratio(&'static str),
     /// The sum that settings of `contrasts` are chosen by, or one of its terms.
     Chosen(&'static [Term]),
 }
@@ -216,6 +218,10 @@ fn of_interactions() -> Vec<Shown> {
         of("pairs-steady", again, &STEADY),
         of("pairs-effect", measured, &EFFECT),
         minus("pairs-minus-ig", maps, "ig", &ON_PARTS[..4]),
+        of("photos-faithful", Rows::Only(&[CONTRASTS]), &FAITHFUL),
+        of("photos-faithful-lite0", Rows::Only(&[CONTRASTS]), &FAITHFUL_LITE0),
+        of("photos-signs", Rows::Only(&[CONTRASTS]), &SIGNS),
+        of("photos-signs-lite0", Rows::Only(&[CONTRASTS]), &SIGNS_LITE0),
         of("choice-controls", Rows::Choice, &CHOICE_CONTROLS),
         minus("choice", Rows::Choice, START, &CHOICE),
     ]
@@ -295,6 +301,33 @@ const EFFECT: [Headed; 4] = [
     ("live `prod`", "pairs-prod", "effect-live", Pearson("drawn-live")),
 ];
 
+const fn faithful(photos: &'static str) -> [Headed; 6] {
+    [
+        ("photos", photos, "faithfulness", Count),
+        ("faithfulness ↑", photos, "faithfulness", Mean),
+        ("of the product of main effects", photos, "faithfulness-of-mains", Mean),
+        ("ceiling", photos, "ceiling", Mean),
+        ("faithfulness / ceiling ↑", photos, "faithfulness", Ratio("ceiling")),
+        ("under blur: faithfulness / ceiling", photos, "faithfulness-blur", Ratio("ceiling-blur")),
+    ]
+}
+
+const FAITHFUL: [Headed; 6] = faithful("photo-pairs");
+const FAITHFUL_LITE0: [Headed; 6] = faithful("photo-pairs-lite0");
+
+const fn signs(photos: &'static str) -> [Headed; 5] {
+    [
+        ("a claim", photos, "claim", Mean),
+        ("same sign again, in fresh contexts", photos, "sign-again", Mean),
+        ("under blur", photos, "sign-blur", Mean),
+        ("under zero", photos, "sign-zero", Mean),
+        ("under own pixels, rolled", photos, "sign-rolled", Mean),
+    ]
+}
+
+const SIGNS: [Headed; 5] = signs("photo-pairs");
+const SIGNS_LITE0: [Headed; 5] = signs("photo-pairs-lite0");
+
 const CHOICE_CONTROLS: [Headed; 2] = [
     ("claims on `bag` ↓", "choose-bag", "claim", Mean),
     ("claims on `additive` ↓", "choose-additive", "claim", Mean),
@@ -363,6 +396,7 @@ impl Shown {
                     Statistic::Count => values.count(subject, name, metric),
                     Statistic::Auroc(other) => values.auroc(name, &[[subject, metric]], &[other]),
                     Statistic::Pearson(other) => values.pearson(subject, name, [metric, other]),
+                    Statistic::Ratio(other) => values.ratio(subject, name, [metric, other]),
                     _ => values.mean_on(column.architecture, subject, name, metric),
                 };
             }

@@ -159,14 +159,26 @@ impl Values {
 
     /// Pearson's correlation of two metrics on the pictures that have both.
     pub fn pearson(&self, subject: &str, contender: &str, metrics: [&str; 2]) -> Option<Interval> {
+        let both = self.both(subject, contender, metrics)?;
+        (both.len() >= 3).then(|| resampled(&[both], |both| pearson(&both[0])))
+    }
+
+    /// Mean of one metric over the mean of another, on the pictures that have both.
+    pub fn ratio(&self, subject: &str, contender: &str, metrics: [&str; 2]) -> Option<Interval> {
+        let both = self.both(subject, contender, metrics)?;
+        let sum = |both: &[(f64, f64)]| both.iter().fold((0.0, 0.0), |s, p| (s.0 + p.0, s.1 + p.1));
+        (!both.is_empty()).then(|| {
+            resampled(&[both], |both| {
+                let (x, y) = sum(&both[0]);
+                x / y
+            })
+        })
+    }
+
+    fn both(&self, subject: &str, contender: &str, metrics: [&str; 2]) -> Option<Vec<(f64, f64)>> {
         let [x, y] = metrics.map(|metric| self.of([subject, contender, metric]));
         let (x, y) = (x?, y?);
-        let both: Vec<(f64, f64)> =
-            x.iter().filter_map(|(picture, &x)| Some((x, *y.get(picture)?))).collect();
-        if both.len() < 3 {
-            return None;
-        }
-        Some(resampled(&[both], |both| pearson(&both[0])))
+        Some(x.iter().filter_map(|(picture, &x)| Some((x, *y.get(picture)?))).collect())
     }
 }
 
@@ -234,6 +246,7 @@ mod tests {
         let pearson = found.pearson("a", "c", ["s", "t"]).unwrap();
         assert!((pearson.mean - 0.654_653_7).abs() < 1e-6);
         assert_eq!(found.count("a", "c", "s").unwrap().mean, 3.0);
+        assert_eq!(found.ratio("a", "c", ["s", "t"]).unwrap().mean, 10.0 / 6.0);
     }
 
     #[test]
