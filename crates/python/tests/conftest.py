@@ -10,6 +10,12 @@ ROOT = pathlib.Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="session")
+def root():
+    """The repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
 def net():
     return hsets.bundled()
 

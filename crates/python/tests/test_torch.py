@@ -114,13 +114,14 @@ def test_names_and_normalisation_come_along(module, batch, caplog):
     assert "ImageNet" in caplog.text
 
 
-def test_what_timm_states_is_taken(batch):
+def test_what_timm_states_is_taken(caplog):
     timm = pytest.importorskip("timm", reason="timm is not installed")
     torch.manual_seed(0)
     net = hsets.from_torch(timm.create_model("test_resnet", num_classes=4).eval())
     assert net.name == "test_resnet" and net.n_classes == 4
     stated = timm.create_model("test_resnet").pretrained_cfg
     assert net.shape == stated["input_size"]
+    assert not caplog.text
     assert net.mean == pytest.approx(stated["mean"]) and net.std == pytest.approx(stated["std"])
 
 

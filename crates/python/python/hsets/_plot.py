@@ -32,7 +32,7 @@ def explanation(found, ax=None):
             color = _COLORS[rank % len(_COLORS)]
             centres = [_outline(ax, region, color, str(rank + 1)) for region in pair.regions]
             style = "-" if pair.sign == "synergy" else "--"
-            ax.plot(*zip(*centres), style, color=color, linewidth=1.5)
+            ax.plot(*zip(*centres), style, color=color, linewidth=2)
     elif found.sets:
         for rank, one in enumerate(found.sets):
             _outline(ax, one.pixels, _COLORS[rank % len(_COLORS)], str(rank + 1))
@@ -51,7 +51,9 @@ def _outline(ax, pixels, color, name):
     """A region with its name at its middle, which it gives."""
     plane = pixels.astype(float)
     if 0 < plane.sum() < plane.size:
-        ax.contour(plane, levels=[0.5], colors=[color], linewidths=1.2)
+        # On white, so that it shows on its own colour.
+        for color_drawn, width in (("white", 3), (color, 1.5)):
+            ax.contour(plane, levels=[0.5], colors=[color_drawn], linewidths=width)
     y, x = np.argwhere(pixels).mean(axis=0)
     box = {"boxstyle": "circle,pad=0.25", "fc": color, "ec": "none", "alpha": 0.9}
     ax.annotate(name, (x, y), color="white", ha="center", va="center", fontsize=9, bbox=box)

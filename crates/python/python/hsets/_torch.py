@@ -39,7 +39,7 @@ def from_torch(
     example = _example(torch, module, example, stated)
     name = name or stated.get("architecture") or type(module).__name__
     kept = ("mean", "std", "crop_pct", "interpolation")
-    metadata = {key: json.dumps(stated[key]) for key in kept if stated.get(key) is not None}
+    metadata = {key: _text(stated[key]) for key in kept if stated.get(key) is not None}
     if labels is not None:
         metadata["labels"] = json.dumps([str(label) for label in labels])
 
@@ -67,6 +67,11 @@ def from_torch(
             )
         _log.info("%s: logits equal to the module's to %.1e", network.name, error)
     return network
+
+
+def _text(value):
+    """A value as the metadata of a file has it: words as they are, all else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _example(torch, module, example, stated):
