@@ -9,22 +9,27 @@ skip() {
   exit 0
 }
 
-# Quietly, unless it fails for another reason than a missing package index.
-install() { "$env/bin/pip" install --quiet --disable-pip-version-check --retries 1 --timeout 20 "$@"; }
-
 python="${PYTHON:-python3}"
 command -v "$python" >/dev/null || skip "no $python"
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 9))' || skip "$python is older than 3.9"
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 env="$work/env"
-"$python" -m venv "$env" >/dev/null 2>&1 || skip "$python has no venv with pip"
-install 'maturin>=1.8,<2' numpy pillow pytest mypy >/dev/null 2>&1 || skip 'no package index'
+# What the system has already (torch, say) need not be installed again.
+"$python" -m venv --system-site-packages "$env" >/dev/null 2>&1 || skip "$python has no venv with pip"
+install() { "$env/bin/python" -m pip install --quiet --disable-pip-version-check "$@"; }
+install 'maturin>=1.8,<2' 'numpy>=1.22' pillow pytest mypy nbclient ipykernel matplotlib \
+  >"$work/pip" 2>&1 || skip "no package index: $(tail -n 1 "$work/pip")"
 
-# What compares with torch, captum, Quantus and shapiq, and runs the notebooks; large, so on request.
-if [ "${HSETS_PYTHON_PEERS:-}" = 1 ]; then
-  install --extra-index-url https://download.pytorch.org/whl/cpu \
-    torch onnx onnxscript timm captum quantus shapiq matplotlib nbclient ipykernel tqdm
+# What it is compared with. Only PyTorch's own index has a build that does not bring CUDA's gigabytes.
+if ! "$env/bin/python" -c 'import torch' 2>/dev/null; then
+  install --retries 0 --timeout 10 --index-url https://download.pytorch.org/whl/cpu torch torchvision \
+    >/dev/null 2>&1 || true
+fi
+if "$env/bin/python" -c 'import torch' 2>/dev/null; then
+  install onnx onnxscript timm captum quantus shapiq
+else
+  echo 'no torch without CUDA: what compares with torch, captum and Quantus is skipped'
 fi
 
 "$env/bin/maturin" build --release --interpreter "$env/bin/python" --out "$work/wheels"
