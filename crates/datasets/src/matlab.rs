@@ -10,6 +10,8 @@ use flate2::read::ZlibDecoder;
 
 /// What an element may unpack to: the devkit's is a tenth of it, a forgery may be larger.
 const MAX_BYTES: u64 = 16 << 20;
+/// Most structs of an array: the devkit has 1,860.
+const MAX_STRUCTS: usize = 100_000;
 /// Longest text of a field.
 const MAX_TEXT: usize = 4096;
 
@@ -139,6 +141,9 @@ impl<'a> Array<'a> {
             return Err("holds structs without fields".into());
         }
         let places = fields.map(|field| names.chunks(length).position(|name| is_name(name, field)));
+        if self.n_elements > MAX_STRUCTS {
+            return Err(format!("holds {} structs, more than {MAX_STRUCTS}", self.n_elements));
+        }
         let mut structs = Vec::new();
         for _ in 0..self.n_elements {
             let mut found = [const { Value::Other }; N];

@@ -17,6 +17,8 @@ pub struct Region {
 
 /// Larger than any picture: beyond it, runs are nonsense.
 const MAX_PIXELS: usize = 1 << 26;
+/// Most pixels inside: a few characters state any number.
+const MAX_INSIDE: usize = 1 << 22;
 
 impl Region {
     /// Of any pixels.
@@ -110,6 +112,9 @@ impl FromStr for Region {
             let end = at.checked_add(length).filter(|end| *end <= MAX_PIXELS);
             let end = end.ok_or_else(refused)?;
             if index % 2 == 1 {
+                if pixels.len() + length > MAX_INSIDE {
+                    return Err(refused());
+                }
                 pixels.extend(at..end);
             }
             at = end;

@@ -9,6 +9,15 @@ use hsets_weights::TensorFile;
 use crate::error::{Error, Result};
 use crate::preprocessing::{Prepared, Preprocessing};
 
+/// A whole file. A pipe or a device has no end.
+pub(crate) fn read_whole(path: &Path) -> Result<Vec<u8>> {
+    let metadata = path.metadata().map_err(|error| Error::io(path, error))?;
+    if !metadata.is_file() {
+        return Err(Error::file(path, "is no file, but a folder, a pipe or a device"));
+    }
+    std::fs::read(path).map_err(|error| Error::io(path, error))
+}
+
 /// Reads an input of either kind: a `.safetensors` file as [`read_tensor`], anything else as a
 /// photo.
 pub fn read_input(path: &Path, preprocessing: &Preprocessing) -> Result<Prepared> {
@@ -97,12 +106,7 @@ mod decode {
     /// samples the high byte is taken (PIL clips 16-bit grey to white instead; that is not
     /// followed).
     pub fn read_photo(path: &Path) -> Result<Photo> {
-        let metadata = path.metadata().map_err(|error| Error::io(path, error))?;
-        if !metadata.is_file() {
-            return Err(Error::file(path, "is no file, but a folder, a pipe or a device"));
-        }
-        let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
-        decode_photo(&bytes, path)
+        decode_photo(&super::read_whole(path)?, path)
     }
 
     /// [`read_photo`] of the content of a file; `name` stands in errors.

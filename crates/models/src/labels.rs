@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
+use crate::input::read_whole;
 use crate::nearest::nearest;
 
 /// The 1000 classes of ImageNet, one a line, as torchvision names them.
@@ -37,7 +38,8 @@ impl Labels {
     /// one with such an object as `id2label`. For a name may stand an array that ends in it, as in
     /// Keras' `{"0": ["n01440764", "tench"]}`.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
+        let text = String::from_utf8(read_whole(path)?)
+            .map_err(|_| Error::file(path, "is no text in UTF-8: save it as that"))?;
         Self::parse(&text).map_err(|problem| Error::file(path, problem))
     }
 

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::architecture::PaddingMode;
 use crate::error::{Error, Result};
+use crate::input::read_whole;
 use crate::labels::Labels;
 use crate::preprocessing::Preprocessing;
 use crate::resample::Interpolation;
@@ -61,8 +62,8 @@ impl ModelConfig {
     pub(crate) fn beside(weights: &Path) -> Result<Self> {
         let read = |name: &str, parse: fn(&Value) -> Result<Self, String>| -> Result<Self> {
             let path = weights.with_file_name(name);
-            let Ok(text) = std::fs::read_to_string(&path) else { return Ok(Self::default()) };
-            let Ok(json) = serde_json::from_str::<Value>(&text) else {
+            let Ok(bytes) = read_whole(&path) else { return Ok(Self::default()) };
+            let Ok(json) = serde_json::from_slice::<Value>(&bytes) else {
                 let notes = vec![format!("{}: not JSON, left aside", path.display())];
                 return Ok(Self { notes, ..Self::default() });
             };

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
+use crate::input::read_whole;
+
 /// The files beside a network, read once each.
 pub(super) struct External {
     /// `None` for a network in memory, which has none.
@@ -76,7 +78,8 @@ impl External {
         if !path.starts_with(folder.canonicalize().map_err(failed)?) {
             return Err(outside());
         }
-        std::fs::read(path).map_err(failed)
+        read_whole(&path)
+            .map_err(|error| format!("lies in {location}, which can't be read: {error}"))
     }
 
     /// The content of all files that were read, in the order of their names.

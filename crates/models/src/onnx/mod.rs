@@ -21,6 +21,7 @@ use hsets_core::Shape;
 use rten_onnx::onnx::DataType;
 
 use crate::error::{Error, Result};
+use crate::input::read_whole;
 use external::External;
 use lower::lower;
 use read::{Dimension, Model, ValueInfo};
@@ -84,7 +85,7 @@ impl OnnxFile {
     /// Reads a file, and the files with weights beside it. No size that a file declares is believed
     /// before it is checked, and nothing outside its folder is read.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
+        let bytes = read_whole(path)?;
         Self::parse(path, &bytes, External::beside(path))
     }
 
