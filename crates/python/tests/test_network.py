@@ -192,6 +192,7 @@ def test_progress_is_drawn_by_tqdm(net, image, monkeypatch):
         def close(self):
             drawn[-1].append("closed")
 
+    monkeypatch.setitem(sys.modules, "tqdm", types.ModuleType("tqdm"))
     monkeypatch.setitem(sys.modules, "tqdm.auto", types.SimpleNamespace(tqdm=Bar))
     net.attribute(image, 2, "hsets", progress=True)
     assert drawn and all(bar[-1] == "closed" for bar in drawn)
@@ -346,7 +347,8 @@ print(batch.nbytes / 1024, borrowed - start, memory("VmHWM") - borrowed)
 
 
 def test_it_imports_fast():
-    program = "import time; start = time.perf_counter(); import hsets; print(time.perf_counter() - start)"
+    """numpy included; in time of the processor, since others may keep the machine busy."""
+    program = "import time; start = time.process_time(); import hsets; print(time.process_time() - start)"
     assert min(_in_a_process_of_its_own(program)[0] for _ in range(5)) < 0.2
 
 

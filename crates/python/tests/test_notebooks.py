@@ -1,7 +1,5 @@
 """The notebooks run from top to bottom."""
 
-import time
-
 import pytest
 
 nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed")
@@ -13,9 +11,14 @@ pytest.importorskip("matplotlib", reason="matplotlib is not installed")
 def _executed(path):
     notebook = nbformat.read(path, as_version=4)
     nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
-    return [
-        output for cell in notebook.cells for output in cell.get("outputs", [])
-    ]
+    return [output for cell in notebook.cells for output in cell.get("outputs", [])]
+
+
+def _seconds():
+    """Time of the processor in kernels that have ended: others may keep the machine busy."""
+    resource = pytest.importorskip("resource", reason="this system does not say")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _text(outputs):
@@ -24,9 +27,9 @@ def _text(outputs):
 
 def test_the_demo(root, monkeypatch):
     monkeypatch.delenv("HSETS_CUB", raising=False)
-    start = time.monotonic()
+    before = _seconds()
     outputs = _executed(root / "notebooks" / "demo.ipynb")
-    assert time.monotonic() - start < 120
+    assert 0 < _seconds() - before < 120
     text = _text(outputs)
     assert "they act together" in text and "HSETS_CUB or HSETS_CUB_WEIGHTS is not set" in text
     assert sum("image/png" in output.get("data", {}) for output in outputs) == 2
