@@ -32,6 +32,15 @@ pub struct Parser {
     pub read: fn(&Path, &[u8]) -> bool,
 }
 
+impl Parser {
+    /// Most bytes of memory that a file of `n_bytes` may take. Pictures are bounded by their pixels:
+    /// a small compressed file may hold many.
+    pub fn max_memory(&self, n_bytes: usize) -> usize {
+        let is_picture = matches!(self.name, "photo" | "label_map");
+        16 * n_bytes + if is_picture { 1 << 30 } else { 64 << 20 }
+    }
+}
+
 /// The parser of this name.
 pub fn parser(name: &str) -> Option<&'static Parser> {
     PARSERS.iter().find(|parser| parser.name == name)

@@ -6,10 +6,11 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::{
+    cell::Cell,
     env, fs,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{LazyLock, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -20,11 +21,8 @@ use rand_chacha::{
 };
 use tempfile::TempDir;
 
-/// Longest time that a file of a few kilobytes may take, on a busy machine.
+/// Longest time that a file of a few kilobytes may take.
 const MAX_TIME: Duration = Duration::from_secs(2);
-/// What a file may take in memory: so many times its size, and this.
-const MAX_FACTOR: usize = 16;
-const MAX_BYTES: usize = 64 << 20;
 
 /// One at a time: memory is that of the whole process.
 static TURN: Mutex<()> = Mutex::new(());
@@ -46,9 +44,9 @@ fn seeds_are_taken() {
 fn what_was_found_stays_mended() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     for parser in PARSERS {
-        let place = place();
+        let bench = Bench::new(parser);
         for file in found(parser) {
-            check(parser, &place, &fs::read(&file).unwrap(), &file.display().to_string());
+            bench.check(&fs::read(&file).unwrap(), &file.display().to_string());
         }
     }
 }
@@ -61,34 +59,54 @@ fn changed_seeds_come_back() {
     let seed = number("HSETS_FUZZ_SEED").unwrap_or(0.0) as u64;
     let only = env::var("HSETS_FUZZ_ONLY").ok();
     for parser in PARSERS.iter().filter(|p| only.as_ref().is_none_or(|only| only == p.name)) {
-        let (seeds, place) = ((parser.seeds)(), place());
+        let (seeds, bench) = ((parser.seeds)(), Bench::new(parser));
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let (mut n, mut n_taken) = (0_u64, 0_u64);
         let begun = Instant::now();
         while begun.elapsed() < time {
             let bytes = changed(&seeds[rng.next_u32() as usize % seeds.len()], &seeds, &mut rng);
-            n_taken += u64::from(check(parser, &place, &bytes, &format!("run {n}")));
+            n_taken += u64::from(bench.check(&bytes, &format!("run {n}")));
             n += 1;
         }
         println!("{}: {n} runs, {n_taken} of them taken", parser.name);
     }
 }
 
-/// Reads the bytes; fails if that panics, takes long or takes much memory.
-fn check(parser: &Parser, place: &TempDir, bytes: &[u8], what: &str) -> bool {
-    let before = peak_of_memory(true);
-    let begun = Instant::now();
-    let outcome = catch_unwind(AssertUnwindSafe(|| (parser.read)(place.path(), bytes)));
-    let (took, after) = (begun.elapsed(), peak_of_memory(false));
-    let grown = after.saturating_sub(before);
-    let is_small = grown <= MAX_FACTOR * bytes.len() + MAX_BYTES;
-    if let (Ok(is_taken), true) = (outcome, took < MAX_TIME && is_small) {
-        return is_taken;
+/// A parser, watched.
+struct Bench<'a> {
+    parser: &'a Parser,
+    place: TempDir,
+    /// Bytes that the process takes without it.
+    memory: Cell<usize>,
+}
+
+impl<'a> Bench<'a> {
+    fn new(parser: &'a Parser) -> Self {
+        forget_peak();
+        Self { parser, place: place(), memory: peak_of_memory().into() }
     }
-    let kept = env::temp_dir().join(format!("hsets-found-{}", parser.name));
-    fs::write(&kept, bytes).unwrap();
-    let (name, mebibytes, size, kept) = (parser.name, grown >> 20, bytes.len(), kept.display());
-    panic!("{name} ({what}): {took:?}, {mebibytes} MiB for {size} bytes; kept in {kept}");
+
+    /// Reads the bytes; fails if that panics, takes long or takes much memory.
+    fn check(&self, bytes: &[u8], what: &str) -> bool {
+        let begun = worked();
+        let read = || (self.parser.read)(self.place.path(), bytes);
+        let outcome = catch_unwind(AssertUnwindSafe(read));
+        let took = worked().saturating_sub(begun);
+        let grown = peak_of_memory().saturating_sub(self.memory.get());
+        if grown > 1 << 20 {
+            forget_peak();
+            self.memory.set(peak_of_memory());
+        }
+        let is_small = grown <= self.parser.max_memory(bytes.len());
+        if let (Ok(is_taken), true) = (outcome, took < MAX_TIME && is_small) {
+            return is_taken;
+        }
+        let name = self.parser.name;
+        let kept = env::temp_dir().join(format!("hsets-found-{name}"));
+        fs::write(&kept, bytes).unwrap();
+        let (mebibytes, size, kept) = (grown >> 20, bytes.len(), kept.display());
+        panic!("{name} ({what}): {took:?}, {mebibytes} MiB for {size} bytes; kept in {kept}");
+    }
 }
 
 /// A folder in memory where there is one: files are written thousands of times a second.
@@ -98,12 +116,22 @@ fn place() -> TempDir {
     TempDir::with_prefix_in("hsets-parsers-", base).unwrap()
 }
 
-/// The largest that the process ever was, in bytes, since it was asked to begin anew; 0 where the
-/// system does not tell.
-fn peak_of_memory(anew: bool) -> usize {
-    if anew {
-        let _ = fs::write("/proc/self/clear_refs", "5");
-    }
+/// How long this thread has worked, or where the system does not tell, how long ago its first
+/// question was: other programs may take any time from this one.
+fn worked() -> Duration {
+    static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    let statistics = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanoseconds = statistics.split(' ').next().and_then(|text| text.parse().ok());
+    nanoseconds.map_or_else(|| BEGUN.elapsed(), Duration::from_nanos)
+}
+
+/// Lets [`peak_of_memory`] begin anew, from what the process takes now.
+fn forget_peak() {
+    let _ = fs::write("/proc/self/clear_refs", "5");
+}
+
+/// The largest that the process was, in bytes; 0 where the system does not tell.
+fn peak_of_memory() -> usize {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse().ok());

@@ -98,6 +98,8 @@ mod decode {
     const MAX_BYTES: u64 = 1 << 30;
     /// What the picture may take: of 16-bit samples, that is half as many pixels.
     const MAX_DECODED: u64 = 512 << 20;
+    /// Most pixels of a byte of a JPEG: each block of 64 takes a bit.
+    const MAX_JPEG_PIXELS: u64 = 8 * 64;
 
     /// Reads a photo from a JPEG, PNG, WebP, GIF, BMP, TIFF or PNM file; the content decides.
     ///
@@ -163,7 +165,9 @@ mod decode {
                 MAX_DECODED >> 20
             ));
         }
-        if is_cut_jpeg(&bytes) {
+        let is_jpeg = bytes.starts_with(&[0xff, 0xd8]);
+        let holds_less = n_pixels > MAX_JPEG_PIXELS * bytes.len() as u64;
+        if is_jpeg && (holds_less || is_cut_jpeg(&bytes)) {
             return Err("a damaged or truncated JPEG: its end is missing".into());
         }
         let orientation = decoder.orientation().map_err(|error| explain(&error))?;
@@ -198,9 +202,6 @@ mod decode {
     fn is_cut_jpeg(bytes: &[u8]) -> bool {
         const START_OF_SCAN: u8 = 0xda;
         const END_OF_IMAGE: [u8; 2] = [0xff, 0xd9];
-        if !bytes.starts_with(&[0xff, 0xd8]) {
-            return false;
-        }
         let mut is_progressive = false;
         let mut at = 2;
         while let Some(found) =

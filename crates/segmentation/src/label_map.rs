@@ -16,8 +16,8 @@ pub struct LabelMap(SegmentMap);
 /// is taken for a photo given by mistake.
 const MISTAKEN_ABOVE: usize = 4096;
 const MIN_MEAN_AREA: usize = 4;
-/// As many as a photo may have.
-const MAX_PIXELS: u64 = 128 << 20;
+/// A map is held as colours, as labels and as segments at once: 1.5 GiB for the largest photo.
+const MAX_PIXELS: u64 = 64 << 20;
 
 impl LabelMap {
     /// Uses these segments.
