@@ -44,6 +44,10 @@ fn image(n: usize) -> Vec<f64> {
     uniform("image", n).into_iter().map(|v| f64::from(v as f32)).collect()
 }
 
+/// Where PyTorch's own `float32` is so far from its `float64`, a tie decides (such as that of all
+/// positions in max pooling of a black image), and there is no number to hold against.
+const DECIDED_BY_TIES: f64 = 1e-2;
+
 /// The largest error of logits, gradient, Integrated Gradients and Hessian rows in `f64`.
 fn worst(classifier: &Classifier, case: &Value, settings: (usize, usize)) -> (f64, String) {
     let network = Network::<Cpu<f64>>::new(classifier.graph(), classifier.weights());
@@ -54,7 +58,11 @@ fn worst(classifier: &Classifier, case: &Value, settings: (usize, usize)) -> (f6
     let names: Vec<String> = vectors.keys().cloned().collect();
     let image = image(classifier.shape().len());
     let found = quantities(&network, &image, &features, &names, settings);
-    let errors = vectors.iter().map(|(name, golden)| (error(&found[name], golden), name.clone()));
+    let is_sure = |golden: &Value| {
+        golden["f32_distance"].as_f64().is_none_or(|distance| distance < DECIDED_BY_TIES)
+    };
+    let sure = vectors.iter().filter(|(_, golden)| is_sure(golden));
+    let errors = sure.map(|(name, golden)| (error(&found[name], golden), name.clone()));
     errors.fold((0.0, String::new()), |worst, one| if one.0 > worst.0 { one } else { worst })
 }
 
