@@ -1,6 +1,7 @@
 //! `hsets evaluate`, `merge` and `export`, as users and clusters run them.
 
 mod cluster;
+mod faults;
 mod killing;
 
 use std::{

@@ -4,7 +4,8 @@ use std::{
     ffi::OsStr,
     fs,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
+    time::Duration,
 };
 
 use image::{Rgb, RgbImage};
@@ -91,6 +92,23 @@ impl Place {
         Ran::of(program().args(arguments).current_dir(self.0.path()).output().unwrap())
     }
 
+    /// As [`Self::run`], but no file may become larger: writes fail as they do on a full disk.
+    #[cfg(unix)]
+    pub(crate) fn run_limited(&self, n_kibibytes: u32, arguments: &[impl AsRef<str>]) -> Ran {
+        let script = format!("trap '' XFSZ; ulimit -f {n_kibibytes}; exec \"$@\"");
+        let program = program();
+        let mut limited = Command::new("bash");
+        limited.args(["-c", &script, "limited"]).arg(program.get_program());
+        limited.args(arguments.iter().map(AsRef::as_ref)).current_dir(self.0.path());
+        for (name, value) in program.get_envs() {
+            match value {
+                Some(value) => limited.env(name, value),
+                None => limited.env_remove(name),
+            };
+        }
+        Ran::of(limited.output().unwrap())
+    }
+
     /// Runs a command that loads the bundled model; `line` is split at spaces.
     pub(crate) fn run_model(&self, line: &str) -> Ran {
         let model = ["--model".into(), "resnet20".into(), "--weights".into(), weights()];
@@ -126,6 +144,53 @@ impl Place {
             entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
+    }
+}
+
+/// Kills at random moments, the same in each run of a test.
+#[cfg(unix)]
+pub(crate) struct Killer {
+    state: u64,
+    /// How often it has killed.
+    pub(crate) n_kills: usize,
+    n_wanted: usize,
+}
+
+#[cfg(unix)]
+impl Killer {
+    /// Kills at least `usually` times, or as often as `HSETS_KILLS` says.
+    pub(crate) fn new(usually: usize) -> Self {
+        let n_wanted = std::env::var("HSETS_KILLS").map_or(usually, |text| text.parse().unwrap());
+        Self { state: 2026, n_kills: 0, n_wanted }
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.n_kills >= self.n_wanted
+    }
+
+    /// Starts the program again and again and kills it within `span`, until it ends by itself, well.
+    pub(crate) fn run(&mut self, span: Duration, start: impl Fn() -> Command) {
+        loop {
+            let mut command = start();
+            let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+            std::thread::sleep(span.mul_f64(self.random()));
+            if child.try_wait().unwrap().is_none() {
+                child.kill().unwrap();
+                self.n_kills += 1;
+            }
+            let output = child.wait_with_output().unwrap();
+            if output.status.code().is_some() {
+                Ran::of(output).ok();
+                return;
+            }
+        }
+    }
+
+    /// In [0, 1).
+    fn random(&mut self) -> f64 {
+        let next = self.state.wrapping_mul(6_364_136_223_846_793_005);
+        self.state = next.wrapping_add(1_442_695_040_888_963_407);
+        (self.state >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
 

@@ -11,6 +11,8 @@ use hsets_scenes::Task;
 use image::{ExtendedColorType, save_buffer};
 use safetensors::SafeTensors;
 
+#[cfg(unix)]
+use crate::support::Killer;
 use crate::support::{Place, program};
 
 const SIDE: usize = 32;
@@ -84,11 +86,72 @@ fn killed_and_resumed_gives_the_same_bytes() {
         }
     }
     train(&place, &format!("{killed} --resume")).ok();
-    for file in ["model.safetensors", "checkpoint.safetensors", "curves.csv"] {
-        assert!(
-            bytes(&place, &format!("whole/{file}")) == bytes(&place, &format!("killed/{file}"))
-        );
+    same_results(&place, "killed");
+}
+
+/// As for `hsets evaluate`: `HSETS_KILLS=100` kills more often than the usual 5 times.
+#[test]
+#[cfg(unix)]
+fn killed_at_random_moments_it_ends_with_the_same_bytes() {
+    let place = place();
+    let begun = Instant::now();
+    train(&place, &format!("{SCRATCH} --out whole")).ok();
+    let whole_run = begun.elapsed();
+    let mut killer = Killer::new(5);
+    let mut n_rounds = 0;
+    while !killer.is_done() {
+        n_rounds += 1;
+        let out = format!("killed-{n_rounds}");
+        killer.run(whole_run.mul_f64(0.8), || {
+            let mut run = program();
+            run.args(words(&format!("{SCRATCH} --save-every 1 --resume --out {out}")));
+            run.current_dir(place.path(""));
+            run
+        });
+        same_results(&place, &out);
+        let drafts = place.names(&out).into_iter().filter(|name| name.starts_with('.'));
+        assert_eq!(drafts.count(), 0, "leftovers in {out}");
     }
+    println!("{} kills in {n_rounds} trainings, each of which ended alike", killer.n_kills);
+}
+
+/// Asks that a training left the same files as the one in `whole`.
+fn same_results(place: &Place, out: &str) {
+    for file in ["model.safetensors", "checkpoint.safetensors", "curves.csv"] {
+        let (whole, found) = (format!("whole/{file}"), format!("{out}/{file}"));
+        assert!(bytes(place, &whole) == bytes(place, &found), "{found}");
+    }
+}
+
+/// A limit on the size of files stands for a full disk, at the model and at the checkpoint.
+#[test]
+#[cfg(unix)]
+fn after_a_fault_it_goes_on() {
+    let place = place();
+    let line = format!("{SCRATCH} --save-every 1");
+    train(&place, &format!("{line} --out whole")).ok();
+    for (at, n_kibibytes) in [1, 64, 900, 1500, 2000].into_iter().enumerate() {
+        let out = format!("full-{at}");
+        let full = place.run_limited(n_kibibytes, &words(&format!("{line} --out {out}")));
+        full.failed(1, &[&out, "space"]);
+        train(&place, &format!("{line} --resume --out {out}")).ok();
+        same_results(&place, &out);
+    }
+    // The pictures vanish, and come back.
+    let mut command = program();
+    command.args(words(&format!("{line} --out gone"))).current_dir(place.path(""));
+    let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    while !place.path("gone/checkpoint.safetensors").exists() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    fs::rename(place.path("data"), place.path("elsewhere")).unwrap();
+    let ran = crate::support::Ran::of(child.wait_with_output().unwrap());
+    if ran.code != Some(0) {
+        ran.failed(1, &["data"]);
+    }
+    fs::rename(place.path("elsewhere"), place.path("data")).unwrap();
+    train(&place, &format!("{line} --resume --out gone")).ok();
+    same_results(&place, "gone");
 }
 
 /// Kills the process once it has written another checkpoint; false if it was done before.

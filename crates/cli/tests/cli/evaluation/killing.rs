@@ -2,14 +2,14 @@
 #![cfg(unix)]
 
 use std::{
-    env, fs,
+    fs,
     process::{Child, Stdio},
     thread::sleep,
     time::{Duration, Instant},
 };
 
 use super::{command, content, draw};
-use crate::support::{Place, Ran, program};
+use crate::support::{Killer, Place, program};
 
 fn start(place: &Place, line: &str) -> Child {
     program()
@@ -21,44 +21,38 @@ fn start(place: &Place, line: &str) -> Child {
         .unwrap()
 }
 
+/// Rows that cost little: where a kill does harm is where they are kept.
+fn small(out: &str) -> Vec<String> {
+    let line = "evaluate --data data --model bundled --methods ig,random-map --metrics gini \
+                --segmenter grid --steps 2 --runs 4 --samples 7 --out";
+    line.split_whitespace().chain([out]).map(str::to_owned).collect()
+}
+
 /// `HSETS_KILLS=100` kills more often than the usual 20 times.
 #[test]
 fn killed_at_random_moments_it_ends_with_the_same_rows() {
-    let n_kills: usize = env::var("HSETS_KILLS").map_or(20, |text| text.parse().unwrap());
     let place = Place::new();
     draw(&place, 8);
     fs::write(place.path("data/draw/broken.png"), b"no picture").unwrap();
     let begun = Instant::now();
-    place.run(command("--runs 2 --samples 7 --out whole.db")).ok();
+    place.run(small("whole.db")).ok();
     let whole_run = begun.elapsed();
     let whole = content(&place.path("whole.db"));
-    assert_eq!(whole.0.iter().filter(|row| row.failure.is_none()).count(), 7 * 3 * 2);
-    let mut state = 2026_u64;
-    let mut random = || {
-        state =
-            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 11) as f64 / (1_u64 << 53) as f64
-    };
-    let (mut kills, mut rounds) = (0, 0);
-    while kills < n_kills {
-        rounds += 1;
-        let out = format!("{rounds}.db");
-        loop {
-            let mut child = start(&place, &format!("--runs 2 --samples 7 --out {out}"));
-            sleep(whole_run.mul_f64(0.6 * random()));
-            if child.try_wait().unwrap().is_none() {
-                child.kill().unwrap();
-                kills += 1;
-            }
-            let output = child.wait_with_output().unwrap();
-            if output.status.code().is_some() {
-                Ran::of(output).ok();
-                break;
-            }
-        }
-        assert_eq!(content(&place.path(&out)), whole, "after {kills} kills");
+    assert_eq!(whole.0.iter().filter(|row| row.failure.is_none()).count(), 7 * 2 * 4);
+    let mut killer = Killer::new(20);
+    let mut n_rounds = 0;
+    while !killer.is_done() {
+        n_rounds += 1;
+        let out = format!("{n_rounds}.db");
+        killer.run(whole_run.mul_f64(0.6), || {
+            let mut run = program();
+            run.args(small(&out)).current_dir(place.path(""));
+            run
+        });
+        assert_eq!(content(&place.path(&out)), whole, "after {} kills", killer.n_kills);
     }
-    println!("{kills} kills in {rounds} runs, each of which ended with the same rows");
+    let n_kills = killer.n_kills;
+    println!("{n_kills} kills in {n_rounds} runs, each of which ended with the same rows");
 }
 
 #[test]

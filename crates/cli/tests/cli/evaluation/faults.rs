@@ -1,0 +1,95 @@
+//! Whatever lacks while it runs: a clear error, and afterwards the same rows as without.
+#![cfg(unix)]
+
+use std::{
+    fs,
+    process::{Child, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use super::{command, content, draw};
+use crate::support::{Place, Ran, program};
+
+const LINE: &str = "--runs 2 --samples 6 --maps maps";
+
+/// A folder with pictures and the rows of an undisturbed run.
+fn place() -> Place {
+    let place = Place::new();
+    draw(&place, 8);
+    place.run(command(&format!("{LINE} --out whole.db"))).ok();
+    fs::remove_dir_all(place.path("maps")).unwrap();
+    place
+}
+
+fn goes_on(place: &Place, line: &str, out: &str) {
+    place.run(command(&format!("{line} --out {out}"))).ok();
+    assert!(content(&place.path(out)) == content(&place.path("whole.db")), "{out}");
+}
+
+fn start(place: &Place, out: &str) -> Child {
+    program()
+        .args(command(&format!("{LINE} --out {out}")))
+        .current_dir(place.path(""))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// Waits until something is measured.
+fn wait_for_a_picture(place: &Place) {
+    let begun = Instant::now();
+    while place.names("maps/bundled").is_empty() && begun.elapsed() < Duration::from_mins(2) {
+        sleep(Duration::from_millis(2));
+    }
+}
+
+/// A limit on the size of files stands for a full disk.
+#[test]
+fn a_full_disk() {
+    let place = place();
+    let mut n_failed = 0;
+    for n_kibibytes in [1, 4, 8, 12, 16, 20, 24, 28, 32, 40] {
+        let out = format!("full-{n_kibibytes}/r.db");
+        let ran = place.run_limited(n_kibibytes, &command(&format!("{LINE} --out {out}")));
+        if ran.code != Some(0) {
+            let names_it = ran.stderr.contains("r.db") || ran.stderr.contains("maps/bundled");
+            assert!(names_it, "{}", ran.stderr);
+            ran.failed(1, &[]);
+            n_failed += 1;
+        }
+        goes_on(&place, LINE, &out);
+        fs::remove_dir_all(place.path("maps")).unwrap();
+    }
+    assert!(n_failed >= 5, "{n_failed}");
+    println!("{n_failed} runs on a full disk, each of which went on afterwards");
+}
+
+#[test]
+fn the_folder_of_the_results_is_gone() {
+    let place = place();
+    let child = start(&place, "out/r.db");
+    wait_for_a_picture(&place);
+    fs::rename(place.path("out"), place.path("elsewhere")).unwrap();
+    let ran = Ran::of(child.wait_with_output().unwrap());
+    if ran.code != Some(0) {
+        ran.failed(1, &["out/r.db"]);
+    }
+    let _ = fs::remove_dir_all(place.path("out"));
+    fs::rename(place.path("elsewhere"), place.path("out")).unwrap();
+    goes_on(&place, LINE, "out/r.db");
+}
+
+/// Pictures that can't be read are rows with a reason, and tried again when that is asked.
+#[test]
+fn the_folder_of_the_pictures_is_gone() {
+    let place = place();
+    let child = start(&place, "r.db");
+    wait_for_a_picture(&place);
+    fs::rename(place.path("data"), place.path("elsewhere")).unwrap();
+    let ran = Ran::of(child.wait_with_output().unwrap());
+    fs::rename(place.path("elsewhere"), place.path("data")).unwrap();
+    assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
+    goes_on(&place, &format!("{LINE} --retry-failed"), "r.db");
+}
