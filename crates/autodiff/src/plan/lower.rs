@@ -34,8 +34,7 @@ pub(super) struct Planner<'a, B: Backend> {
     pub(super) readers: Vec<Vec<usize>>,
     /// Which nodes depend on the image.
     pub(super) depends: Vec<bool>,
-    /// Which nodes are concatenations of channels that only batch norms read, themselves or through
-    /// others like it: they take the parts.
+    /// Which nodes are joined into the batch norms that read them; none in training.
     joined: Vec<bool>,
     held: Vec<Option<Held>>,
     pub(super) nodes: Vec<PlanNode<B>>,
@@ -52,20 +51,24 @@ impl<'a, B: Backend> Planner<'a, B> {
         values: Values<'a, B::Scalar>,
         trained: Option<&'a [bool]>,
     ) -> Result<Self> {
+        let (readers, depends) = (readers(graph), depends(graph));
+        let joined = match trained {
+            None => joined(graph, &readers, &depends),
+            Some(_) => vec![false; graph.nodes.len()],
+        };
         let mut planner = Self {
             backend,
             graph,
             values,
             trained,
-            readers: readers(graph),
-            depends: depends(graph),
-            joined: Vec::new(),
+            readers,
+            depends,
+            joined,
             open: HashMap::new(),
             held: vec![None; graph.nodes.len()],
             nodes: Vec::new(),
             reordered: HashMap::new(),
         };
-        planner.joined = planner.joined();
         for at in 0..=graph.output.0 {
             let is_live = !planner.readers[at].is_empty() || at == graph.output.0 || at == 0;
             if is_live && !planner.joined[at] {
@@ -523,22 +526,6 @@ impl<'a, B: Backend> Planner<'a, B> {
         (is_conv && only_reader && self.trained.is_none()).then_some(*conv)
     }
 
-    /// See the field. Readers come after what they read.
-    fn joined(&self) -> Vec<bool> {
-        let mut joined = vec![false; self.graph.nodes.len()];
-        for at in (0..self.graph.output.0).rev() {
-            let node = &self.graph.nodes[at];
-            let takes_parts = |&reader: &usize| {
-                joined[reader] || matches!(self.graph.nodes[reader].op, Op::BatchNorm { .. })
-            };
-            joined[at] = matches!(node.op, Op::Concat { axis: 0 })
-                && self.trained.is_none()
-                && self.readers[at].iter().all(takes_parts)
-                && node.inputs.iter().all(|input| self.depends[input.0]);
-        }
-        joined
-    }
-
     /// What the batch norm at `at` reads.
     fn parts(&self, at: usize) -> Vec<NodeId> {
         let parts = |&input: &NodeId| {
@@ -601,6 +588,22 @@ fn depends(graph: &Graph) -> Vec<bool> {
         depends[at] = node.op == Op::Input || node.inputs.iter().any(|input| depends[input.0]);
     }
     depends
+}
+
+/// Which nodes are concatenations of channels that only batch norms read, themselves or through
+/// others like it: they take the parts. Readers come after what they read.
+fn joined(graph: &Graph, readers: &[Vec<usize>], depends: &[bool]) -> Vec<bool> {
+    let mut joined = vec![false; graph.nodes.len()];
+    for at in (0..graph.output.0).rev() {
+        let node = &graph.nodes[at];
+        let takes_parts = |&reader: &usize| {
+            joined[reader] || matches!(graph.nodes[reader].op, Op::BatchNorm { .. })
+        };
+        joined[at] = matches!(node.op, Op::Concat { axis: 0 })
+            && readers[at].iter().all(takes_parts)
+            && node.inputs.iter().all(|input| depends[input.0]);
+    }
+    joined
 }
 
 /// The live nodes that read each node.
