@@ -69,6 +69,22 @@ impl Loaded {
         Ok(Prepared { photo: self.classifier.preprocessing().denormalize(&image)?, image })
     }
 
+    /// What `ask` finds with an explainer of one picture.
+    fn explained<T>(
+        &self,
+        prepared: &Prepared,
+        segmenting: &Segmenting,
+        progress: &dyn Progress,
+        ask: impl FnOnce(Explainer<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let subject = Subject {
+            image: &prepared.image,
+            photo: &prepared.photo,
+            normalisation: &self.normalisation(),
+        };
+        ask(segmenting.explainer(self.field(), &subject, progress)?)
+    }
+
     fn explanation(
         &self,
         prepared: &Prepared,
@@ -76,13 +92,9 @@ impl Loaded {
         plan: &Plan,
         progress: &dyn Progress,
     ) -> Result<Found> {
-        let subject = Subject {
-            image: &prepared.image,
-            photo: &prepared.photo,
-            normalisation: &self.normalisation(),
-        };
-        let explainer = segmenting.explainer(self.field(), &subject, progress)?;
-        Ok(explainer.explain(plan, progress)?)
+        self.explained(prepared, segmenting, progress, |explainer| {
+            Ok(explainer.explain(plan, progress)?)
+        })
     }
 
     pub(crate) fn target(&self, target: Option<&Class>, against: Option<&Class>) -> Result<Target> {
@@ -490,14 +502,9 @@ impl Network {
         let mut plan = Self::settings(settings, Some("contrasts"), seed)?.plan;
         plan.target = self.0.target(target.as_ref(), against.as_ref())?;
         let mut found = compute(py, progress, |progress| {
-            let normalisation = self.0.normalisation();
-            let subject = Subject {
-                image: &prepared.image,
-                photo: &prepared.photo,
-                normalisation: &normalisation,
-            };
-            let explainer = segmenting.explainer(self.0.field(), &subject, progress)?;
-            Ok(explainer.contrast(&plan, &pair, progress)?)
+            self.0.explained(&prepared, &segmenting, progress, |explainer| {
+                Ok(explainer.contrast(&plan, &pair, progress)?)
+            })
         })?;
         let found = found.pop().ok_or_else(|| PyValueError::new_err("no pair was measured"))?;
         Ok(Interaction(found))
@@ -527,18 +534,14 @@ impl Network {
         let mut plan = Self::settings(settings, None, seed)?.plan;
         plan.target = self.0.target(target.as_ref(), against.as_ref())?;
         compute(py, progress, |progress| {
-            let normalisation = self.0.normalisation();
-            let subject = Subject {
-                image: &prepared.image,
-                photo: &prepared.photo,
-                normalisation: &normalisation,
-            };
-            let explainer = segmenting.explainer(self.0.field(), &subject, progress)?;
-            let segments = merged(explainer.segments(), players)?;
-            let found = explainer.resegmented(segments.clone())?.exact_game(&plan, progress)?;
-            let reference = &plan.contrasts.references[0];
-            let reference = reference.image(&prepared.image, &segments, &normalisation)?;
-            Ok(Game { known: found.game, segments, reference })
+            self.0.explained(&prepared, &segmenting, progress, |explainer| {
+                let segments = merged(explainer.segments(), players)?;
+                let found = explainer.resegmented(segments.clone())?.exact_game(&plan, progress)?;
+                let reference = &plan.contrasts.references[0];
+                let normalisation = self.0.normalisation();
+                let reference = reference.image(&prepared.image, &segments, &normalisation)?;
+                Ok(Game { known: found.game, segments, reference })
+            })
         })
     }
 
