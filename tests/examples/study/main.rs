@@ -33,7 +33,7 @@ use hsets_pipeline::{
 };
 use hsets_scenes::Task;
 use hsets_tests::study::{
-    Contender, Sheet, mobilenet, of_photos, of_small_photos, of_truth, photos, resnet20,
+    Contender, Photo, Sheet, mobilenet, of_photos, of_small_photos, of_truth, photos, resnet20,
     score_photo, score_truth, truth_networks,
 };
 
@@ -54,12 +54,8 @@ enum Study {
     Photos {
         #[command(flatten)]
         work: Work,
-        /// Photos left out at the beginning of the seeded order; settings were chosen on them.
-        #[arg(long, default_value_t = 100)]
-        first: usize,
-        /// Photos.
-        #[arg(long, default_value_t = 100)]
-        count: usize,
+        #[command(flatten)]
+        places: Places,
     },
     /// Variants of `complete`: on photos of the folder HSETS_REAL_DATA, and on scenes.
     Settings {
@@ -104,12 +100,8 @@ enum Study {
         network: photo_pairs::Network,
         #[command(flatten)]
         work: Work,
-        /// Photos left out at the beginning of the seeded order: those for choosing.
-        #[arg(long, default_value_t = 100)]
-        first: usize,
-        /// Photos.
-        #[arg(long, default_value_t = 100)]
-        count: usize,
+        #[command(flatten)]
+        places: Places,
     },
     /// Tables and figures of the documentation from sheets of results.
     Report {
@@ -119,6 +111,23 @@ enum Study {
         #[arg(long, default_value = "docs")]
         docs: PathBuf,
     },
+}
+
+#[derive(clap::Args)]
+struct Places {
+    /// Photos left out at the beginning of the seeded order; settings were chosen on them.
+    #[arg(long, default_value_t = 100)]
+    first: usize,
+    /// Photos.
+    #[arg(long, default_value_t = 100)]
+    count: usize,
+}
+
+impl Places {
+    /// The photos at these places, each with its place.
+    fn of(&self, photos: Vec<Photo>) -> impl Iterator<Item = (usize, Photo)> {
+        photos.into_iter().enumerate().skip(self.first).take(self.count)
+    }
 }
 
 #[derive(clap::Args)]
@@ -164,7 +173,7 @@ fn shard(typed: &str) -> Result<(u64, u64)> {
 fn main() -> Result<()> {
     match Study::parse() {
         Study::Truth { work, pictures, tasks } => truth(&work, pictures, &tasks),
-        Study::Photos { work, first, count } => on_photos(&work, first, count),
+        Study::Photos { work, places } => on_photos(&work, &places),
         Study::Settings { work, photos, pictures } => {
             trials::on_truth(&work, pictures)?;
             trials::on_photos(&work, &real_data()?, photos)
@@ -173,8 +182,8 @@ fn main() -> Result<()> {
         Study::Pairs { asked, work, pictures, whether_live_or_not, networks } => {
             pairs::on_scenes(&work, asked, [pictures, whether_live_or_not], &networks)
         }
-        Study::PhotoPairs { network, work, first, count } => {
-            photo_pairs::on_photos(&work, &real_data()?, network, first..first + count)
+        Study::PhotoPairs { network, work, places } => {
+            photo_pairs::on_photos(&work, &real_data()?, network, &places)
         }
         Study::Report { sheets, docs } => pages::write(&sheets, &docs),
     }
@@ -217,12 +226,12 @@ fn real_data() -> Result<PathBuf> {
     Ok(std::env::var_os("HSETS_REAL_DATA").context("set HSETS_REAL_DATA")?.into())
 }
 
-fn on_photos(work: &Work, first: usize, count: usize) -> Result<()> {
+fn on_photos(work: &Work, places: &Places) -> Result<()> {
     let folder = real_data()?;
     let classifier = mobilenet(&folder)?;
     let mut sheet = Sheet::open(&work.out)?;
     let contenders = work.contenders(of_photos());
-    for (index, photo) in photos(&folder)?.into_iter().enumerate().skip(first).take(count) {
+    for (index, photo) in places.of(photos(&folder)?) {
         if !work.has(index as u64) {
             continue;
         }

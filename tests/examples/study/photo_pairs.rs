@@ -1,7 +1,7 @@
 //! Interactions on photos: how faithful effects of pairs are, and what becomes of them under other
 //! references.
 
-use std::{ops::Range, path::Path};
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use hsets_pipeline::{
@@ -15,7 +15,7 @@ use hsets_pipeline::{
 };
 use hsets_tests::study::{Sheet, efficientnet_lite0, mobilenet, photos};
 
-use crate::Work;
+use crate::{Places, Work};
 
 /// Which network looks at the photos.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -40,12 +40,11 @@ pub(crate) fn on_photos(
     work: &Work,
     folder: &Path,
     network: Network,
-    places: Range<usize>,
+    places: &Places,
 ) -> Result<()> {
     let (subject, classifier) = network.load(folder)?;
     let mut sheet = Sheet::open(&work.out)?;
-    let photos = photos(folder)?.into_iter().enumerate();
-    for (index, photo) in photos.skip(places.start).take(places.len()) {
+    for (index, photo) in places.of(photos(folder)?) {
         let of = [subject, classifier.name(), &photo.name, "contrasts"];
         if work.has(index as u64) && !sheet.has(of) {
             sheet.add(of, &measured(&classifier, &photo.file, index as u64)?)?;
