@@ -3,11 +3,11 @@
 
 use std::{
     fs,
-    process::{Command, Stdio},
+    process::Command,
     time::{Duration, Instant},
 };
 
-use crate::support::{FILES, Place, QUICK, Ran, program, weights};
+use crate::support::{FILES, Place, QUICK, Ran, program, send, wait_until, weights};
 
 /// A name of nothing but points has the stem `..`.
 #[test]
@@ -95,23 +95,10 @@ fn other_signals_clean_up_as_ctrl_c_does() {
     for signal in ["-TERM", "-HUP"] {
         let place = Place::new();
         place.picture("cat.png", 64, 64);
-        let line = format!("explain cat.png --model resnet20 --out out {QUICK} --segmenter grid");
-        let line = line.replace("--steps 6", "--steps 20000");
-        let child = program()
-            .args(line.split(' '))
-            .arg("--weights")
-            .arg(weights())
-            .current_dir(place.path(""))
-            .stderr(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let begun = Instant::now();
-        while place.names("out").is_empty() && begun.elapsed() < Duration::from_mins(2) {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        let id = child.id().to_string();
-        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+        let line = format!("explain cat.png --out out {QUICK} --segmenter grid");
+        let child = place.start_model(&line.replace("--steps 6", "--steps 20000"));
+        wait_until(|| !place.names("out").is_empty());
+        send(signal, &child);
         Ran::of(child.wait_with_output().unwrap()).failed(130, &["cancelled"]);
         assert!(place.names("out").is_empty(), "{signal}: {:?}", place.names("out"));
     }
@@ -122,17 +109,8 @@ fn other_signals_clean_up_as_ctrl_c_does() {
 fn leftovers_of_a_kill_are_removed() {
     let place = Place::new();
     place.picture("cat.png", 64, 64);
-    let mut child = program()
-        .args("explain cat.png --model resnet20 --out out --steps 20000".split(' '))
-        .args(["--segmenter", "grid", "--weights"])
-        .arg(weights())
-        .current_dir(place.path(""))
-        .spawn()
-        .unwrap();
-    let begun = Instant::now();
-    while place.names("out").is_empty() && begun.elapsed() < Duration::from_mins(2) {
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let mut child = place.start_model("explain cat.png --out out --steps 20000 --segmenter grid");
+    wait_until(|| !place.names("out").is_empty());
     child.kill().unwrap();
     child.wait().unwrap();
     let left = place.names("out");
@@ -146,18 +124,11 @@ fn leftovers_of_a_kill_are_removed() {
 fn ctrl_c_during_max_sensitivity() {
     let place = Place::new();
     place.picture("cat.png", 64, 64);
-    let child = program()
-        .args("compare cat.png --model resnet20 --methods smooth-grad --out out".split(' '))
-        .args(["--metrics", "max-sensitivity", "--segmenter", "grid", "--weights"])
-        .arg(weights())
-        .current_dir(place.path(""))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let child = place.start_model(
+        "compare cat.png --methods smooth-grad --out out --metrics max-sensitivity --segmenter grid",
+    );
     std::thread::sleep(Duration::from_secs(2));
-    let id = child.id().to_string();
-    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    send("-INT", &child);
     let begun = Instant::now();
     let output = child.wait_with_output().unwrap();
     // A slow machine may not have come that far, a fast one may be done.

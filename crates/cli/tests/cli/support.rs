@@ -4,8 +4,8 @@ use std::{
     ffi::OsStr,
     fs,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
-    time::Duration,
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
 };
 
 use image::{Rgb, RgbImage};
@@ -116,6 +116,20 @@ impl Place {
         self.run(words.chain(model))
     }
 
+    /// Starts a command that loads the bundled model, to be disturbed.
+    #[cfg(unix)]
+    pub(crate) fn start_model(&self, line: &str) -> Child {
+        program()
+            .args(line.split(' '))
+            .args(["--model", "resnet20", "--weights"])
+            .arg(weights())
+            .current_dir(self.path(""))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
     pub(crate) fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
         fs::write(&path, content).unwrap();
@@ -145,6 +159,22 @@ impl Place {
         names.sort();
         names
     }
+}
+
+/// Waits until something holds, for two minutes at most.
+#[cfg(unix)]
+pub(crate) fn wait_until(holds: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !holds() && begun.elapsed() < Duration::from_mins(2) {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Sends a signal, such as `-INT`.
+#[cfg(unix)]
+pub(crate) fn send(signal: &str, child: &Child) {
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
 }
 
 /// Kills at random moments, the same in each run of a test.

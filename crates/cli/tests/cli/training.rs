@@ -12,7 +12,7 @@ use image::{ExtendedColorType, save_buffer};
 use safetensors::SafeTensors;
 
 #[cfg(unix)]
-use crate::support::Killer;
+use crate::support::{Killer, wait_until};
 use crate::support::{Place, program};
 
 const SIDE: usize = 32;
@@ -141,9 +141,7 @@ fn after_a_fault_it_goes_on() {
     let mut command = program();
     command.args(words(&format!("{line} --out gone"))).current_dir(place.path(""));
     let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    while !place.path("gone/checkpoint.safetensors").exists() {
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    wait_until(|| place.path("gone/checkpoint.safetensors").exists());
     fs::rename(place.path("data"), place.path("elsewhere")).unwrap();
     let ran = crate::support::Ran::of(child.wait_with_output().unwrap());
     if ran.code != Some(0) {

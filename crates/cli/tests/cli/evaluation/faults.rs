@@ -4,12 +4,10 @@
 use std::{
     fs,
     process::{Child, Stdio},
-    thread::sleep,
-    time::{Duration, Instant},
 };
 
 use super::{command, content, draw};
-use crate::support::{Place, Ran, program};
+use crate::support::{Place, Ran, program, wait_until};
 
 const LINE: &str = "--runs 2 --samples 6 --maps maps";
 
@@ -39,10 +37,7 @@ fn start(place: &Place, out: &str) -> Child {
 
 /// Waits until something is measured.
 fn wait_for_a_picture(place: &Place) {
-    let begun = Instant::now();
-    while place.names("maps/bundled").is_empty() && begun.elapsed() < Duration::from_mins(2) {
-        sleep(Duration::from_millis(2));
-    }
+    wait_until(|| !place.names("maps/bundled").is_empty());
 }
 
 /// A limit on the size of files stands for a full disk.
