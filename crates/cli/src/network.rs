@@ -20,7 +20,11 @@ use crate::{
 /// The bundled model: ResNet-20 that plays rock, paper, scissors.
 const BUNDLED: &[u8] = include_bytes!("../../../fixtures/bundled/model.safetensors");
 
-/// What `--model` calls it.
+/// The bundled control: a network that adds what it sees in small patches, by construction, trained
+/// on the scenes of `additive`.
+const CONTROL: &[u8] = include_bytes!("../../../fixtures/truth/additive-bag-0.safetensors");
+
+/// What `--model` calls the bundled model.
 pub(crate) const BUNDLED_NAME: &str = "bundled";
 
 /// A classifier and where it came from.
@@ -64,13 +68,19 @@ impl Network {
     }
 
     pub(crate) fn bundled() -> anyhow::Result<Self> {
-        let classifier = Classifier::from_bytes(
-            BUNDLED,
-            Path::new("the bundled model"),
-            &LoadOptions::default(),
-        )
-        .context("the bundled model is damaged; build hsets again")?;
-        Ok(Self { classifier, origin: BUNDLED_NAME.into() })
+        Self::from_bytes(BUNDLED, BUNDLED_NAME)
+    }
+
+    /// In which nothing interacts.
+    pub(crate) fn control() -> anyhow::Result<Self> {
+        Self::from_bytes(CONTROL, "control")
+    }
+
+    fn from_bytes(bytes: &[u8], origin: &str) -> anyhow::Result<Self> {
+        let what = format!("the network '{origin}'");
+        let classifier = Classifier::from_bytes(bytes, Path::new(&what), &LoadOptions::default())
+            .with_context(|| format!("{what} is damaged; build hsets again"))?;
+        Ok(Self { classifier, origin: origin.into() })
     }
 
     pub(crate) fn into_classifier(self) -> Classifier {

@@ -1,11 +1,12 @@
-//! `hsets demo`: bundled pictures, explained by the bundled model, offline.
+//! `hsets demo`: bundled pictures, explained by bundled networks, offline.
 //!
 //! The pictures are duels of rock, paper, scissors between an orange and a blue hand: neither hand
 //! alone tells who wins, so the truth about the interaction is known, and printed beside what was
-//! found.
+//! found: by contrasts, which test it, and by the published sets. In the pictures of the control
+//! nothing acts together, and contrasts have to say so.
 
 use hsets_pipeline::{
-    Explanation, Settings,
+    Explanation, Method, Settings,
     core::Error,
     segmentation::{Grid, QuickShift, SegmenterChoice},
 };
@@ -19,7 +20,7 @@ use super::{
 use crate::{
     args::{DemoArgs, General},
     failure::{Failure, for_each_input},
-    network::Network,
+    network::{BUNDLED_NAME, Network},
     output::say,
     progress,
 };
@@ -28,35 +29,69 @@ use crate::{
 const SEED: u64 = 3;
 const PICTURES: [u64; 4] = [10, 45, 35, 1];
 
+/// How many are shown of the control.
+const CONTROLS: u64 = 2;
+
+/// What is shown: pictures under a network, explained by a method.
+struct Exhibit {
+    network: Network,
+    method: Method,
+    task: Task,
+    /// Under the names of their folders.
+    scenes: Vec<(String, Scene)>,
+}
+
 pub(crate) fn run(args: &DemoArgs, general: &General) -> Result<(), Failure> {
-    let network = Network::bundled()?;
-    let settings = settings().with_seed(general.seed);
+    let duels = |method, suffix| -> anyhow::Result<Exhibit> {
+        let network = Network::bundled()?;
+        let scenes = scenes(network.side())?.into_iter();
+        let scenes = scenes.map(|scene| (format!("{}-{suffix}", name(&scene)), scene)).collect();
+        Ok(Exhibit { network, method, task: Task::Duel, scenes })
+    };
+    let control = || -> anyhow::Result<Exhibit> {
+        let (network, task) = (Network::control()?, Task::Additive);
+        let draw = |index| -> anyhow::Result<(String, Scene)> {
+            Ok((format!("control-{}", index + 1), task.draw(SEED, index, network.side())?))
+        };
+        let scenes = (0..CONTROLS).map(draw).collect::<anyhow::Result<_>>()?;
+        Ok(Exhibit { network, method: Method::Contrasts, task, scenes })
+    };
+    let exhibits = [duels(Method::Contrasts, "pairs")?, control()?, duels(Method::HSets, "sets")?];
     let choice = segmenter();
     let segmenter = choice.build()?;
-    let job = Job {
-        network: &network,
-        settings: &settings,
-        segmenter: segmenter.as_ref(),
-        names: Names { segmenter: &choice, baseline: "zero".into(), preset: "paper" },
-        by_hand: None,
-        general,
-    };
-    let scenes = scenes(network.side())?;
+    let n: usize = exhibits.iter().map(|exhibit| exhibit.scenes.len()).sum();
+    let shown: Vec<(&Exhibit, &(String, Scene))> = exhibits
+        .iter()
+        .flat_map(|exhibit| exhibit.scenes.iter().map(move |scene| (exhibit, scene)))
+        .collect();
     let mut pages = Vec::new();
-    let outcome = for_each_input(&scenes, name, |index, scene| {
-        progress::check()?;
-        let folder = Folder::begin(args.out.join(name(scene)))?;
-        let prepared = network.prepare(&scene.photo)?;
-        let prefix = format!("[{}/{}] ", index + 1, PICTURES.len());
-        let explanation = job.explain(&prepared, prefix)?;
-        pages.push(job.write(&explanation, &prepared, &name(scene), folder)?);
-        if !general.json && !general.quiet {
-            say(&compare(scene, &explanation)?);
-        }
-        Ok(())
-    });
+    let outcome = for_each_input(
+        &shown,
+        |(_, (name, _))| name.clone(),
+        |index, (exhibit, (name, scene))| {
+            progress::check()?;
+            let settings =
+                Settings { method: exhibit.method, ..settings().with_seed(general.seed) };
+            let job = Job {
+                network: &exhibit.network,
+                settings: &settings,
+                segmenter: segmenter.as_ref(),
+                names: Names { segmenter: &choice, baseline: "zero".into(), preset: "paper" },
+                by_hand: None,
+                general,
+            };
+            let folder = Folder::begin(args.out.join(name))?;
+            let prepared = exhibit.network.prepare(&scene.photo)?;
+            let explanation = job.explain(&prepared, format!("[{}/{n}] ", index + 1))?;
+            pages.push(job.write(&explanation, &prepared, name, folder)?);
+            if !general.json && !general.quiet {
+                say(&format!("  truth: {}\n", compare(exhibit.task, scene, &explanation)?));
+            }
+            Ok(())
+        },
+    );
     if !matches!(outcome, Err(Failure::Error(_))) {
-        index::write(&args.out, network.name(), pages)?;
+        index::write(&args.out, BUNDLED_NAME, pages)?;
     }
     outcome
 }
@@ -89,17 +124,32 @@ pub(super) fn name(scene: &Scene) -> String {
     scene.parts.iter().map(part).collect::<Vec<_>>().join("-")
 }
 
-/// What the class depends on, and how much of it the sets hold together.
-fn compare(scene: &Scene, explanation: &Explanation) -> anyhow::Result<String> {
-    let shape = explanation.image.shape();
-    let features = explanation.sets.iter().flat_map(|set| set.features.iter());
-    let found = features.map(|feature| shape.pixel(feature));
-    let found = Mask::of_pixels(shape.width, shape.height, found)?;
-    let share = |part: &Part| -> anyhow::Result<String> {
-        let percent = 100.0 * overlap(&found, &part.mask)?.recall;
-        Ok(format!("{percent:.0} % of the {} hand ({})", part.name, part.variant_name))
+/// What the class depends on, and how much of it was found.
+fn compare(task: Task, scene: &Scene, explanation: &Explanation) -> anyhow::Result<String> {
+    if task == Task::Additive {
+        return Ok("this network only adds, by construction: there is nothing to be found".into());
+    }
+    let of_scene = |found: &Mask| -> anyhow::Result<String> {
+        let share = |part: &Part| -> anyhow::Result<String> {
+            let percent = 100.0 * overlap(found, &part.mask)?.recall;
+            Ok(format!("{percent:.0} % of the {} hand ({})", part.name, part.variant_name))
+        };
+        let shares: anyhow::Result<Vec<String>> = scene.parts.iter().map(share).collect();
+        Ok(shares?.join(" and "))
     };
-    let shares: anyhow::Result<Vec<String>> = scene.parts.iter().map(share).collect();
-    let truth = Task::Duel.labels()[scene.class];
-    Ok(format!("  truth: {truth}; the sets hold {}\n", shares?.join(" and ")))
+    let truth = task.labels()[scene.class];
+    let Some(contrasts) = &explanation.interactions.contrasts else {
+        let shape = explanation.image.shape();
+        let features = explanation.sets.iter().flat_map(|set| set.features.iter());
+        let pixels = features.map(|feature| shape.pixel(feature));
+        let found = Mask::of_pixels(shape.width, shape.height, pixels)?;
+        return Ok(format!("{truth}; the sets hold {}", of_scene(&found)?));
+    };
+    let Some(pair) = contrasts.interactions.first() else { return Ok(truth.into()) };
+    let [first, second] = &pair.regions;
+    Ok(format!(
+        "{truth}, which neither hand tells alone; (a) holds {}, (b) {}",
+        of_scene(first)?,
+        of_scene(second)?
+    ))
 }

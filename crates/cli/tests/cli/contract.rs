@@ -263,10 +263,23 @@ fn demo_needs_nothing() {
     assert!(ran.stdout.contains("orange") && ran.stdout.contains("set 1"), "{}", ran.stdout);
     let names = place.names("demo");
     assert!(names.len() > 2 && names.contains(&"index.html".to_owned()), "{names:?}");
+    let mut verdicts = Vec::new();
     for name in names.iter().filter(|name| *name != "index.html") {
         let files = place.names(&format!("demo/{name}"));
-        assert!(FILES.iter().all(|file| files.iter().any(|f| f == file)), "{files:?}");
+        assert!(files.contains(&"explanation.html".to_owned()), "{files:?}");
+        if name.ends_with("-sets") {
+            assert!(FILES.iter().all(|file| files.iter().any(|f| f == file)), "{files:?}");
+            continue;
+        }
+        let record = fs::read(place.path(&format!("demo/{name}/explanation.json"))).unwrap();
+        let record: Value = serde_json::from_slice(&record).unwrap();
+        let is_control = name.starts_with("control-");
+        verdicts.push((is_control, record["verdict"] == "interaction"));
     }
+    // Of the hands, all but one pair; of the network that adds, nothing.
+    let count = |wanted| verdicts.iter().filter(|found| **found == wanted).count();
+    assert_eq!((count((false, true)), count((false, false))), (3, 1));
+    assert_eq!((count((true, true)), count((true, false))), (0, 2));
 }
 
 /// A tensor of another size than the weights were trained at sets the size, as --size would.
