@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use hsets_autodiff::{Cpu, Network};
-use hsets_core::Silent;
+use hsets_core::{Silent, Smoothing, Target};
 use hsets_models::{Classifier, LoadOptions, OnnxFile};
 use rten_onnx::onnx::{
     AttributeProto, AttributeType, DataLocation, DataType, Dimension, GraphProto, ModelProto,
@@ -70,7 +70,7 @@ fn worst(classifier: &Classifier, case: &Value, settings: (usize, usize)) -> (f6
 fn small_files_agree_with_pytorch() {
     let all = json(&fixture("tiny.json"));
     let size = |key: &str| all[key].as_u64().unwrap() as usize;
-    for name in ["convolutions", "tokens"] {
+    for name in ["convolutions", "tokens", "windows"] {
         let case = &all[name];
         for file in case["files"].as_array().unwrap() {
             let file = file.as_str().unwrap();
@@ -229,6 +229,60 @@ fn written(folder: &Path, model: &ModelProto) -> PathBuf {
     let bytes = model.write_buf().expect("a file");
     std::fs::write(&path, bytes).expect("written");
     path
+}
+
+fn whole_numbers(name: &str, dims: &[i64], values: &[i64]) -> TensorProto {
+    let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    tensor(name, dims, DataType::INT64, bytes)
+}
+
+/// The good network, its maps times a mask that is 0 in a row and a column, all channels of a pixel
+/// then divided by their norm: some have none.
+#[test]
+fn norms_of_zeros_and_products_of_constants() {
+    let folder = tempfile::tempdir().unwrap();
+    let masked = |change: &dyn Fn(&mut GraphProto)| {
+        changed(|g| {
+            g.node.insert(2, node("Mul", "masked", &["b", "m"], &["e"]));
+            g.node.insert(3, node("ReduceL2", "norm", &["e", "one"], &["f"]));
+            g.node.insert(4, node("Max", "least", &["f", "tiny"], &["h"]));
+            g.node.insert(5, node("Div", "unit", &["e", "h"], &["i"]));
+            g.node[6].input[0] = "i".into();
+            g.initializer.push(whole_numbers("one", &[1], &[1]));
+            let tiny = 1e-12_f32.to_le_bytes().to_vec();
+            g.initializer.push(tensor("tiny", &[], DataType::FLOAT, tiny));
+            change(g);
+        })
+    };
+    // m[y, x] = p[y]·q[x], given as it is, and as a product whose elements are gathered.
+    let p = |i: usize| (i % 7) as f32 - 3.0;
+    let given = masked(&|g| {
+        let bytes = (0..36).flat_map(|i| (p(i / 6) * p(i % 6)).to_le_bytes()).collect();
+        g.initializer.push(tensor("m", &[1, 1, 6, 6], DataType::FLOAT, bytes));
+    });
+    let made = masked(&|g| {
+        g.node.insert(0, node("MatMul", "product", &["p", "q"], &["o"]));
+        g.node.insert(1, node("GatherND", "gathered", &["o", "places"], &["r"]));
+        g.node.insert(2, node("Reshape", "as_map", &["r", "sizes"], &["m"]));
+        g.initializer.extend([floats("p", &[1, 1, 6, 1]), floats("q", &[1, 6])]);
+        let places: Vec<i64> = (0..36).flat_map(|i| [0, 0, i / 6 - 6, i % 6]).collect();
+        g.initializer.push(whole_numbers("places", &[36, 4], &places));
+        g.initializer.push(whole_numbers("sizes", &[4], &[1, 1, 6, 6]));
+    });
+    let rows = |model: &ModelProto| {
+        let path = written(folder.path(), model);
+        let classifier = Classifier::load(&options(&path), &Silent).expect("a network");
+        let network = Network::<Cpu<f64>>::new(classifier.graph(), classifier.weights());
+        let image = image(classifier.shape().len());
+        let network = network.expect("a network");
+        let linearized = network.linearized_at(&image, &Target::Logit(1), Smoothing::PAPER);
+        let linearized = linearized.expect("finite");
+        let rows = linearized.rows(&[30, 100]).expect("finite").concat();
+        [linearized.logits().to_vec(), linearized.gradient().to_vec(), rows].concat()
+    };
+    let (given, made) = (rows(&given), rows(&made));
+    assert!(given.iter().all(|value| value.is_finite()) && given.iter().any(|&value| value != 0.0));
+    assert_eq!(given, made);
 }
 
 #[test]

@@ -49,6 +49,7 @@ pub(super) fn fold(
         }
         "Gather" => gather(node, input(0)?, input(1)?)?,
         "GatherElements" => gather_elements(node, input(0)?, input(1)?)?,
+        "GatherND" => gather_nd(node, input(0)?, input(1)?)?,
         "ScatterND" => scatter_nd(input(0)?, input(1)?, input(2)?)?,
         "Expand" => {
             let x = input(0)?;
@@ -66,6 +67,9 @@ pub(super) fn fold(
             reduce(node, input(0)?, inputs.get(1).copied().flatten())?
         }
         "MatMul" => matmul(input(0)?, input(1)?)?,
+        "BatchNormalization" if node.is_set("training_mode") => {
+            standardized(node, input(0)?, input(1)?, input(2)?)?
+        }
         "Clip" => clip(input(0)?, &inputs[1..])?,
         op => match elementwise(op, inputs)? {
             Some(result) => result,
@@ -220,24 +224,42 @@ fn gather_elements(node: &Node, x: &Constant, indices: &Constant) -> Result<Cons
     Ok(x.pick(indices.dims.clone(), positions.into_iter()))
 }
 
-fn scatter_nd(x: &Constant, indices: &Constant, updates: &Constant) -> Result<Constant> {
+fn gather_nd(node: &Node, x: &Constant, indices: &Constant) -> Result<Constant> {
+    if node.int("batch_dims").unwrap_or(0) != 0 {
+        return Err("has axes of a batch, which is not folded".into());
+    }
+    let (starts, block) = blocks(x, indices)?;
+    let depth = x.dims.len() - block.len();
+    let dims = [&indices.dims[..indices.dims.len() - 1], block].concat();
+    checked(&dims)?;
+    let n: usize = x.dims[depth..].iter().product();
+    let positions = starts.into_iter().flat_map(|start| start..start + n);
+    Ok(x.pick(dims, positions))
+}
+
+/// Where the blocks begin that indices along the first axes point to, and their sizes.
+fn blocks<'x>(x: &'x Constant, indices: &Constant) -> Result<(Vec<usize>, &'x [usize])> {
     let depth = *indices.dims.last().ok_or("has an index without an axis")?;
-    if depth > x.dims.len() {
+    if depth == 0 || depth > x.dims.len() {
         return Err(format!("has indices {:?} into {:?}", indices.dims, x.dims));
     }
-    let block: usize = x.dims[depth..].iter().product();
     let from = strides(&x.dims);
-    let list = indices.to_integers();
-    let mut sources: Vec<usize> = (0..x.len()).collect();
-    let n = list.len() / depth.max(1);
-    if updates.len() != n * block {
+    let start = |index: &[i64]| {
+        let axes = index.iter().enumerate();
+        axes.map(|(axis, &at)| Ok(axes::indices(&[at], x.dims[axis])?[0] * from[axis])).sum()
+    };
+    let starts = indices.to_integers().chunks_exact(depth).map(start).collect::<Result<_>>()?;
+    Ok((starts, &x.dims[depth..]))
+}
+
+fn scatter_nd(x: &Constant, indices: &Constant, updates: &Constant) -> Result<Constant> {
+    let (starts, block) = blocks(x, indices)?;
+    let block: usize = block.iter().product();
+    if updates.len() != starts.len() * block {
         return Err(format!("has updates {:?} at indices {:?}", updates.dims, indices.dims));
     }
-    for (i, index) in list.chunks_exact(depth.max(1)).enumerate() {
-        let mut start = 0;
-        for (axis, &at) in index.iter().enumerate() {
-            start += axes::indices(&[at], x.dims[axis])?[0] * from[axis];
-        }
+    let mut sources: Vec<usize> = (0..x.len()).collect();
+    for (i, start) in starts.into_iter().enumerate() {
         for k in 0..block {
             sources[start + k] = x.len() + i * block + k;
         }
@@ -405,19 +427,68 @@ fn clip(x: &Constant, bounds: &[Option<&Constant>]) -> Result<Constant> {
     })
 }
 
-/// Of matrices; of more axes only what broadcasts trivially.
+/// Over the last two axes, broadcast over those before; a vector is a row on the left, a column on
+/// the right.
 fn matmul(a: &Constant, b: &Constant) -> Result<Constant> {
-    let ([n, k], [k2, m]) = (a.dims.as_slice(), b.dims.as_slice()) else {
-        return Err(format!("multiplies {:?} with {:?}, which is not folded", a.dims, b.dims));
+    let refused = || format!("multiplies {:?} with {:?}", a.dims, b.dims);
+    let promoted = |x: &Constant, axis: usize| {
+        let mut dims = x.dims.clone();
+        if dims.len() == 1 {
+            dims.insert(axis, 1);
+        }
+        x.reshaped(dims)
+    };
+    let (left, right) = (promoted(a, 0), promoted(b, 1));
+    let ([outer_a @ .., n, k], [outer_b @ .., k2, m]) = (&left.dims[..], &right.dims[..]) else {
+        return Err(refused());
     };
     if k != k2 {
-        return Err(format!("multiplies {:?} with {:?}", a.dims, b.dims));
+        return Err(refused());
     }
-    checked(&[*n, *m])?;
-    let (left, right) = (a.to_floats(), b.to_floats());
-    let element = |i: usize, j: usize| (0..*k).map(|l| left[i * k + l] * right[l * m + j]).sum();
-    let values = (0..n * m).map(|at| element(at / m, at % m)).collect();
-    Ok(Constant::floats(vec![*n, *m], values))
+    let outer = broadcast(outer_a, outer_b)?;
+    let of = |sizes: [usize; 2]| [outer.as_slice(), &sizes].concat();
+    checked(&of([*n, *m]))?;
+    let (left, right) = (expand(&left, &of([*n, *k]))?, expand(&right, &of([*k, *m]))?);
+    let (left, right) = (left.to_floats(), right.to_floats());
+    let mut product = Vec::new();
+    for (left, right) in left.chunks_exact((n * k).max(1)).zip(right.chunks_exact((k * m).max(1))) {
+        let element = |i: usize, j: usize| -> f64 {
+            (0..*k).map(|l| left[i * k + l] * right[l * m + j]).sum()
+        };
+        product.extend((0..n * m).map(|at| element(at / m, at % m)));
+    }
+    let mut dims = outer;
+    dims.extend(
+        (a.dims.len() > 1).then_some(*n).into_iter().chain((b.dims.len() > 1).then_some(*m)),
+    );
+    if dims.iter().product::<usize>() != product.len() {
+        return Err(refused());
+    }
+    Ok(Constant::floats(dims, product))
+}
+
+/// A batch norm by the statistics of what it is given, along the second axis: weights are
+/// standardised so.
+fn standardized(node: &Node, x: &Constant, weight: &Constant, bias: &Constant) -> Result<Constant> {
+    let (weight, bias) = (weight.to_floats(), bias.to_floats());
+    let n = *x.dims.get(1).ok_or_else(|| format!("normalises {:?}", x.dims))?;
+    if [weight.len(), bias.len()] != [n; 2] || x.len() == 0 {
+        return Err(format!("normalises {:?}", x.dims));
+    }
+    let eps = node.float("epsilon").unwrap_or(1e-5);
+    let mut order: Vec<usize> = (0..x.dims.len()).collect();
+    order.swap(0, 1);
+    let turned = x.permuted(&order);
+    let mut values = turned.to_floats();
+    let lines = values.chunks_exact_mut(x.len() / n).zip(weight.iter().zip(&bias));
+    for (line, (weight, bias)) in lines {
+        let count = line.len() as f64;
+        let mean = line.iter().sum::<f64>() / count;
+        let variance = line.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / count;
+        let scale = weight / (variance + eps).sqrt();
+        line.iter_mut().for_each(|v| *v = (*v - mean) * scale + bias);
+    }
+    Ok(Constant::floats(turned.dims.clone(), values).permuted(&order))
 }
 
 /// Ops on single elements, broadcast; `None` for any other op.
@@ -437,6 +508,7 @@ fn elementwise(op: &str, inputs: &[Option<&Constant>]) -> Result<Option<Constant
         "Tanh" => Some(f64::tanh),
         "Relu" => Some(|x| x.max(0.0)),
         "Sigmoid" => Some(|x| 1.0 / (1.0 + (-x).exp())),
+        "Sign" => Some(|x| if x == 0.0 { 0.0 } else { x.signum() }),
         "Not" => Some(|x| f64::from(x == 0.0)),
         _ => None,
     };

@@ -227,7 +227,7 @@ impl Lowering<'_> {
     }
 
     /// x + c.
-    fn plus(&mut self, x: &Active, c: &Constant) -> Result<Active> {
+    pub(super) fn plus(&mut self, x: &Active, c: &Constant) -> Result<Active> {
         if let Some(number) = c.number().filter(|_| c.dims.len() <= x.dims.len()) {
             return self.shifted(x, number);
         }

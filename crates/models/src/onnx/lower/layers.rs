@@ -79,6 +79,19 @@ fn vector(constant: &Constant, n: usize, what: &str) -> Result<Constant> {
     Err(format!("has {what} {:?} for {n} channels", constant.dims).into())
 }
 
+/// n copies along the first axis.
+fn repeated(constant: &Constant, n: usize) -> Constant {
+    let mut dims = constant.dims.clone();
+    if n > 1
+        && let Some(first) = dims.first_mut()
+    {
+        *first *= n;
+        let len = constant.len();
+        return constant.pick(dims, (0..n * len).map(|at| at % len));
+    }
+    constant.clone()
+}
+
 impl Lowering<'_> {
     pub(super) fn conv(&mut self, task: &Task<'_>) -> Result<Active> {
         let (x, weight) = (task.active(0)?, task.needed(1)?);
@@ -92,6 +105,9 @@ impl Lowering<'_> {
             }
             _ => (x.clone(), weight.clone()),
         };
+        // Several images are groups of channels of one, with the same weights.
+        let n = x.n_images();
+        let (x, weight) = (self.stacked(&x)?, repeated(&weight, n));
         let [out_channels, _, height, width] = weight.dims[..] else {
             return Err(format!("has weights {:?}, not those of an image", weight.dims).into());
         };
@@ -100,7 +116,7 @@ impl Lowering<'_> {
         let window = Window::of(task.node, [height, width], size)?;
         let groups = task.node.int("group").unwrap_or(1);
         let groups = usize::try_from(groups).ok().filter(|&groups| groups > 0);
-        let groups = groups.ok_or("has no groups")?;
+        let groups = n * groups.ok_or("has no groups")?;
         if weight.dims[1] * groups != channels {
             let dims = &weight.dims;
             return Err(format!("has weights {dims:?} for {channels} channels").into());
@@ -108,8 +124,8 @@ impl Lowering<'_> {
         // Zeros around the image are padding.
         let pads = [0, 1, 2, 3].map(|i| window.pads[i] + x.pads[i]);
         let window = Window { pads, ..window };
-        let bias =
-            task.constant(2)?.map(|bias| vector(bias, out_channels, "a bias")).transpose()?;
+        let bias = task.constant(2)?.map(|bias| repeated(bias, n));
+        let bias = bias.map(|bias| vector(&bias, out_channels, "a bias")).transpose()?;
         let conv = Conv2d {
             out_channels,
             kernel: window.kernel,
@@ -132,7 +148,8 @@ impl Lowering<'_> {
             vec![1, shape.channels, shape.height, shape.width]
         };
         let field = x.field.map(|field| field.after(window.seen(), window.stride));
-        self.put(node, dims, field)
+        let y = self.put(node, dims, field)?;
+        self.unstacked(y, n)
     }
 
     pub(super) fn conv_transpose(&mut self, task: &Task<'_>) -> Result<Active> {
@@ -314,11 +331,25 @@ impl Lowering<'_> {
             return Err(IN_TRAINING.into());
         }
         let x = task.active(0)?;
-        if x.axis(1) != Some(0) {
-            return Err(format!("normalises {:?}", x.dims).into());
-        }
-        let n = x.dims[1];
         let eps = task.node.float("epsilon").unwrap_or(1e-5);
+        let Some(&n) = x.dims.get(1) else {
+            return Err(format!("normalises {:?}", x.dims).into());
+        };
+        if x.axis(1) != Some(0) {
+            // Of windows, or of tokens in the place of a batch.
+            let of = |index: usize, what: &str| -> Result<Vec<f64>> {
+                Ok(vector(task.needed(index)?, n, what)?.to_floats())
+            };
+            let (weight, bias) = (of(1, "a weight")?, of(2, "a bias")?);
+            let (mean, variance) = (of(3, "a mean")?, of(4, "a variance")?);
+            let mut dims = vec![1; x.dims.len()];
+            dims[1] = n;
+            let scale: Vec<f64> =
+                weight.iter().zip(&variance).map(|(w, v)| w / (v + eps).sqrt()).collect();
+            let shift = bias.iter().zip(&mean).zip(&scale).map(|((b, m), s)| b - m * s).collect();
+            let y = self.times(x, &Constant::floats(dims.clone(), scale))?;
+            return self.plus(&y, &Constant::floats(dims, shift));
+        }
         let name = self.name(task.node);
         let own = self.padded(x)?;
         let node = self.g.batch_norm(own, &name, eps);
@@ -421,8 +452,7 @@ impl Lowering<'_> {
         let axis = axes::axis(task.node.int("axis").unwrap_or(-1), x.dims.len())?;
         let axis = x.axis(axis).ok_or("normalises over the batch")?;
         let own = self.padded(x)?;
-        let squares = self.g.multiply(own, own)?;
-        let sum = self.g.sum(squares, &[axis])?;
+        let sum = self.positive_squares(own, &[axis])?;
         let inverse = self.g.activation(sum, Activation::Power { exponent: -0.5 });
         let node = self.g.multiply(own, inverse)?;
         self.put(node, x.dims.clone(), x.field)

@@ -4,6 +4,7 @@
 //! the batch in front as 1; a node has no batch, so that axis is left out there: \[1, C, H, W\] is a
 //! node \[C, H, W\]. Sizes in front that are not 1, such as Swin's windows, stay.
 
+mod einsum;
 mod elementwise;
 mod layers;
 mod pools;
@@ -13,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use candle_core::Tensor;
-use hsets_autodiff::{Activation, Graph, GraphBuilder, NodeId, Weights};
+use hsets_autodiff::{Activation, Cpu, Graph, GraphBuilder, Network, NodeId, Weights};
 use hsets_core::Shape;
 
 use super::curves::Formula;
@@ -258,8 +259,9 @@ impl<'a> Lowering<'a> {
             .collect();
         if let Some(constants) = constants {
             let folded = fold::fold(node, &constants, self.model.opset)?;
-            let folded = folded.ok_or(Refusal::Op)?;
-            return Ok(folded.into_iter().map(|one| Value::Constant(Rc::new(one))).collect());
+            let folded = folded.map_or_else(|| Ok(vec![self.computed(node, &inputs)?]), Ok);
+            let folded: Result<Vec<Constant>> = folded;
+            return Ok(folded?.into_iter().map(|one| Value::Constant(Rc::new(one))).collect());
         }
         if matches!(node.op.as_str(), "Shape" | "Size")
             && let Some(Some(Value::Active(x))) = inputs.first()
@@ -280,6 +282,41 @@ impl<'a> Lowering<'a> {
         Ok(actives.into_iter().map(Value::Active).collect())
     }
 
+    /// The result of constants under an op that is not folded: its first input is taken for a
+    /// picture, and the network of this one node is run.
+    fn computed(&self, node: &'a Node, inputs: &[Option<Value>]) -> Result<Constant> {
+        let Some(Some(Value::Constant(first))) = inputs.first() else { return Err(Refusal::Op) };
+        if !first.is_float() || first.len() == 0 {
+            return Err(Refusal::Op);
+        }
+        let mut g = GraphBuilder::new(Shape::new(1, 1, first.len()));
+        let picture = g.input();
+        let (node_of, dims) = (g.reshape(picture, &core(&first.dims))?, first.dims.clone());
+        let picture = Active { node: node_of, dims, pads: [0; 4], field: None, formula: None };
+        let mut inputs = inputs.to_vec();
+        inputs[0] = Some(Value::Active(picture));
+        let mut alone = Lowering {
+            g,
+            tensors: BTreeMap::new(),
+            values: BTreeMap::new(),
+            readers: BTreeMap::new(),
+            done: BTreeSet::new(),
+            model: self.model,
+            nodes: vec![],
+            field: self.field,
+            whole: None,
+        };
+        let results = alone.lower(&Task { at: 0, node, inputs })?;
+        let [result] = results.as_slice() else { return Err(Refusal::Op) };
+        bounded(&result.dims)?;
+        let end = alone.padded(result)?;
+        let end = alone.g.flatten(end);
+        let graph = alone.g.finish(end);
+        let network = Network::<Cpu<f64>>::new(&graph, &Weights::new(alone.tensors))?;
+        let values = network.logits_of(&[&first.to_floats()])?.concat();
+        Ok(Constant::floats(result.dims.clone(), values))
+    }
+
     fn lower(&mut self, task: &Task<'a>) -> Result<Vec<Active>> {
         let one = match task.node.op.as_str() {
             "Identity" => task.active(0)?.clone(),
@@ -294,6 +331,7 @@ impl<'a> Lowering<'a> {
             "ConvTranspose" => self.conv_transpose(task)?,
             "Gemm" => self.gemm(task)?,
             "MatMul" => self.matmul(task)?,
+            "Einsum" => self.einsum(task)?,
             "BatchNormalization" => self.batch_norm(task)?,
             "LayerNormalization" => self.layer_norm(task)?,
             "GroupNormalization" | "InstanceNormalization" => self.group_norm(task)?,
@@ -330,6 +368,26 @@ impl<'a> Lowering<'a> {
             None if self.whole.is_none() => self.whole = Some(node.to_string()),
             _ => {}
         }
+    }
+
+    /// Images as the channels of one.
+    fn stacked(&mut self, x: &Active) -> Result<Active> {
+        let [n, channels, height, width] = x.dims[..] else { return Ok(x.clone()) };
+        if n == 1 {
+            return Ok(x.clone());
+        }
+        let node = self.padded(x)?;
+        self.put(node, vec![1, n * channels, height, width], x.field)
+    }
+
+    /// n images again.
+    fn unstacked(&mut self, x: Active, n: usize) -> Result<Active> {
+        let [1, channels, height, width] = x.dims[..] else { return Ok(x) };
+        if n == 1 {
+            return Ok(x);
+        }
+        let node = self.padded(&x)?;
+        self.put(node, vec![n, channels / n, height, width], x.field)
     }
 
     /// A value of these sizes, from a node that holds its elements row by row.
@@ -483,6 +541,11 @@ impl Active {
             }
             _ => Err(format!("works on {:?}, not on an image", self.dims).into()),
         }
+    }
+
+    /// How many images the network makes of one: windows, say. 1 for what is no image.
+    fn n_images(&self) -> usize {
+        if self.dims.len() == 4 { self.dims[0] } else { 1 }
     }
 
     /// With its field on the whole picture.

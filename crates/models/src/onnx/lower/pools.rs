@@ -1,6 +1,6 @@
 //! Pooling and reductions.
 
-use hsets_autodiff::{Activation, Pad, Pool2d};
+use hsets_autodiff::{Activation, NodeId, Pad, Pool2d};
 
 use super::layers::Window;
 use super::{Active, Lowering, Result, Task};
@@ -50,9 +50,10 @@ impl Lowering<'_> {
         if task.node.outputs.get(1).is_some_and(|name| self.readers.contains_key(name.as_str())) {
             return Err("gives the positions of its maxima to another node".into());
         }
-        let x = task.active(0)?;
+        let n = task.active(0)?.n_images();
+        let x = self.stacked(task.active(0)?)?;
         // Zeros around an image take part in a maximum.
-        let own = self.padded(x)?;
+        let own = self.padded(&x)?;
         let size = self.g.shape(own);
         let x = Active { dims: vec![1, size.channels, size.height, size.width], ..x.clone() };
         let (window, _) = Self::pool_window(task, &x)?;
@@ -63,12 +64,14 @@ impl Lowering<'_> {
             count_include_pad: true,
         };
         let node = self.g.max_pool2d(own, pool)?;
-        self.pooled(task, &x, &window, node)
+        let y = self.pooled(task, &x, &window, node)?;
+        self.unstacked(y, n)
     }
 
     pub(super) fn average_pool(&mut self, task: &Task<'_>) -> Result<Active> {
-        let x = task.active(0)?;
-        let own = self.padded(x)?;
+        let n = task.active(0)?.n_images();
+        let x = self.stacked(task.active(0)?)?;
+        let own = self.padded(&x)?;
         let size = self.g.shape(own);
         let x = Active { dims: vec![1, size.channels, size.height, size.width], ..x.clone() };
         let counts = task.node.is_set("count_include_pad");
@@ -84,7 +87,8 @@ impl Lowering<'_> {
             count_include_pad: counts && !grown,
         };
         let node = self.g.avg_pool2d(own, pool)?;
-        self.pooled(task, &x, &window, node)
+        let y = self.pooled(task, &x, &window, node)?;
+        self.unstacked(y, n)
     }
 
     fn pooled(
@@ -101,11 +105,13 @@ impl Lowering<'_> {
     }
 
     pub(super) fn global_average(&mut self, task: &Task<'_>) -> Result<Active> {
-        let x = task.active(0)?;
+        let n = task.active(0)?.n_images();
+        let x = self.stacked(task.active(0)?)?;
         let [channels, ..] = x.image()?;
-        let own = self.padded(x)?;
+        let own = self.padded(&x)?;
         let node = self.g.global_avg_pool2d(own)?;
-        self.put(node, vec![1, channels, 1, 1], None)
+        let y = self.put(node, vec![1, channels, 1, 1], None)?;
+        self.unstacked(y, n)
     }
 
     pub(super) fn reduce(&mut self, task: &Task<'_>) -> Result<Active> {
@@ -129,14 +135,27 @@ impl Lowering<'_> {
                 }
                 node
             }
-            op => {
-                let squares = self.g.multiply(own, own)?;
-                let sum = self.g.sum(squares, &own_axes)?;
-                if op == "ReduceL2" { self.g.activation(sum, Activation::Sqrt) } else { sum }
+            "ReduceSumSquare" => self.squares(own, &own_axes)?,
+            _ => {
+                let sum = self.positive_squares(own, &own_axes)?;
+                self.g.activation(sum, Activation::Sqrt)
             }
         };
         // Over tokens or pixels, or the channels of each: the last axis of tokens.
         let of_channels = x.dims.len() == 3 && over == [2] || x.dims.len() == 4 && over == [1];
         self.put(node, dims, x.field.filter(|_| of_channels))
+    }
+
+    /// Σ x² over axes.
+    fn squares(&mut self, x: NodeId, axes: &[usize]) -> Result<NodeId> {
+        let squares = self.g.multiply(x, x)?;
+        Ok(self.g.sum(squares, axes)?)
+    }
+
+    /// Σ x² over axes, for roots: never so small that their derivatives at a vector of zeros, which
+    /// are 0 by convention, would come from 0 · ∞. Such vectors get a norm of 1e-12.
+    pub(super) fn positive_squares(&mut self, x: NodeId, axes: &[usize]) -> Result<NodeId> {
+        let sum = self.squares(x, axes)?;
+        Ok(self.g.activation(sum, Activation::Clip { low: 1e-24, high: f64::INFINITY }))
     }
 }

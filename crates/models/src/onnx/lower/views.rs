@@ -209,13 +209,17 @@ impl Lowering<'_> {
             let node = self.g.gather(own, axis, &inside)?;
             return self.put(node, dims, x.field);
         }
-        if value != 0.0 {
-            return Err(format!("pads with {value}; only zeros are added").into());
-        }
         let whole =
             if inside.len() == x.dims[axis] { own } else { self.g.gather(own, axis, &inside)? };
         let node = self.g.pad(whole, axis, before.max(0) as usize, after.max(0) as usize)?;
-        self.put(node, dims, x.field)
+        let y = self.put(node, dims, x.field)?;
+        if value == 0.0 {
+            return Ok(y);
+        }
+        let mut dims = vec![1; x.dims.len()];
+        dims[axis] = indices.len();
+        let outside = indices.iter().map(|at| if at.is_some() { 0.0 } else { value });
+        self.plus(&y, &Constant::floats(dims, outside.collect()))
     }
 
     /// Copies along axes of size 1.
