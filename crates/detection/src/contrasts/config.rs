@@ -48,13 +48,13 @@ pub struct Trials {
     /// T ≥ 2: random contexts.
     pub contexts: usize,
     /// Contexts after which a pair that is out of reach of a claim is not measured further, at
-    /// least 2. Stopping there can only lose claims, never make one; most pairs of most photos stop
-    /// here. As many as `contexts`: every pair has all of them.
+    /// least 2. Stopping there can only lose claims, never make one. As many as `contexts`: every
+    /// pair has all of them, and all references.
     pub first_contexts: usize,
     /// Contexts, at least 1, on which the area of a pair is chosen where there are several.
     pub sizing_contexts: usize,
-    /// Contexts under each reference beyond the first, at least 2. No claim is made there. Pairs out
-    /// of reach of a claim are not measured there, but for the strongest.
+    /// Contexts under each reference beyond the first, at least 2. No claim is made there, so pairs
+    /// that are not claimed are not measured there, but for the strongest.
     pub reference_contexts: usize,
     /// Probability, in (0, 1), of every segment to be kept in a context. At one half photos are
     /// nearly additive: interactions are claimed near the picture, not anywhere. With 0.7 the

@@ -125,8 +125,8 @@ pub struct Interaction {
     pub p_value: f64,
     /// Whether p is at most the level asked for.
     pub claim: bool,
-    /// The contrasts under the other references; empty for pairs that are out of reach of a claim,
-    /// unless they are the strongest.
+    /// The contrasts under the other references; empty for pairs that are not claimed, unless they
+    /// are the strongest, or every pair was to have all of them.
     pub references: Vec<ReferenceEffect>,
 }
 

@@ -10,8 +10,9 @@ use super::{
     interaction::{Contrast, Estimate, Interaction, ReferenceEffect, Triple, difference},
 };
 
-/// Tail of Student's t beyond which a pair is out of reach of a claim.
-const HOPELESS: f64 = 1e-3;
+/// Tail of Student's t beyond which a pair is out of reach of a claim. Of pairs whose effect is just
+/// where it begins to count, one in a hundred is given up.
+const HOPELESS: f64 = 1e-2;
 
 /// Random contexts: what is out beside the regions. The same for every pair and every reference.
 pub(super) struct Contexts(Vec<Mask>);
@@ -126,11 +127,12 @@ pub(super) fn pairs(
     let groups: Vec<Vec<&Mask>> = regions.iter().map(|pair| pair.iter().collect()).collect();
     let n_first = settings.first_contexts.min(settings.contexts);
     let mut samples = values(own, &contexts[..n_first], &groups, progress)?;
+    let is_thrifty = n_first < settings.contexts;
     let goes_on = |samples: &Vec<Vec<f64>>| {
-        n_first == settings.contexts || !is_hopeless(&contrast(samples, false), floor, settings)
+        !(is_thrifty && is_hopeless(&contrast(samples, false), floor, settings))
     };
     let open: Vec<usize> = (0..groups.len()).filter(|&at| goes_on(&samples[at])).collect();
-    if n_first < settings.contexts {
+    if is_thrifty {
         let chosen: Vec<Vec<&Mask>> = open.iter().map(|&at| groups[at].clone()).collect();
         let rest = &contexts[n_first..settings.contexts];
         progress.advance((4 * rest.len() * (groups.len() - open.len())) as u64);
@@ -146,8 +148,9 @@ pub(super) fn pairs(
     let strength =
         |at: &usize| contrasts[*at].effect.mean.abs() / scales[*at].max(f64::MIN_POSITIVE);
     let strongest = (0..groups.len()).max_by(|a, b| strength(a).total_cmp(&strength(b)));
-    let shown: Vec<usize> =
-        (0..groups.len()).filter(|at| open.contains(at) || Some(*at) == strongest).collect();
+    let is_shown =
+        |&at: &usize| !is_thrifty || p_values[at] <= settings.level || Some(at) == strongest;
+    let shown: Vec<usize> = (0..groups.len()).filter(is_shown).collect();
     let chosen: Vec<Vec<&Mask>> = shown.iter().map(|&at| groups[at].clone()).collect();
     let mut beside: Vec<Vec<ReferenceEffect>> = vec![Vec::new(); regions.len()];
     for removal in others {
