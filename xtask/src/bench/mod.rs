@@ -42,8 +42,17 @@ pub(crate) struct Peers {
     out: Option<PathBuf>,
 }
 
-const MODELS: [&str; 6] =
-    ["vgg16", "resnet101", "densenet121", "mobilenet_v3_large", "mobilenet_v2", "efficientnet_b0"];
+const MODELS: [&str; 9] = [
+    "vgg16",
+    "resnet101",
+    "densenet121",
+    "mobilenet_v3_large",
+    "mobilenet_v2",
+    "efficientnet_b0",
+    "convnext_tiny",
+    "vit_small_patch16_224",
+    "vit_base_patch16_224",
+];
 
 /// A kind of work.
 struct Kind {
