@@ -19,25 +19,28 @@ mod table;
 use std::process::ExitCode;
 
 use args::{Cli, Command, DeviceChoice, General};
-use clap::Parser as _;
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use failure::{Failure, INTERRUPTED};
 use hsets_pipeline::core::Error;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let outcome = prepare(&cli.general).map_err(Failure::from).and_then(|()| run(&cli));
+    let typed = Cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&typed).unwrap_or_else(|error| error.exit());
+    let typed = typed.subcommand().map_or(&typed, |(_, typed)| typed);
+    let outcome = prepare(&cli.general).map_err(Failure::from).and_then(|()| run(&cli, typed));
     match outcome.and_then(|()| Ok(output::check()?)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
 }
 
-fn run(cli: &Cli) -> Result<(), Failure> {
+/// `typed` is what the options of the command were read from.
+fn run(cli: &Cli, typed: &ArgMatches) -> Result<(), Failure> {
     let general = &cli.general;
     match &cli.command {
         Command::Demo(args) => commands::demo::run(args, general),
         Command::Explain(args) => commands::explain::run(args, general),
-        Command::Serve(args) => Ok(commands::serve::run(args, general)?),
+        Command::Serve(args) => Ok(commands::serve::run(args, general, typed)?),
         Command::Compare(args) => commands::compare::run(args, general),
         Command::Metrics(args) => commands::metrics::run(args, general),
         Command::Contrast(args) => Ok(commands::contrast::run(args, general)?),

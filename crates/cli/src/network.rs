@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use hsets_pipeline::{
     attribution::Normalisation,
     core::{Error, Photo, Target, TwiceDifferentiable},
@@ -42,9 +41,6 @@ impl Network {
         general: &General,
         inputs: impl IntoIterator<Item = &'i PathBuf>,
     ) -> anyhow::Result<Self> {
-        if args.model.as_deref() == Some(BUNDLED_NAME) && args.weights.is_none() {
-            return Self::bundled();
-        }
         let typed = args.load_options();
         let options = LoadOptions {
             input_size: typed.input_size.or_else(|| tensor_size(inputs)),
@@ -52,6 +48,9 @@ impl Network {
             memory: general.memory.map(|memory| memory.0),
             ..typed
         };
+        if args.model.as_deref() == Some(BUNDLED_NAME) && args.weights.is_none() {
+            return Self::bundled(&options);
+        }
         let bars = Bars::new(general.quiet, String::new());
         let classifier = Classifier::load(&options, &bars)?;
         let is_file = classifier.architecture().is_none();
@@ -67,19 +66,19 @@ impl Network {
         Ok(Self { classifier, origin })
     }
 
-    pub(crate) fn bundled() -> anyhow::Result<Self> {
-        Self::from_bytes(BUNDLED, BUNDLED_NAME)
+    /// The network of the demo.
+    pub(crate) fn bundled(options: &LoadOptions) -> anyhow::Result<Self> {
+        Self::from_bytes(BUNDLED, BUNDLED_NAME, options)
     }
 
     /// In which nothing interacts.
     pub(crate) fn control() -> anyhow::Result<Self> {
-        Self::from_bytes(CONTROL, "control")
+        Self::from_bytes(CONTROL, "control", &LoadOptions::default())
     }
 
-    fn from_bytes(bytes: &[u8], origin: &str) -> anyhow::Result<Self> {
-        let what = format!("the network '{origin}'");
-        let classifier = Classifier::from_bytes(bytes, Path::new(&what), &LoadOptions::default())
-            .with_context(|| format!("{what} is damaged; build hsets again"))?;
+    fn from_bytes(bytes: &[u8], origin: &str, options: &LoadOptions) -> anyhow::Result<Self> {
+        let name = format!("the network '{origin}'");
+        let classifier = Classifier::from_bytes(bytes, Path::new(&name), options)?;
         Ok(Self { classifier, origin: origin.into() })
     }
 

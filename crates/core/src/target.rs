@@ -29,6 +29,17 @@ pub enum Target {
 }
 
 impl Target {
+    /// What its value is, in words.
+    pub fn unit(&self) -> &'static str {
+        match self {
+            Self::Logit(_) | Self::Top => "logit",
+            Self::Difference { .. } => "difference of logits",
+            Self::LogProbability(_) => "log-probability",
+            Self::LogOdds(_) => "log-odds",
+            Self::Weighted(_) => "weighted logits",
+        }
+    }
+
     /// Fails if a class does not exist among `n_classes`.
     pub fn check(&self, n_classes: usize) -> Result<()> {
         let check_class = |class: usize| {

@@ -155,6 +155,9 @@ function target() {
 
 const asked = () => ({ by: state.by, edits: state.edits.map(runsOf) });
 
+/** After so many milliseconds without a word it is said that the network was asked. */
+const PATIENCE = 200;
+
 /** Something that follows from the state: asked for when its key changes, gone when it has none. */
 class Follows {
   /** What `stays` is shown until there is something new. */
@@ -174,6 +177,7 @@ class Follows {
       this.value = null;
       this.take(null);
     }
+    showProgress();
     if (key === null) return;
     const abort = (this.waiting = new AbortController());
     const begun = performance.now();
@@ -185,6 +189,7 @@ class Follows {
         showProgress();
       }
     };
+    setTimeout(() => { if (this.waiting === abort && !this.told) heard({ asked: true }); }, PATIENCE);
     ask(this.question(), abort.signal, heard).then(
       (value) => {
         if (this.waiting !== abort) return;
@@ -201,7 +206,6 @@ class Follows {
         if (error.name !== "AbortError") complain(error.message);
       },
     );
-    showProgress();
   }
 }
 
@@ -213,12 +217,12 @@ function complain(message) {
 function showProgress() {
   const working = Object.values(knowing).filter((one) => one.waiting && one.told);
   $("progress").hidden = working.length === 0;
-  const told = working[0]?.told;
+  const told = (working.find((one) => one.told.stage) ?? working[0])?.told;
   if (!told) return;
   const bar = $("progress-bar");
-  if (told.busy) {
+  if (!told.stage) {
     bar.removeAttribute("value");
-    $("progress-text").textContent = "the server is busy; trying again";
+    $("progress-text").textContent = told.busy ? "the server is busy; trying again" : "asking the network";
     return;
   }
   bar.value = told.total ? told.done / told.total : 0;
@@ -806,7 +810,7 @@ function showPartners() {
   if (!state.focus) return;
   const list = shown?.partners ?? [];
   const measuring = shown !== null && shown === found.contrasts && knowing.contrasts.waiting !== null;
-  $("partners-note").textContent = !shown ? "" : list.length === 0
+  $("partners-note").textContent = !shown ? "Looking for what acts together with it…" : list.length === 0
     ? "Nothing acts together with it here."
     : shown === found.contrasts ? contrastNote(list, measuring, shown.reference)
     : `Second-order effect on the ${shown.unit}; a derivative, so without an interval. To measure it, remove both.`;
@@ -1021,12 +1025,17 @@ function watch(canvas) {
 
 // ---- Saving ----------------------------------------------------------------------------------
 
+/** The partners of what is chosen whose contrasts were measured. */
+const measuredPartners = () => (state.focus && found.contrasts?.partners.filter((one) => one.interval)) || [];
+
 /** What is seen, as the server saves it. */
 function seen(name) {
   const method = ["partners", "photo"].includes(state.layer) ? "hsets" : state.layer;
   const grown = state.rows && state.focus ? [...anchor(maskOf(state.focus)).map(Math.floor), state.rows] : null;
   const by_hand = { sets: state.kept.map(runsOf) };
   if (state.away.length) by_hand.taken_away = { regions: state.away.map(runsOf), reference: state.shown };
+  const partners = measuredPartners().map((one) => runsOf(one.word));
+  if (partners.length) by_hand.measured = { region: runsOf(state.focus), partners };
   return { kind: "save", name, method, segments: asked(), grown, by_hand, link: written(state) };
 }
 
@@ -1035,6 +1044,8 @@ function openSave() {
     .replace(/\.[a-z]+$/i, "").replace(/[^\p{L}\p{N} _.,()+-]+/gu, "-").slice(0, 80);
   const name = el("input", { id: "save-name", value: usual, size: 32 });
   const told = el("div", { "aria-live": "polite" });
+  const steps = [state.away.length && "what was taken away",
+    measuredPartners().length && "what was measured with the chosen region"].filter(Boolean);
   const what = state.kept.length ? `${plural(state.kept.length, "kept region")} as sets`
     : state.rows ? "the grown set" : "the sets that H-Sets finds";
   const button = el("button", { type: "button", class: "primary" }, "Save");
@@ -1057,7 +1068,7 @@ function openSave() {
   };
   $("save-content").replaceChildren(
     el("p", {}, `Everything that `, el("code", {}, "hsets explain"), ` writes (a page, figures, JSON and tensors), with ${what}` +
-      (state.away.length ? " and what was taken away" : "") + `, goes to a folder in ${about.out}.`),
+      steps.map((step) => `, ${step}`).join("") + `, goes to a folder in ${about.out}.`),
     el("p", {}, el("label", { for: "save-name" }, "Name "), name, " ", button), told);
   $("save-dialog").showModal();
 }

@@ -20,9 +20,18 @@ fn main() {
     // Pixels in an order that visits the whole picture.
     for click in 0..n {
         let share = |stride: u64| (click * stride % 97) as f64 / 97.0;
+        // A frame is on the screen when the one after it begins.
         let script = format!(
             "const y = Math.floor({} * picture.height), x = Math.floor({} * picture.width);\
-             go({{ focus: 's' + labels[y * picture.width + x], rows: 0, away: [] }});",
+             const focus = 's' + labels[y * picture.width + x], start = performance.now();\
+             const isNew = focus !== state.focus;\
+             go({{ focus, rows: 0, away: [] }});\
+             requestAnimationFrame(() => requestAnimationFrame(() => {{\
+               const note = document.getElementById('partners-note').textContent;\
+               const title = document.getElementById('focus-title').textContent;\
+               if (isNew && note && title.endsWith(nameOf(focus)))\
+                 performance.measure('shown', {{ start, end: performance.now() }});\
+             }}));",
             share(37),
             share(61)
         );
@@ -32,6 +41,7 @@ fn main() {
         browser.wait_for(idle);
     }
     for (name, what) in [
+        ("shown", "click to something shown"),
         ("lit", "click to lit partners"),
         ("measured", "click to measured contrasts"),
         ("without", "taken away to new probabilities"),

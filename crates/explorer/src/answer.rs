@@ -12,7 +12,7 @@ use hsets_report::{ModelRecord, html::base64, record::top_classes, verdict_words
 use serde_json::{Value, json};
 
 use crate::{
-    by_hand::{unit, value, wide},
+    by_hand::{contrasting, unit, value, wide},
     catalog::Entry,
     desk::{Desk, SegmentsKey, Warm},
     error::Refusal,
@@ -186,15 +186,8 @@ impl Context<'_> {
         Ok(json!({ "map": encode(&map), "partners": partners, "unit": unit(&self.target) }))
     }
 
-    /// Contrasts of the target, under one reference.
     fn contrasting(&self) -> Settings {
-        let mut settings = Settings {
-            method: Method::Contrasts,
-            target: self.target.clone(),
-            ..self.settings.clone()
-        };
-        settings.contrasts.references.truncate(1);
-        settings
+        contrasting(&Settings { target: self.target.clone(), ..self.settings.clone() })
     }
 
     /// D of the region, as contrasts are proposed; then, one after the other, the contrasts of the

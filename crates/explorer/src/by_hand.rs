@@ -1,14 +1,15 @@
-//! What a person did: sets made by hand, and regions taken away. It is written beside what was
-//! saved, and `hsets explain --by-hand` does it again.
+//! What a person did: sets made by hand, regions taken away, partners that were measured. It is
+//! written beside what was saved, and `hsets explain --by-hand` does it again.
 
 use std::path::Path;
 
-use hsets_core::{Error, FeatureSet, Result, Shape, Target};
+use hsets_core::{Error, FeatureSet, Mask, Progress, Result, Shape, Target};
 use hsets_pipeline::{
-    Explanation,
+    Explainer, Explanation, Method, Reference, Settings,
     models::{Classifier, Prepared},
     normalisation,
 };
+use hsets_report::record::interaction_record;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -27,6 +28,9 @@ pub struct ByHand {
     /// What was taken away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken_away: Option<TakenAway>,
+    /// What was measured with the region that was chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured: Option<Measured>,
 }
 
 /// Regions that were taken away.
@@ -38,6 +42,16 @@ pub struct TakenAway {
     /// What their pixels show: `ring`, `imputed`, `blur`, `rolled`, `mean`, `zero`, `black` or
     /// `white`.
     pub reference: String,
+}
+
+/// Contrasts of a region with others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Measured {
+    /// The region that was chosen.
+    pub region: Region,
+    /// Those whose contrasts with it were measured. The tests are corrected for all of them.
+    pub partners: Vec<Region>,
 }
 
 impl ByHand {
@@ -61,18 +75,68 @@ impl ByHand {
         self.sets.iter().map(set).collect()
     }
 
-    /// The steps with what comes of them, for the record of an explanation of the same picture.
+    /// The steps with what comes of them, for the record of an explanation of the same picture that
+    /// was made with these settings; `explainer` has its segments.
     pub fn repeat(
         &self,
         classifier: &Classifier,
         prepared: &Prepared,
         explanation: &Explanation,
+        explainer: &Explainer<'_>,
+        settings: &Settings,
+        progress: &dyn Progress,
     ) -> Result<Value> {
-        let mut steps = json!({ "sets": self.sets });
-        if let Some(taken) = &self.taken_away {
+        let Self { sets, taken_away, measured } = self;
+        let mut steps = json!({ "sets": sets });
+        if let Some(taken) = taken_away {
             steps["taken_away"] = taken.measure(classifier, prepared, explanation)?;
         }
+        if let Some(measured) = measured {
+            steps["measured"] = measured.measure(explainer, settings, progress)?;
+        }
         Ok(steps)
+    }
+}
+
+/// The settings of contrasts of the same target, under one reference.
+pub(crate) fn contrasting(settings: &Settings) -> Settings {
+    let mut settings = Settings { method: Method::Contrasts, ..settings.clone() };
+    settings.contrasts.references.truncate(1);
+    settings
+}
+
+impl Measured {
+    /// The largest effect for its scale comes first.
+    fn measure(
+        &self,
+        explainer: &Explainer<'_>,
+        settings: &Settings,
+        progress: &dyn Progress,
+    ) -> Result<Value> {
+        let Self { region, partners } = self;
+        check_number(partners)?;
+        let segments = explainer.segments();
+        let shape = Shape::new(1, segments.height(), segments.width());
+        let mask = |region: &Region| {
+            region.check(shape)?;
+            region.mask(shape)
+        };
+        let first = mask(region)?;
+        let pair = |partner: &Region| Ok([first.clone(), mask(partner)?]);
+        let pairs: Vec<[Mask; 2]> = partners.iter().map(pair).collect::<Result<_>>()?;
+        let settings = contrasting(settings);
+        let found = explainer.contrast(&settings, &pairs, progress)?;
+        let partners = found.iter().map(|pair| {
+            let mut record = json!(interaction_record(pair, segments));
+            record["region"] = json!(Region::new(pair.regions[1].pixels()));
+            record
+        });
+        Ok(json!({
+            "region": region,
+            "reference": settings.contrasts.references.first().map(Reference::name),
+            "unit": unit(&settings.target.fixed(explainer.logits())),
+            "partners": partners.collect::<Vec<_>>(),
+        }))
     }
 }
 
@@ -126,8 +190,8 @@ impl Effects {
 /// Name of the unit of [`value`].
 pub(crate) fn unit(target: &Target) -> &'static str {
     match target {
-        Target::Logit(_) => "log-odds",
-        _ => "difference of logits",
+        Target::Logit(class) => Target::LogOdds(*class).unit(),
+        other => other.unit(),
     }
 }
 
@@ -179,6 +243,7 @@ mod tests {
                 regions: vec![Region::new([3])],
                 reference: "blur".into(),
             }),
+            measured: Some(Measured { region: Region::new([4]), partners: vec![Region::new([5])] }),
         };
         let text = serde_json::to_string(&steps).unwrap();
         assert_eq!(serde_json::from_str::<ByHand>(&text).unwrap(), steps);

@@ -34,7 +34,7 @@ mod save;
 mod server;
 mod ticket;
 
-pub use by_hand::{ByHand, TakenAway};
+pub use by_hand::{ByHand, Measured, TakenAway};
 pub use catalog::{Given, Limits};
 pub use error::{Error, Result};
 pub use region::Region;

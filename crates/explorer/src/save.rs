@@ -83,9 +83,20 @@ impl Context<'_> {
         let destination = self.saving.out.join(&save.name);
         // Before minutes of work, not after.
         let mut folder = Folder::begin(&destination)?;
-        let explanation =
-            desk.explainer(&self.target, &key, &found)?.explain(&settings, self.ticket)?;
-        let label = |class: usize| desk.classifier.labels().name(class).to_owned();
+        let classifier = desk.classifier;
+        let prepared = desk.prepared;
+        let explainer = desk.explainer(&self.target, &key, &found)?;
+        let explanation = explainer.explain(&settings, self.ticket)?;
+        // What the page measured is known to the explainer.
+        let steps = save.by_hand.repeat(
+            classifier,
+            prepared,
+            &explanation,
+            explainer,
+            &settings,
+            self.ticket,
+        )?;
+        let label = |class: usize| classifier.labels().name(class).to_owned();
         let labels = destination.join("label-map.png");
         let choice = SegmenterChoice::LabelMap { file: labels };
         let original = self.original()?;
@@ -102,8 +113,7 @@ impl Context<'_> {
             preset: PRESET,
             software: &self.saving.software,
         };
-        let steps = save.by_hand.repeat(desk.classifier, desk.prepared, &explanation)?;
-        let photo = &desk.prepared.photo;
+        let photo = &prepared.photo;
         let results = Results::new(&explanation, photo, &settings, &provenance);
         let drawn = results.with_steps_by_hand(steps).draw()?;
         let command = self.command(save, &settings, &input);

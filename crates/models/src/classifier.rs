@@ -128,6 +128,7 @@ impl Classifier {
     /// A classifier from the bytes of a weight file; `name` stands for it in errors. The model and
     /// the weights of `options` do not matter: the bytes tell the architecture.
     pub fn from_bytes(bytes: &[u8], name: &Path, options: &LoadOptions) -> Result<Self> {
+        check_named(options)?;
         let file = TensorFile::from_bytes(name, bytes.to_vec())?;
         let stated = ModelConfig::from_metadata(file.metadata());
         Self::from_file(file, &stated, name, None, options)
@@ -488,11 +489,7 @@ fn onnx_file(options: &LoadOptions) -> Result<Option<PathBuf>> {
             path
         }
         _ => {
-            let only = [(&options.like, "like"), (&options.output, "output")];
-            if let Some((Some(value), name)) = only.into_iter().find(|(value, _)| value.is_some()) {
-                let expected = "with an ONNX file only";
-                return Err(hsets_core::Error::config(name, value, expected).into());
-            }
+            check_named(options)?;
             return Ok(None);
         }
     };
@@ -501,6 +498,16 @@ fn onnx_file(options: &LoadOptions) -> Result<Option<PathBuf>> {
         return Err(hsets_core::Error::config("padding", format!("{padding:?}"), expected).into());
     }
     Ok(Some(path.to_owned()))
+}
+
+/// Fails on what is said of ONNX files only.
+fn check_named(options: &LoadOptions) -> Result<()> {
+    let only = [(&options.like, "like"), (&options.output, "output")];
+    if let Some((Some(value), name)) = only.into_iter().find(|(value, _)| value.is_some()) {
+        let expected = "with an ONNX file only";
+        return Err(hsets_core::Error::config(name, value, expected).into());
+    }
+    Ok(())
 }
 
 fn labels(n_classes: usize, stated: &ModelConfig, options: &LoadOptions) -> Result<Labels> {

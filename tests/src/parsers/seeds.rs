@@ -185,6 +185,7 @@ pub(super) fn mask_cache() -> Vec<Vec<u8>> {
 pub(super) fn by_hand() -> Vec<Vec<u8>> {
     texts(&[
         r#"{"sets":["0.3.5.3"],"taken_away":{"regions":["1.2.a.4"],"reference":"blur"}}"#,
+        r#"{"measured":{"region":"0.3","partners":["5.3","9.1"]}}"#,
         "{}",
     ])
 }

@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, path::PathBuf};
 
-use clap::Args;
+use clap::{ArgMatches, Args, Command};
 use hsets_scenes::Task;
 
 use super::{InputArgs, ModelArgs};
@@ -64,49 +64,78 @@ Examples:
 The page is at the address that is printed. It ends with Ctrl-C.";
 
 impl ServeArgs {
-    /// The network that was asked for; nothing for the bundled one.
-    pub(crate) fn model(&self) -> Option<ModelArgs> {
+    /// The network that was asked for, or the bundled one.
+    pub(crate) fn model(&self) -> ModelArgs {
         let Self { model, weights, input, .. } = self;
-        let is_asked = model.is_some() || weights.is_some();
-        is_asked.then(|| ModelArgs {
-            model: model.clone(),
+        let bundled = || weights.is_none().then(|| BUNDLED_NAME.to_owned());
+        ModelArgs {
+            model: model.clone().or_else(bundled),
             weights: weights.clone(),
             input: input.clone(),
-        })
+        }
     }
 
-    /// The same as words of a command line.
-    pub(crate) fn model_words(&self, padding: &str) -> Vec<String> {
-        let Self { model, weights, input, .. } = self;
-        let InputArgs {
-            labels,
-            mean,
-            std,
-            padding: asked,
-            size,
-            resize,
-            interpolation,
-            like,
-            output,
-        } = input;
-        let path = |path: &PathBuf| path.display().to_string();
-        let triple = |[a, b, c]: &[f32; 3]| format!("{a},{b},{c}");
-        let is_bundled = model.is_none() && weights.is_none();
-        let bundled = is_bundled.then(|| BUNDLED_NAME.to_owned());
-        let options = [
-            ("--model", model.clone().or(bundled)),
-            ("--weights", weights.as_ref().map(path)),
-            ("--labels", labels.as_ref().map(path)),
-            ("--mean", mean.as_ref().map(triple)),
-            ("--std", std.as_ref().map(triple)),
-            ("--padding", asked.map(|_| padding.to_owned())),
-            ("--size", size.map(|size| format!("{}x{}", size.0[0], size.0[1]))),
-            ("--resize", resize.map(|side| side.to_string())),
-            ("--interpolation", interpolation.map(|filter| filter.name().to_owned())),
-            ("--like", like.clone()),
-            ("--output", output.clone()),
-        ];
-        let words = options.into_iter().filter_map(|(name, value)| Some([name.into(), value?]));
-        words.flatten().collect()
+    /// The same as words of a command line: every option of [`ModelArgs`] that was typed, as typed.
+    pub(crate) fn model_words(&self, typed: &ArgMatches) -> Vec<String> {
+        let options = ModelArgs::augment_args(Command::new(""));
+        let words = options.get_arguments().flat_map(|option| {
+            let values = typed.try_get_raw(option.get_id().as_str()).ok().flatten();
+            let name = option.get_long().unwrap_or_default();
+            values
+                .into_iter()
+                .flatten()
+                .flat_map(move |value| [format!("--{name}"), value.to_string_lossy().into_owned()])
+        });
+        let is_bundled = self.model.is_none() && self.weights.is_none();
+        let bundled = is_bundled.then(|| ["--model".to_owned(), BUNDLED_NAME.to_owned()]);
+        bundled.into_iter().flatten().chain(words).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, FromArgMatches as _, Parser as _};
+
+    use super::*;
+    use crate::args::Cli;
+
+    fn words(typed: &[&str]) -> Vec<String> {
+        let typed = ["hsets", "serve", "photos"].iter().chain(typed);
+        let matches = Cli::command().get_matches_from(typed);
+        let (_, matches) = matches.subcommand().unwrap();
+        ServeArgs::from_arg_matches(matches).unwrap().model_words(matches)
+    }
+
+    /// Values for every option that a network is told, other than the usual ones.
+    fn typed() -> Vec<String> {
+        let options = ModelArgs::augment_args(Command::new(""));
+        let value = |name: &str| match name {
+            "mean" | "std" => "0.1,0.2,0.3",
+            "padding" => "same",
+            "size" => "192x320",
+            "resize" => "400",
+            "interpolation" => "bicubic",
+            _ => "word",
+        };
+        let names = options.get_arguments().filter_map(clap::Arg::get_long);
+        names.flat_map(|name| [format!("--{name}"), value(name).to_owned()]).collect()
+    }
+
+    #[test]
+    fn all_that_a_network_is_told_is_told_again() {
+        let typed = typed();
+        assert!(typed.len() > 20, "{typed:?}");
+        let words = words(&typed.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(words, typed);
+        // The command that is printed takes them.
+        let command = ["hsets", "explain", "a.png", "--out", "o"].map(str::to_owned);
+        assert!(Cli::try_parse_from(command.into_iter().chain(words)).is_ok());
+    }
+
+    #[test]
+    fn the_bundled_model_is_named() {
+        assert_eq!(words(&[]), ["--model", "bundled"]);
+        assert_eq!(words(&["--resize", "90"]), ["--model", "bundled", "--resize", "90"]);
+        assert_eq!(words(&["--port", "0", "-w", "w.pt"]), ["--weights", "w.pt"]);
     }
 }

@@ -58,7 +58,7 @@ pub(crate) fn run(args: &ContrastArgs, general: &General) -> anyhow::Result<()> 
         say(&format!(
             "{}: {} of {label}; removed pixels show {claims}",
             args.input.display(),
-            scalar(&target),
+            target.unit(),
         ));
         found.iter().for_each(print_text);
     }
@@ -78,7 +78,7 @@ fn print_json(
         "software": SOFTWARE,
         "input": args.input.display().to_string(),
         "target": label,
-        "scalar": scalar(target),
+        "scalar": target.unit(),
         "seed": general.seed,
         "n_segments": segments.n_segments(),
         "verdict": verdict(found),
@@ -102,14 +102,4 @@ fn print_text(pair: &Interaction) {
 fn described(region: &Mask) -> String {
     let [x, y] = region.centre().unwrap_or_default();
     format!("{} pixels around x {x:.0}, y {y:.0}", region.area())
-}
-
-fn scalar(target: &Target) -> &'static str {
-    match target {
-        Target::LogOdds(_) => "log-odds",
-        Target::LogProbability(_) => "log-probability",
-        Target::Difference { .. } => "difference of logits",
-        Target::Logit(_) | Target::Top => "logit",
-        Target::Weighted(_) => "weighted logits",
-    }
 }

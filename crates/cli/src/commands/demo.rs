@@ -8,6 +8,7 @@
 use hsets_pipeline::{
     Explanation, Method, Settings,
     core::Error,
+    models::LoadOptions,
     segmentation::{Grid, QuickShift, SegmenterChoice},
 };
 use hsets_report::output::Folder;
@@ -43,7 +44,7 @@ struct Exhibit {
 
 pub(crate) fn run(args: &DemoArgs, general: &General) -> Result<(), Failure> {
     let duels = |method, suffix| -> anyhow::Result<Exhibit> {
-        let network = Network::bundled()?;
+        let network = Network::bundled(&LoadOptions::default())?;
         let scenes = scenes(network.side())?.into_iter();
         let scenes = scenes.map(|scene| (format!("{}-{suffix}", name(&scene)), scene)).collect();
         Ok(Exhibit { network, method, task: Task::Duel, scenes })

@@ -8,7 +8,8 @@ use std::{
 use hsets_explorer::ByHand;
 use hsets_files::name_of;
 use hsets_pipeline::{
-    Adaptive, AdaptiveSamples, AdaptiveSteps, Explanation, Settings, Subject, Work,
+    Adaptive, AdaptiveSamples, AdaptiveSteps, Explainer, Explanation, Settings, Subject, Work,
+    attribution::Normalisation,
     core::{Error, Mask, Segmenter},
     detection::Contrasted,
     explain,
@@ -22,6 +23,8 @@ use hsets_report::{
     record::{class, probability},
     verdict_words,
 };
+
+use serde_json::Value;
 
 use super::index;
 use crate::{
@@ -114,11 +117,8 @@ impl Job<'_> {
         prefix: String,
     ) -> anyhow::Result<Explanation> {
         let field = self.network.field();
-        let subject = Subject {
-            image: &prepared.image,
-            photo: &prepared.photo,
-            normalisation: &self.network.normalisation(),
-        };
+        let normalisation = self.network.normalisation();
+        let subject = subject(prepared, &normalisation);
         let bars = Bars::new(self.general.quiet, prefix);
         Ok(explain(field, &subject, self.segmenter, self.settings, &bars)?)
     }
@@ -142,8 +142,7 @@ impl Job<'_> {
         };
         let mut results = Results::new(explanation, &prepared.photo, self.settings, &provenance);
         if let Some(by_hand) = self.by_hand {
-            let steps = by_hand.repeat(self.network.classifier(), prepared, explanation)?;
-            results = results.with_steps_by_hand(steps);
+            results = results.with_steps_by_hand(self.repeated(by_hand, explanation, prepared)?);
         }
         let drawn = results.draw()?;
         drawn.add_to(&mut folder)?;
@@ -161,6 +160,24 @@ impl Job<'_> {
             Some(found) => entry.found(counted(found)),
             None => entry,
         })
+    }
+
+    /// What a person did, done again.
+    fn repeated(
+        &self,
+        by_hand: &ByHand,
+        explanation: &Explanation,
+        prepared: &Prepared,
+    ) -> anyhow::Result<Value> {
+        let normalisation = self.network.normalisation();
+        let subject = subject(prepared, &normalisation);
+        let segments = explanation.segments.clone();
+        let explainer = Explainer::with_segments(self.network.field(), &subject, segments)?;
+        let bars = Bars::new(self.general.quiet, String::new());
+        let classifier = self.network.classifier();
+        let steps =
+            by_hand.repeat(classifier, prepared, explanation, &explainer, self.settings, &bars)?;
+        Ok(steps)
     }
 
     fn summarise(&self, explanation: &Explanation, input: &str, written: &Path) {
@@ -207,6 +224,10 @@ impl Job<'_> {
         }
         say(&format!("  {}", written.join("explanation.html").display()));
     }
+}
+
+fn subject<'a>(prepared: &'a Prepared, normalisation: &'a Normalisation) -> Subject<'a> {
+    Subject { image: &prepared.image, photo: &prepared.photo, normalisation }
 }
 
 /// What acts together, and what does not.

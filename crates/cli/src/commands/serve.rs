@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, process::Command};
 
+use clap::ArgMatches;
 use hsets_explorer::{Given, Limits, Options, Server, random_token};
 use hsets_pipeline::{
     Settings,
@@ -23,12 +24,10 @@ const SEED: u64 = 77;
 /// Pictures whose sides are at most this are small: sets of 2000 features would cover them.
 const SMALL: usize = 96;
 
-pub(crate) fn run(args: &ServeArgs, general: &General) -> anyhow::Result<()> {
+/// `typed` is what `args` were read from.
+pub(crate) fn run(args: &ServeArgs, general: &General, typed: &ArgMatches) -> anyhow::Result<()> {
     let choice = args.segmenter.choice(general)?;
-    let network = match args.model() {
-        Some(model) => Network::load(&model, general, [])?,
-        None => Network::bundled()?,
-    };
+    let network = Network::load(&args.model(), general, [])?;
     let is_small = network.side() <= SMALL;
     let settings = if is_small { demo::settings() } else { Settings::paper() };
     let pictures = pictures(args, &network)?;
@@ -53,11 +52,10 @@ pub(crate) fn run(args: &ServeArgs, general: &General) -> anyhow::Result<()> {
         Some("random") => Some(random_token()),
         other => other.map(str::to_owned),
     };
-    let model = network.record();
     let server = Server::bind(Options {
         out: args.out.clone(),
-        model_arguments: args.model_words(&model.padding),
-        model,
+        model_arguments: args.model_words(typed),
+        model: network.record(),
         classifier: network.into_classifier(),
         pictures,
         segmenters,

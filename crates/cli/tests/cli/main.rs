@@ -12,5 +12,6 @@ mod hub;
 mod interruption;
 mod measuring;
 mod segmenters;
+mod serving;
 mod support;
 mod training;

@@ -352,6 +352,26 @@ fn layers_of_other_methods_and_the_value_under_the_pointer() {
 }
 
 #[test]
+fn who_waits_is_told_so() {
+    let Some(opened) = Opened::start() else { return };
+    let choose = |layer: &str| {
+        opened.browser.run(&format!(
+            "const e = document.getElementById('layer'); e.value = '{layer}'; e.dispatchEvent(new Event('change'));"
+        ));
+    };
+    // Many seconds of work.
+    choose("moxi");
+    opened.browser.wait_for("return !document.getElementById('progress').hidden");
+    assert_ne!(opened.text("#progress-text"), "");
+    choose("photo");
+    opened.settle();
+    assert!(opened.browser.run("return document.getElementById('progress').hidden") == true);
+    // At once, before any answer.
+    opened.browser.run("go({ focus: 's' + labels[0] })");
+    assert_ne!(opened.text("#partners-note"), "");
+}
+
+#[test]
 fn everything_by_keyboard() {
     let Some(opened) = Opened::start() else { return };
     opened.browser.run("document.getElementById('canvas').focus()");
@@ -454,6 +474,20 @@ fn what_is_saved_is_what_explain_writes() {
     );
     let (shown, saved) = (shown.as_f64().unwrap(), effects["interaction"].as_f64().unwrap());
     assert!((shown - saved).abs() < 1e-5, "{shown} was seen, {saved} saved");
+    // What was measured with the region that is chosen.
+    let shown = opened.browser.run("return found.contrasts");
+    let measured = &record["by_hand"]["measured"];
+    assert_eq!(measured["region"], opened.browser.run("return runsOf(state.focus)"));
+    assert_eq!(measured["reference"], shown["reference"]);
+    let of = |list: &Value, name: &str| {
+        let mut effects: Vec<f64> =
+            list.as_array().unwrap().iter().map(|one| one[name].as_f64().unwrap()).collect();
+        effects.sort_by(f64::total_cmp);
+        effects
+    };
+    let effects = of(&measured["partners"], "effect");
+    assert!(!effects.is_empty());
+    assert_eq!(effects, of(&shown["partners"], "value"));
     let reply = opened.server.get("/saved/my%20duel/explanation.html");
     assert_eq!((reply.status, reply.body), (200, written("explanation.html")));
     assert!(reply.head.contains("attachment"));
