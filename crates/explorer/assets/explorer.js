@@ -886,14 +886,19 @@ function showEffects() {
     return el("tr", { class: row.kind }, head, el("td", {}, bar(row.change[0], most)),
       el("td", { class: "number value" }, signed(row.change[0])), el("td", { class: "number" }, probability));
   }));
-  $("verdict").replaceChildren(...verdict(rows.length > 1 ? state.away.length : 1, sum[0], measured[0], interaction[0]));
+  $("verdict").replaceChildren(...verdict(state.away.length, whole.value, sum[0], measured[0], interaction[0]));
   speak($("verdict").textContent);
 }
 
 /** What the numbers say, in words. */
-function verdict(n, sum, measured, interaction) {
-  if (n === 1) return [`Without it the network loses ${signed(measured)}. Take another region away as well to see whether they act together.`];
+function verdict(n, value, sum, measured, interaction) {
   const scale = Math.max(Math.abs(sum), Math.abs(measured), 1e-9);
+  const isLittle = scale < 0.1 * Math.abs(value);
+  if (n === 1) {
+    const change = isLittle ? "hardly changes the answer" : measured < 0 ? "makes the network less sure" : "makes the network surer";
+    return [`Taking it away ${change} (${signed(value)} to ${signed(value + measured)}). Take another region away as well to see whether they act together.`];
+  }
+  if (isLittle) return [`Hardly anything changes (${signed(value)} to ${signed(value + measured)}): what the network says hangs on something else.`];
   const [both, each] = n === 2 ? ["both", "each"] : ["all", "each"];
   if (Math.abs(interaction) < 0.1 * scale) return [`They add up: without ${both} the change is what the single ones sum to, within a tenth.`];
   if (interaction > 0) return [el("span", { class: "synergy" }, "Synergy"), `: ${each} needs the other; once one is gone, the other adds less than it did.`];
