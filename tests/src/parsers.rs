@@ -14,7 +14,7 @@ use std::{
 use hsets_datasets::{Dataset, Layout, OpenOptions};
 use hsets_evaluation::{Results, Shard, Statistics};
 use hsets_explorer::ByHand;
-use hsets_models::{Classifier, Labels, LoadOptions, OnnxFile, decode_photo};
+use hsets_models::{Classifier, Exif, Labels, LoadOptions, OnnxFile, decode_photo};
 use hsets_pipeline::{
     core::{Photo, Shape, Silent},
     segmentation::{LabelMap, sam::MaskCache},
@@ -77,7 +77,7 @@ pub const PARSERS: &[Parser] = &[
     Parser {
         name: "photo",
         seeds: seeds::photos,
-        read: |_, bytes| decode_photo(&png::sealed(bytes), Path::new("photo")).is_ok(),
+        read: |_, bytes| decode_photo(&png::sealed(bytes), Path::new("photo"), Exif::Obey).is_ok(),
     },
     Parser {
         name: "label_map",

@@ -15,7 +15,7 @@ use clap::{
 use hsets_pipeline::{
     Method,
     attribution::{Quadrature, Samples, Steps},
-    models::{Device, Interpolation, LoadOptions, PaddingMode},
+    models::{Device, Exif, Interpolation, LoadOptions, PaddingMode},
 };
 
 use crate::{commands::train::TrainArgs, segmenter::SegmenterArgs};
@@ -206,9 +206,19 @@ pub(crate) struct InputArgs {
     /// --resize 232 --size 224 [default: of the weights]
     #[arg(long, value_name = "N")]
     pub(crate) resize: Option<usize>,
+    /// The same as a share, above 0 and at most 1: the short side is resized to the size that the
+    /// network sees, divided by this, as timm's crop_pct has it: 0.875 for 224 of 256 [default: of
+    /// the weights]
+    #[arg(long, id = "crop-share", value_name = "SHARE", conflicts_with = "resize")]
+    pub(crate) crop: Option<f64>,
     /// Filter of the resize, as PIL has it: bilinear or bicubic [default: of the weights]
     #[arg(long, value_name = "FILTER")]
     pub(crate) interpolation: Option<Interpolation>,
+    /// Orientation that cameras write into photos: obey turns them as viewers show them; ignore leaves
+    /// the pixels as they lie in the file, as PIL, torchvision and timm do unless told otherwise
+    /// [default: obey]
+    #[arg(long, value_name = "obey|ignore")]
+    pub(crate) exif: Option<Exif>,
     /// For an ONNX file that does not say how pictures are prepared: as for this network of timm
     #[arg(long, value_name = "NAME")]
     pub(crate) like: Option<String>,
@@ -226,7 +236,9 @@ impl InputArgs {
             std: self.std,
             input_size: self.size.map(|size| size.0),
             resize: self.resize,
+            crop_fraction: self.crop,
             interpolation: self.interpolation,
+            exif: self.exif,
             padding: self.padding,
             like: self.like.clone(),
             output: self.output.clone(),
@@ -456,6 +468,9 @@ pub(crate) struct SegmentArgs {
     pub(crate) image: PathBuf,
     #[command(flatten)]
     pub(crate) segmenter: SegmenterArgs,
+    /// Orientation that a camera wrote into the photo: obey or ignore, as in `hsets explain`
+    #[arg(long, default_value = "obey", value_name = "obey|ignore")]
+    pub(crate) exif: Exif,
     /// Label map: grey values are labels, 16 bits if there are more than 256
     #[arg(long, short, value_name = "LABELS.png")]
     pub(crate) out: PathBuf,

@@ -170,7 +170,8 @@ impl Catalog {
             Source::File(path) => self.classifier.read(path).map_err(|e| named(&e)),
             Source::Drawn(photo) => preprocessing.prepare(photo).map_err(|e| named(&e)),
             Source::Upload(bytes) => {
-                let photo = decode_photo(bytes, Path::new(&entry.name)).map_err(|e| named(&e))?;
+                let photo = decode_photo(bytes, Path::new(&entry.name), preprocessing.exif);
+                let photo = photo.map_err(|e| named(&e))?;
                 preprocessing.prepare(&photo).map_err(|e| named(&e))
             }
         }

@@ -10,7 +10,7 @@ use hsets_weights::TensorFile;
 use crate::architecture::{Architecture, GraphOptions, PaddingMode};
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::input::{read_input, read_photo};
+use crate::input::{Exif, read_input, read_photo};
 use crate::labels::Labels;
 use crate::model_config::ModelConfig;
 #[cfg(feature = "onnx")]
@@ -43,8 +43,13 @@ pub struct LoadOptions {
     pub input_size: Option<[usize; 2]>,
     /// Length of the short side after resizing.
     pub resize: Option<usize>,
+    /// Share of the resized picture's short side that the crop keeps, timm's `crop_pct`: another way
+    /// to say `resize`.
+    pub crop_fraction: Option<f64>,
     /// Filter of the resize.
     pub interpolation: Option<Interpolation>,
+    /// What becomes of the orientation in photos.
+    pub exif: Option<Exif>,
     /// Padding of strided convolutions.
     pub padding: Option<PaddingMode>,
     /// eps of batch norm.
@@ -158,7 +163,7 @@ impl Classifier {
         options: &LoadOptions,
     ) -> Result<Self> {
         let stated = ModelConfig::default();
-        let shape = preprocessing(architecture, &stated, options).shape();
+        let shape = preprocessing(architecture, &stated, options)?.shape();
         let graph = architecture.graph(&GraphOptions::new(shape, n_classes))?;
         let file = WeightFile {
             weights: Weights::random(&graph, 0)?,
@@ -200,8 +205,7 @@ impl Classifier {
         path: &Path,
     ) -> Result<Self> {
         let architecture = published.architecture;
-        let preprocessing = preprocessing(architecture, stated, options);
-        preprocessing.check()?;
+        let preprocessing = preprocessing(architecture, stated, options)?;
         let n_classes = classes(architecture, &file.weights).unwrap_or(1000);
         let eps = architecture.batch_norm_eps(file.naming);
         let graph_options = GraphOptions {
@@ -285,8 +289,7 @@ impl Classifier {
                     .into(),
             );
         }
-        let preprocessing = overridden(&preprocessing, options);
-        preprocessing.check()?;
+        let preprocessing = overridden(preprocessing, options)?;
         notes.iter_mut().for_each(|note| *note = format!("{}: {note}", path.display()));
         let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into());
         Ok(Self {
@@ -408,7 +411,7 @@ impl Classifier {
     /// Reads a mask \[H·W\] at the size the network sees, resized and cropped as a photo is: an
     /// image file in which everything that is not black is inside.
     pub fn read_mask(&self, path: &Path) -> Result<Vec<bool>> {
-        let photo = read_photo(path)?;
+        let photo = read_photo(path, self.preprocessing.exif)?;
         let is_inside = |pixel: &[u8]| pixel.iter().any(|&value| value > 0);
         let inside = photo
             .rgb()
@@ -452,23 +455,40 @@ fn preprocessing(
     architecture: Architecture,
     stated: &ModelConfig,
     options: &LoadOptions,
-) -> Preprocessing {
+) -> Result<Preprocessing> {
     let mut preprocessing = stated.apply(architecture.preprocessing());
     if let Some(size) = options.input_size {
         preprocessing = preprocessing.with_input_size(size);
     }
-    overridden(&preprocessing, options)
+    overridden(preprocessing, options)
 }
 
-/// With what the user says of mean, standard deviation and resizing.
-fn overridden(preprocessing: &Preprocessing, options: &LoadOptions) -> Preprocessing {
-    Preprocessing {
+/// With what the user says of all but the size, which is there already; checked.
+fn overridden(preprocessing: Preprocessing, options: &LoadOptions) -> Result<Preprocessing> {
+    let resize = match (options.resize, options.crop_fraction) {
+        (None, None) => preprocessing.resize,
+        (Some(resize), None) => resize,
+        (None, Some(fraction)) if fraction > 0.0 && fraction <= 1.0 => {
+            preprocessing.clone().with_crop_fraction(fraction).resize
+        }
+        (None, Some(fraction)) => {
+            return Err(hsets_core::Error::config("crop", fraction, "above 0, at most 1").into());
+        }
+        (Some(_), Some(fraction)) => {
+            let expected = "without --resize, which says the same in pixels";
+            return Err(hsets_core::Error::config("crop", fraction, expected).into());
+        }
+    };
+    let preprocessing = Preprocessing {
         mean: options.mean.unwrap_or(preprocessing.mean),
         std: options.std.unwrap_or(preprocessing.std),
-        resize: options.resize.unwrap_or(preprocessing.resize),
+        resize,
         interpolation: options.interpolation.unwrap_or(preprocessing.interpolation),
         crop: preprocessing.crop,
-    }
+        exif: options.exif.unwrap_or(preprocessing.exif),
+    };
+    preprocessing.check()?;
+    Ok(preprocessing)
 }
 
 /// The ONNX file that is asked for, if it is one.

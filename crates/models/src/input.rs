@@ -2,12 +2,52 @@
 
 use std::path::{Path, PathBuf};
 
+use std::str::FromStr;
+
 use candle_core::DType;
 use hsets_core::{Image, Photo, Shape};
 use hsets_weights::TensorFile;
+use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::preprocessing::{Prepared, Preprocessing};
+
+/// What becomes of the orientation that a camera wrote into a photo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Exif {
+    /// The photo is turned as it says: what viewers and browsers show, and PIL's
+    /// `ImageOps.exif_transpose` gives.
+    #[default]
+    Obey,
+    /// The pixels stay as they lie in the file: what PIL's `Image.open` gives, and with it
+    /// torchvision's and timm's data sets.
+    Ignore,
+}
+
+impl Exif {
+    /// The name that is typed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Obey => "obey",
+            Self::Ignore => "ignore",
+        }
+    }
+
+    pub(crate) fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl FromStr for Exif {
+    type Err = hsets_core::Error;
+
+    fn from_str(text: &str) -> hsets_core::Result<Self> {
+        let all = [Self::Obey, Self::Ignore];
+        let found = all.into_iter().find(|exif| exif.name() == text);
+        found.ok_or_else(|| hsets_core::Error::config("exif", text, "obey or ignore"))
+    }
+}
 
 /// A whole file. A pipe or a device has no end.
 pub(crate) fn read_whole(path: &Path) -> Result<Vec<u8>> {
@@ -24,7 +64,7 @@ pub fn read_input(path: &Path, preprocessing: &Preprocessing) -> Result<Prepared
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("safetensors")) {
         return read_tensor(path, preprocessing);
     }
-    Ok(preprocessing.prepare(&read_photo(path)?)?)
+    Ok(preprocessing.prepare(&read_photo(path, preprocessing.exif)?)?)
 }
 
 /// Reads the tensor `input` \[3, H, W\] or \[1, 3, H, W\] of a safetensors file, already normalised.
@@ -71,13 +111,13 @@ pub fn mask_file(place: &Path, picture: &Path) -> Result<PathBuf> {
 
 /// Needs the cargo feature `files`.
 #[cfg(not(feature = "files"))]
-pub fn read_photo(_path: &Path) -> Result<Photo> {
+pub fn read_photo(_path: &Path, _exif: Exif) -> Result<Photo> {
     Err(Error::NotCompiled { what: "reading image files".into(), feature: "files" })
 }
 
 /// Needs the cargo feature `files`.
 #[cfg(not(feature = "files"))]
-pub fn decode_photo(_bytes: &[u8], _name: &Path) -> Result<Photo> {
+pub fn decode_photo(_bytes: &[u8], _name: &Path, _exif: Exif) -> Result<Photo> {
     Err(Error::NotCompiled { what: "reading image files".into(), feature: "files" })
 }
 
@@ -90,7 +130,7 @@ mod decode {
 
     use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
-    use super::{Error, Path, Photo, Result};
+    use super::{Error, Exif, Path, Photo, Result};
 
     /// 128 megapixels: 400 MB in memory, more than any camera of today takes.
     const MAX_PIXELS: u64 = 128 << 20;
@@ -103,17 +143,16 @@ mod decode {
 
     /// Reads a photo from a JPEG, PNG, WebP, GIF, BMP, TIFF or PNM file; the content decides.
     ///
-    /// The EXIF orientation is applied; grey becomes RGB; of an animation the first frame is
-    /// taken. As PIL's `convert("RGB")` does, transparency is dropped, not blended, and of 16-bit
+    /// Grey becomes RGB; of an animation the first frame is taken. As PIL's `convert("RGB")` does, transparency is dropped, not blended, and of 16-bit
     /// samples the high byte is taken (PIL clips 16-bit grey to white instead; that is not
     /// followed).
-    pub fn read_photo(path: &Path) -> Result<Photo> {
-        decode_photo(&super::read_whole(path)?, path)
+    pub fn read_photo(path: &Path, exif: Exif) -> Result<Photo> {
+        decode_photo(&super::read_whole(path)?, path, exif)
     }
 
     /// [`read_photo`] of the content of a file; `name` stands in errors.
-    pub fn decode_photo(bytes: &[u8], name: &Path) -> Result<Photo> {
-        let picture = decode(bytes).map_err(|problem| Error::file(name, problem))?;
+    pub fn decode_photo(bytes: &[u8], name: &Path, exif: Exif) -> Result<Photo> {
+        let picture = decode(bytes, exif).map_err(|problem| Error::file(name, problem))?;
         let (width, height) = (picture.width() as usize, picture.height() as usize);
         let high = |sample: u16| (sample >> 8) as u8;
         let rgb = match picture {
@@ -132,7 +171,7 @@ mod decode {
         Ok(Photo::new(width, height, rgb)?)
     }
 
-    fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
+    fn decode(bytes: &[u8], exif: Exif) -> Result<DynamicImage, String> {
         if bytes.is_empty() {
             return Err("is empty".into());
         }
@@ -172,7 +211,9 @@ mod decode {
         }
         let orientation = decoder.orientation().map_err(|error| explain(&error))?;
         let mut picture = DynamicImage::from_decoder(decoder).map_err(|error| explain(&error))?;
-        picture.apply_orientation(orientation);
+        if exif == Exif::Obey {
+            picture.apply_orientation(orientation);
+        }
         Ok(picture)
     }
 
@@ -259,7 +300,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("photo");
         std::fs::write(&path, bytes).unwrap();
-        read_photo(&path)
+        read_photo(&path, Exif::Obey)
     }
 
     /// Smooth, so that a part of it that is missing shows.
@@ -322,7 +363,7 @@ mod tests {
         let pipe = folder.path().join("pipe.png");
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         for path in [&pipe, Path::new("/dev/zero"), folder.path()] {
-            let error = read_photo(path).unwrap_err().to_string();
+            let error = read_photo(path, Exif::Obey).unwrap_err().to_string();
             assert!(error.contains("is no file"), "{error}");
         }
     }

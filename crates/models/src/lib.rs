@@ -72,7 +72,7 @@ pub use efficientnet::EfficientNet;
 pub use error::{Error, Result};
 #[cfg(feature = "hub")]
 pub use hub::{Hub, HubFiles, cached_commit};
-pub use input::{decode_photo, mask_file, read_input, read_photo, read_tensor, tensor_size};
+pub use input::{Exif, decode_photo, mask_file, read_input, read_photo, read_tensor, tensor_size};
 pub use labels::Labels;
 pub use mobilenet_v3::MobileNetV3;
 #[cfg(feature = "onnx")]

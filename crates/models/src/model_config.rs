@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::architecture::PaddingMode;
 use crate::error::{Error, Result};
-use crate::input::read_whole;
+use crate::input::{Exif, read_whole};
 use crate::labels::Labels;
 use crate::preprocessing::Preprocessing;
 use crate::resample::Interpolation;
@@ -26,6 +26,7 @@ pub(crate) struct ModelConfig {
     input_size: Option<[usize; 2]>,
     interpolation: Option<Interpolation>,
     crop_fraction: Option<f64>,
+    exif: Option<Exif>,
     pub(crate) padding: Option<PaddingMode>,
     pub(crate) batch_norm_eps: Option<f64>,
     /// What was left aside, for people.
@@ -44,7 +45,7 @@ const DEFAULTS: [(&str, &[&str]); 6] = [
 ];
 
 impl ModelConfig {
-    /// From `__metadata__`: `architecture`, `interpolation` and `padding` as they are, `labels`,
+    /// From `__metadata__`: `architecture`, `interpolation`, `exif` and `padding` as they are, `labels`,
     /// `mean`, `std`, `input_size`, `crop_pct` and `batch_norm_eps` as JSON.
     pub(crate) fn from_metadata(metadata: &BTreeMap<String, String>) -> Self {
         let json = |text: &String| match serde_json::from_str(text) {
@@ -140,6 +141,7 @@ impl ModelConfig {
             input_size,
             interpolation: understood(json, "interpolation", parsed, &mut notes),
             crop_fraction: understood(json, "crop_pct", fraction, &mut notes),
+            exif: understood(json, "exif", |v| v.as_str()?.parse().ok(), &mut notes),
             padding: understood(json, "padding", |v| v.as_str()?.parse().ok(), &mut notes),
             batch_norm_eps: json["batch_norm_eps"].as_f64().filter(|eps| *eps >= 0.0),
             notes,
@@ -157,6 +159,7 @@ impl ModelConfig {
             input_size: self.input_size.or(other.input_size),
             interpolation: self.interpolation.or(other.interpolation),
             crop_fraction: self.crop_fraction.or(other.crop_fraction),
+            exif: self.exif.or(other.exif),
             padding: self.padding.or(other.padding),
             batch_norm_eps: self.batch_norm_eps.or(other.batch_norm_eps),
             notes: [self.notes, other.notes].concat(),
@@ -187,6 +190,7 @@ impl ModelConfig {
             mean: self.mean.unwrap_or(preprocessing.mean),
             std: self.std.unwrap_or(preprocessing.std),
             interpolation: self.interpolation.unwrap_or(preprocessing.interpolation),
+            exif: self.exif.unwrap_or(preprocessing.exif),
             ..preprocessing
         }
     }

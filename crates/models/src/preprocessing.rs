@@ -6,6 +6,7 @@ use std::str::FromStr;
 use hsets_core::{Error, Image, Photo, Result, Shape};
 use serde::Serialize;
 
+use crate::input::Exif;
 use crate::resample::{Interpolation, Window, resize};
 
 /// Mean of the channels of ImageNet, of values in \[0, 1\].
@@ -26,6 +27,9 @@ pub struct Preprocessing {
     pub mean: [f32; 3],
     /// Standard deviation of each channel, above 0.
     pub std: [f32; 3],
+    /// What becomes of the orientation in a file. Written where it is not the usual.
+    #[serde(skip_serializing_if = "Exif::is_usual")]
+    pub exif: Exif,
 }
 
 /// A photo as the network sees it: in 8 bits for people, normalised for the network.
@@ -45,6 +49,7 @@ impl Preprocessing {
         interpolation: Interpolation::Bilinear,
         mean: IMAGENET_MEAN,
         std: IMAGENET_STD,
+        exif: Exif::Obey,
     };
 
     /// The same field of view at another input size: the short side grows in proportion.
@@ -54,7 +59,7 @@ impl Preprocessing {
         self.with_crop(crop, fraction)
     }
 
-    /// With a crop that takes this fraction of the short side (timm's `crop_pct`).
+    /// With a crop that takes this fraction of the short side: timm's `crop_pct`, for squares exactly.
     #[must_use]
     pub fn with_crop_fraction(self, fraction: f64) -> Self {
         let crop = self.crop;

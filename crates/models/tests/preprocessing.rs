@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use hsets_core::Photo;
-use hsets_models::{Preprocessing, read_photo, read_tensor};
+use hsets_models::{Classifier, Exif, LoadOptions, Preprocessing, read_photo, read_tensor};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -55,6 +55,60 @@ fn resizing_and_cropping_equal_pil_bit_for_bit() {
     }
 }
 
+/// As `LoadOptions` of a network override its preprocessing.
+fn overridden(options: LoadOptions) -> Result<Preprocessing, String> {
+    let network = Classifier::untrained("resnet20".parse().unwrap(), 2, &options);
+    Ok(network.map_err(|error| error.to_string())?.preprocessing().clone())
+}
+
+#[test]
+fn the_share_of_a_crop_is_timms() {
+    let golden = json("transforms.json");
+    let cases = golden["cases"].as_array().unwrap();
+    assert!(cases.len() >= 50);
+    for case in cases {
+        let preprocessing = overridden(LoadOptions {
+            input_size: Some([size(&case["size"]); 2]),
+            crop_fraction: case["crop_pct"].as_f64(),
+            interpolation: Some(case["interpolation"].as_str().unwrap().parse().unwrap()),
+            ..LoadOptions::default()
+        });
+        let photo = drawn(size(&case["width"]), size(&case["height"]));
+        let prepared = preprocessing.unwrap().prepare(&photo).unwrap();
+        assert_eq!(sha256(prepared.photo.rgb()), case["sha256"].as_str().unwrap(), "{case}");
+    }
+    for (crop_fraction, resize, part) in
+        [(0.0, None, "above 0"), (1.1, None, "above 0"), (0.5, Some(64), "without --resize")]
+    {
+        let options =
+            LoadOptions { crop_fraction: Some(crop_fraction), resize, ..LoadOptions::default() };
+        let error = overridden(options).unwrap_err();
+        assert!(error.starts_with("crop = ") && error.contains(part), "{error}");
+    }
+}
+
+/// All eight are one picture with another orientation written into it, which PIL's `Image.open`
+/// leaves alone.
+#[test]
+fn orientation_is_ignored_where_that_is_asked() {
+    let images = json("images/images.json");
+    let as_it_lies = &images["exif1.jpg"];
+    let expected: Vec<u8> =
+        as_it_lies["rgb"].as_array().unwrap().iter().map(|v| size(v) as u8).collect();
+    for orientation in 1..=8 {
+        let path = fixture("images").join(format!("exif{orientation}.jpg"));
+        let photo = read_photo(&path, Exif::Ignore).unwrap();
+        assert_eq!([photo.width(), photo.height()], [24, 16], "{orientation}");
+        let worst = photo.rgb().iter().zip(&expected).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
+        assert!(worst <= 3, "{orientation}: off by {worst}");
+        let obeyed = read_photo(&path, Exif::Obey).unwrap();
+        assert_eq!(photo == obeyed, orientation == 1, "{orientation}");
+    }
+    let options = LoadOptions { exif: Some(Exif::Ignore), ..LoadOptions::default() };
+    assert_eq!(overridden(options).unwrap().exif, Exif::Ignore);
+    assert_eq!(overridden(LoadOptions::default()).unwrap().exif, Exif::Obey);
+}
+
 #[test]
 fn normalising_equals_torchvision_bit_for_bit() {
     let golden = &json("preprocessing.json")["normalized"];
@@ -69,7 +123,7 @@ fn normalising_equals_torchvision_bit_for_bit() {
 fn every_format_is_read_as_pil_reads_it() {
     let golden = json("images/images.json");
     for (name, expected) in golden.as_object().unwrap() {
-        let photo = read_photo(&fixture("images").join(name)).unwrap();
+        let photo = read_photo(&fixture("images").join(name), Exif::Obey).unwrap();
         let dims = [photo.width(), photo.height()];
         assert_eq!(dims, [size(&expected["size"][0]), size(&expected["size"][1])], "{name}");
         let rgb: Vec<u8> =
@@ -86,7 +140,7 @@ fn broken_files_are_one_clear_error() {
     let file = |name: &str, bytes: &[u8]| {
         let path = folder.path().join(name);
         std::fs::write(&path, bytes).unwrap();
-        let error = read_photo(&path).unwrap_err().to_string();
+        let error = read_photo(&path, Exif::Obey).unwrap_err().to_string();
         assert!(error.contains(name) && !error.contains('\n'), "{error}");
         error
     };
@@ -97,7 +151,8 @@ fn broken_files_are_one_clear_error() {
         let error = file(name, &whole[..whole.len() * 3 / 4]);
         assert!(error.contains("damaged or truncated"), "{error}");
     }
-    let missing = read_photo(&folder.path().join("absent.png")).unwrap_err().to_string();
+    let missing =
+        read_photo(&folder.path().join("absent.png"), Exif::Obey).unwrap_err().to_string();
     assert!(missing.contains("absent.png"), "{missing}");
 }
 
@@ -112,7 +167,7 @@ fn a_header_that_claims_a_huge_picture_is_refused_before_memory_is_taken() {
     bytes.extend(b"\0\0\0\0IDAT");
     bytes.extend(crc32(b"IDAT").to_be_bytes());
     std::fs::write(&path, bytes).unwrap();
-    let error = read_photo(&path).unwrap_err().to_string();
+    let error = read_photo(&path, Exif::Obey).unwrap_err().to_string();
     assert!(error.contains("20000x20000 is too large"), "{error}");
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use hsets_pipeline::{
     core::Error as CoreError,
-    models::{ALIASES, Architecture, Classifier, Device, Interpolation, LoadOptions, PaddingMode},
+    models::{ALIASES, Architecture, Classifier, Device, Exif, Interpolation, LoadOptions, PaddingMode},
 };
 use pyo3::{exceptions::PyTypeError, prelude::*};
 
@@ -39,7 +39,8 @@ pub(crate) fn bundled(py: Python<'_>) -> PyResult<Network> {
 #[pyfunction]
 #[pyo3(signature = (
     model = None, *, weights = None, like = None, output = None, labels = None, size = None,
-    mean = None, std = None, resize = None, interpolation = None, padding = None, device = "cpu",
+    mean = None, std = None, resize = None, crop = None, interpolation = None,
+    exif = None, padding = None, device = "cpu",
     memory = None, progress = false
 ))]
 #[allow(clippy::too_many_arguments, reason = "keyword arguments")]
@@ -54,7 +55,9 @@ pub(crate) fn load(
     mean: Option<[f32; 3]>,
     std: Option<[f32; 3]>,
     resize: Option<usize>,
+    crop: Option<f64>,
     interpolation: Option<&str>,
+    exif: Option<&str>,
     padding: Option<&str>,
     device: &str,
     memory: Option<usize>,
@@ -77,7 +80,9 @@ pub(crate) fn load(
         std,
         input_size: size.map(|size| size.0),
         resize,
+        crop_fraction: crop,
         interpolation: interpolation.map_err(Error::from)?,
+        exif: exif.map(str::parse::<Exif>).transpose().map_err(Error::from)?,
         padding: padding.map(str::parse::<PaddingMode>).transpose().map_err(Error::from)?,
         device: device_named(device)?,
         memory,

@@ -1,7 +1,7 @@
 //! Pictures into segments.
 
 use hsets_pipeline::{
-    models::{Hub, read_photo},
+    models::{Exif, Hub, read_photo},
     sam_weights::with_published_weights,
     segmentation::SegmenterChoice,
 };
@@ -40,7 +40,7 @@ pub(crate) fn segmented<'py>(
     progress: bool,
 ) -> PyResult<Bound<'py, PyArray2<i32>>> {
     let photo = match arrays::picture(image)? {
-        Picture::Path(path) => compute(py, false, |_| Ok(read_photo(&path)?))?,
+        Picture::Path(path) => compute(py, false, |_| Ok(read_photo(&path, Exif::Obey)?))?,
         Picture::Pixels(pixels) => arrays::photo(&pixels)?,
         Picture::Normalised(_) => {
             let expected = "segment takes a path, a PIL image or uint8 [H, W, 3]";

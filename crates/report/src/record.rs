@@ -56,6 +56,14 @@ pub struct ModelRecord {
     pub mean: [f32; 3],
     /// Standard deviation of each channel.
     pub std: [f32; 3],
+    /// Short side of pictures after resizing.
+    pub resize: usize,
+    /// (height, width) of what the network sees.
+    pub crop: [usize; 2],
+    /// Filter of the resize.
+    pub interpolation: String,
+    /// What becomes of the orientation in photos.
+    pub exif: String,
     /// Padding of strided convolutions.
     pub padding: String,
 }
@@ -71,6 +79,10 @@ impl ModelRecord {
             weights_sha256: classifier.weights_sha256().to_owned(),
             mean: preprocessing.mean,
             std: preprocessing.std,
+            resize: preprocessing.resize,
+            crop: preprocessing.crop,
+            interpolation: preprocessing.interpolation.name().to_owned(),
+            exif: preprocessing.exif.name().to_owned(),
             padding: match classifier.padding() {
                 Some(PaddingMode::Torch) => "torch".into(),
                 Some(PaddingMode::Same) => "same".into(),

@@ -64,12 +64,12 @@ impl Examples for Photos {
     }
 
     fn view(&self, index: usize, rng: &mut ChaCha8Rng) -> Result<Image> {
-        let photo = read_photo(&self.files[index].0)?;
+        let photo = read_photo(&self.files[index].0, self.preprocessing.exif)?;
         Ok(self.augmentation.view(&photo, &self.preprocessing, rng)?)
     }
 
     fn plain(&self, index: usize) -> Result<Image> {
-        let photo = read_photo(&self.files[index].0)?;
+        let photo = read_photo(&self.files[index].0, self.preprocessing.exif)?;
         Ok(self.preprocessing.prepare(&photo)?.image)
     }
 }

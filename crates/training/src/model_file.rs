@@ -32,6 +32,7 @@ impl Description {
             .with("input_size", json!(crop).to_string())
             .with("crop_pct", fraction.to_string())
             .with("interpolation", interpolation)
+            .with("exif", preprocessing.exif.name())
             .with("padding", padding)
             .with("batch_norm_eps", eps.to_string())
     }

@@ -113,11 +113,14 @@ mod tests {
             "mean" | "std" => "0.1,0.2,0.3",
             "padding" => "same",
             "size" => "192x320",
-            "resize" => "400",
+            "exif" => "ignore",
+            "crop" => "0.9",
             "interpolation" => "bicubic",
             _ => "word",
         };
+        // --crop says the same as --resize.
         let names = options.get_arguments().filter_map(clap::Arg::get_long);
+        let names = names.filter(|name| *name != "resize");
         names.flat_map(|name| [format!("--{name}"), value(name).to_owned()]).collect()
     }
 

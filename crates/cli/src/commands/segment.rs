@@ -24,7 +24,7 @@ pub(crate) fn run(args: &SegmentArgs, general: &General) -> anyhow::Result<()> {
     if let SegmenterChoice::LabelMap { file } = &choice {
         output::keep_inputs(&args.out, [file.as_path()])?;
     }
-    let photo = read_photo(&args.image)?;
+    let photo = read_photo(&args.image, args.exif)?;
     let choice = choice.for_side(photo.width().min(photo.height()));
     let bars = Bars::new(general.quiet, String::new());
     let Segmentation { segments, masks } = choice.build()?.segment_with(&photo, &bars)?;

@@ -1,6 +1,6 @@
 //! What scripts rely on: names of files, fields and tensors.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use safetensors::{Dtype, SafeTensors, serialize, tensor::TensorView};
 use serde_json::Value;
@@ -295,4 +295,45 @@ fn tensors_set_the_size_that_the_network_sees() {
     assert_eq!(shape_of(&bytes, "gradient"), (Dtype::F32, vec![3, 48, 80]));
     let other = "gradient input.safetensors --size 64 --out other.safetensors";
     place.run_model(other).failed(1, &["input.safetensors", "load it with this input size"]);
+}
+
+#[test]
+fn pictures_are_prepared_as_asked() {
+    let place = Place::new();
+    let photo = |name: &str| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/models/images");
+        fs::copy(folder.join(name), place.path(name)).unwrap();
+    };
+    // One picture, upright and lying on its side with a word about it.
+    photo("exif1.jpg");
+    photo("exif6.jpg");
+    let logits = |line: &str| {
+        let record = place.run(format!("predict --model bundled --json {line}").split(' '));
+        record.ok().json()["top"].clone()
+    };
+    let upright = logits("exif1.jpg");
+    assert_ne!(logits("exif6.jpg"), upright);
+    assert_eq!(logits("exif6.jpg --exif obey"), logits("exif6.jpg"));
+    assert_eq!(logits("exif6.jpg --exif ignore"), upright);
+    // 64 pixels are two thirds of 96.
+    assert_ne!(logits("exif1.jpg --resize 96"), upright);
+    assert_eq!(logits("exif1.jpg --crop 0.6666"), logits("exif1.jpg --resize 96"));
+    assert_eq!(logits("exif1.jpg --crop 0.5 --size 32"), logits("exif1.jpg --resize 64 --size 32"));
+
+    let line = format!("explain exif6.jpg --out out --exif ignore --crop 0.5 {QUICK}");
+    place.run_model(&line).ok();
+    let record = fs::read(place.path("out/exif6/explanation.json")).unwrap();
+    let record: Value = serde_json::from_slice(&record).unwrap();
+    let model = &record["model"];
+    assert_eq!((&model["exif"], &model["resize"]), (&"ignore".into(), &128.into()));
+    assert_eq!((&model["crop"], &model["interpolation"]), (&[64, 64].into(), &"bilinear".into()));
+
+    place.run_model("predict exif1.jpg --crop 0").failed(2, &["crop = 0", "at most 1"]);
+    place.run_model("predict exif1.jpg --exif mirror").failed_usage("obey or ignore");
+    let both = "predict exif1.jpg --crop 0.9 --resize 70";
+    place.run_model(both).failed_usage("cannot be used with");
+    // There, a crop is a way to cut views.
+    place.run_model("train --data d.csv --out net --crop 0.9").failed_usage("shifted");
+    let help = place.run(["train", "--help"]).ok().stdout;
+    assert!(help.contains("--crop <CROP>") && help.contains("--crop-share <SHARE>"), "{help}");
 }

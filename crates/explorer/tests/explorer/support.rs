@@ -48,14 +48,7 @@ pub(crate) fn options() -> Options {
     let other = Task::Duel.draw(3, 45, SIDE).unwrap();
     let drawn = |name: &str, scene: Scene| Given::Drawn { name: name.into(), photo: scene.photo };
     Options {
-        model: ModelRecord {
-            name: "resnet20".into(),
-            weights: "bundled".into(),
-            weights_sha256: classifier.weights_sha256().into(),
-            mean: classifier.preprocessing().mean,
-            std: classifier.preprocessing().std,
-            padding: "torch".into(),
-        },
+        model: ModelRecord::new(&classifier, "bundled"),
         classifier,
         pictures: vec![drawn("first duel", scene()), drawn("second duel", other)],
         segmenters: vec![

@@ -49,6 +49,10 @@ mod tests {
             weights_sha256: String::new(),
             mean: [0.0; 3],
             std: [1.0; 3],
+            resize: 8,
+            crop: [8; 2],
+            interpolation: "bilinear".into(),
+            exif: "obey".into(),
             padding: "torch".into(),
         };
         let from = Provenance {

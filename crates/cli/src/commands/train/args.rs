@@ -10,6 +10,8 @@ use crate::args::{General, ModelArgs};
 /// `hsets train`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
+// Here --crop is the way in which views are cut.
+#[command(mut_arg("crop-share", |share| share.long("crop-share")))]
 pub(crate) struct TrainArgs {
     /// Folder of a dataset (CUB, Imagenette, a folder per class), or a CSV file of path,label
     #[arg(long, value_name = "PATH")]
