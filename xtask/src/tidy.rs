@@ -16,14 +16,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hsets-files", &[]),
     ("hsets-kernels", &["hsets-core"]),
     ("hsets-scenes", &["hsets-core"]),
-    ("hsets-datasets", &[]),
-    ("hsets-weights", &[]),
+    ("hsets-datasets", &["hsets-files"]),
+    ("hsets-weights", &["hsets-files"]),
     ("hsets-segmentation", &["hsets-core", "hsets-files", "hsets-weights"]),
     ("hsets-detection", &["hsets-core"]),
     ("hsets-attribution", &["hsets-core"]),
     ("hsets-metrics", &["hsets-core"]),
     ("hsets-autodiff", &["hsets-core", "hsets-kernels"]),
-    ("hsets-models", &["hsets-core", "hsets-autodiff", "hsets-weights"]),
+    ("hsets-models", &["hsets-core", "hsets-autodiff", "hsets-files", "hsets-weights"]),
     (
         "hsets-pipeline",
         &[
@@ -36,7 +36,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("hsets-report", &["hsets-core", "hsets-files", "hsets-pipeline"]),
-    ("hsets-explorer", &["hsets-core", "hsets-pipeline", "hsets-report"]),
+    ("hsets-explorer", &["hsets-core", "hsets-files", "hsets-pipeline", "hsets-report"]),
     (
         "hsets-training",
         &["hsets-core", "hsets-datasets", "hsets-autodiff", "hsets-models", "hsets-weights"],

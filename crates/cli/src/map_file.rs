@@ -18,11 +18,9 @@ pub(crate) fn read_map(
     shape: Shape,
 ) -> anyhow::Result<SaliencyMap> {
     let read = || {
-        let metadata = std::fs::metadata(path)?;
-        ensure!(metadata.is_file(), "no file");
-        let size = metadata.len();
+        let size = hsets_files::regular(path)?.len();
         ensure!(size <= MAX_BYTES, "{size} bytes are too many for a map");
-        let bytes = std::fs::read(path)?;
+        let bytes = hsets_files::read(path)?;
         let is_npy =
             path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npy"));
         let (dims, values) = if is_npy { npy(&bytes)? } else { safetensor(&bytes, tensor)? };

@@ -114,13 +114,10 @@ pub(crate) fn read(path: &Path) -> Result<String> {
 /// The bytes of a file of sensible size.
 pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>> {
     let failed = |error| Error::io(path, error);
-    let metadata = path.metadata().map_err(failed)?;
-    if !metadata.is_file() {
-        return Err(Error::malformed(path, "is no file"));
-    }
-    if metadata.len() > MAX_BYTES {
-        let problem = format!("{} bytes are too many for a list", metadata.len());
+    let size = hsets_files::regular(path).map_err(failed)?.len();
+    if size > MAX_BYTES {
+        let problem = format!("{size} bytes are too many for a list");
         return Err(Error::malformed(path, problem));
     }
-    fs::read(path).map_err(failed)
+    hsets_files::read(path).map_err(failed)
 }

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use hsets_datasets::Dataset;
+use hsets_files::hexadecimal;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -187,14 +188,6 @@ fn shown(value: &Value) -> String {
         Value::Array(items) => items.iter().map(name).collect::<Vec<_>>().join(" "),
         other => other.to_string(),
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// SHA-256 of a text, hexadecimal.

@@ -68,10 +68,7 @@ impl Results {
 
     /// Opens a file whose rows are known to be as they were written.
     pub(crate) fn open_checked(path: &Path) -> Result<Self> {
-        let metadata = path.metadata().map_err(|error| Error::io(path, error))?;
-        if !metadata.is_file() {
-            return Err(Error::mismatch(path, "is no file"));
-        }
+        hsets_files::regular(path).map_err(|error| Error::io(path, error))?;
         let connection = store::connect(path)?;
         let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
         let not_ours = || Error::mismatch(path, "is no file of results of hsets evaluate");

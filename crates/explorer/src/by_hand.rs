@@ -58,11 +58,8 @@ impl ByHand {
     /// Reads a file that the explorer saved.
     pub fn open(path: &Path) -> Result<Self> {
         let refused = |why: String| Error::config("by-hand", path.display(), why);
-        if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
-            return Err(refused("is no file".into()));
-        }
-        let text = std::fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
-        serde_json::from_str(&text)
+        let text = hsets_files::read(path).map_err(|error| refused(error.to_string()))?;
+        serde_json::from_slice(&text)
             .map_err(|error| refused(format!("not what the explorer saves: {error}")))
     }
 

@@ -4,6 +4,8 @@
 //! then renamed. A crash, a full disk or Ctrl-C leaves what was there before. What a kill leaves
 //! under a temporary name, the next process that writes into the same folder removes.
 //!
+//! What is read whole is a file: no pipe, which may never end.
+//!
 //! ```
 //! let folder = tempfile::tempdir()?;
 //! let path = folder.path().join("new").join("answer.txt");
@@ -13,6 +15,7 @@
 //! ```
 
 mod name;
+mod read;
 mod sweep;
 
 use std::{
@@ -24,10 +27,17 @@ use std::{
 use tempfile::{Builder, NamedTempFile, TempDir};
 
 pub use name::name_of;
+pub use read::{read, regular};
 pub use sweep::sweep;
 
 /// Begins the names of files and folders that are not finished.
 const TEMPORARY: &str = ".hsets-";
+
+/// Bytes as hexadecimal digits, as a digest stands beside a file.
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
+    bytes.iter().flat_map(|&byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
 
 /// Writes one file, replacing an older one at once. Makes its folder if that does not exist.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {

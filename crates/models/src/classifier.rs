@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use hsets_autodiff::{Graph, Weights};
 use hsets_core::{Image, Photo, Progress, Randomisable, Shape, TwiceDifferentiable, probabilities};
-use hsets_weights::TensorFile;
+use hsets_weights::{Digest, TensorFile};
 
 use crate::architecture::{Architecture, GraphOptions, PaddingMode};
 use crate::device::Device;
@@ -81,7 +81,7 @@ pub struct Classifier {
     network: Box<dyn TwiceDifferentiable>,
     preprocessing: Preprocessing,
     labels: Labels,
-    sha256: String,
+    digest: Digest,
     notes: Vec<String>,
     device: Device,
     memory: Option<usize>,
@@ -170,7 +170,7 @@ impl Classifier {
             naming: Naming::Torchvision,
             architecture: Some(architecture),
             metadata: BTreeMap::new(),
-            sha256: String::new(),
+            digest: Digest::from(String::new()),
             notes: Vec::new(),
         };
         let published = Published::plain(architecture);
@@ -240,7 +240,7 @@ impl Classifier {
             graph,
             weights: file.weights,
             preprocessing,
-            sha256: file.sha256,
+            digest: file.digest,
             notes,
             device: options.device,
             memory: options.memory,
@@ -299,7 +299,7 @@ impl Classifier {
             weights: net.weights,
             structure: Structure::Onnx(name),
             preprocessing,
-            sha256: file.sha256().to_owned(),
+            digest: Digest::from(file.sha256().to_owned()),
             notes,
             device: options.device,
             memory: options.memory,
@@ -382,7 +382,7 @@ impl Classifier {
 
     /// SHA-256 of the weight file in hexadecimal.
     pub fn weights_sha256(&self) -> &str {
-        &self.sha256
+        self.digest.as_str()
     }
 
     /// What people should know of how the network was read.

@@ -49,13 +49,9 @@ impl FromStr for Exif {
     }
 }
 
-/// A whole file. A pipe or a device has no end.
+/// A whole file.
 pub(crate) fn read_whole(path: &Path) -> Result<Vec<u8>> {
-    let metadata = path.metadata().map_err(|error| Error::io(path, error))?;
-    if !metadata.is_file() {
-        return Err(Error::file(path, "is no file, but a folder, a pipe or a device"));
-    }
-    std::fs::read(path).map_err(|error| Error::io(path, error))
+    hsets_files::read(path).map_err(|error| Error::io(path, error))
 }
 
 /// Reads an input of either kind: a `.safetensors` file as [`read_tensor`], anything else as a

@@ -5,11 +5,12 @@ use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
 use candle_core::{DType, Device, Tensor};
-use sha2::{Digest, Sha256};
+use hsets_files::hexadecimal;
+use sha2::{Digest as _, Sha256};
 
+use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::state_dict::{self, StateDict};
 use crate::{checkpoint, foreign, safetensors};
@@ -30,9 +31,7 @@ pub struct TensorFile {
     /// The floating-point tensors, in the order of the file.
     entries: Vec<Entry>,
     metadata: BTreeMap<String, String>,
-    /// Hashing takes as long as all else: it goes on beside it.
-    hashing: Option<JoinHandle<String>>,
-    hash: Option<String>,
+    digest: Digest,
 }
 
 /// A floating-point tensor of a file.
@@ -98,11 +97,10 @@ impl TensorFile {
         }
         let parts: Vec<Arc<Vec<u8>>> =
             parts.into_iter().map(|(_, bytes)| Arc::new(bytes)).collect();
-        let hashed = parts.clone();
-        let hashing = std::thread::Builder::new().spawn(move || sha256(&hashed)).ok();
+        let digest = Digest::of(parts.clone());
         let Listing { entries, metadata } = listing;
         let path = path.to_path_buf();
-        Ok(Self { path, parts, entries, metadata, hashing, hash: None })
+        Ok(Self { path, parts, entries, metadata, digest })
     }
 
     /// Where it was read from.
@@ -151,11 +149,13 @@ impl TensorFile {
     }
 
     /// SHA-256 of the file in hexadecimal; of all shards one after another, if it is sharded.
-    pub fn sha256(&mut self) -> &str {
-        if let Some(handle) = self.hashing.take() {
-            self.hash = handle.join().ok();
-        }
-        self.hash.get_or_insert_with(|| sha256(&self.parts))
+    pub fn sha256(&self) -> &str {
+        self.digest.as_str()
+    }
+
+    /// The same for those who need not wait for it now.
+    pub fn digest(&self) -> Digest {
+        self.digest.clone()
     }
 
     pub(crate) fn entries(&self) -> &[Entry] {
@@ -240,13 +240,8 @@ fn gather(
     Ok(gathered)
 }
 
-/// A whole file. What has no end, a device or a pipe, is no weight file.
 fn read_whole(path: &Path) -> Result<Vec<u8>> {
-    let kind = fs::metadata(path).map_err(|error| Error::io(path, error))?;
-    if !kind.is_file() {
-        return Err(Error::file(path, "is not a file"));
-    }
-    fs::read(path).map_err(|error| Error::io(path, error))
+    hsets_files::read(path).map_err(|error| Error::io(path, error))
 }
 
 /// The file itself, or all shards of an index in the order of their names.
@@ -270,16 +265,4 @@ fn shards(path: &Path) -> Result<Vec<PathBuf>> {
         return Err(Error::file(path, format!("shard '{name}' is not in the same folder")));
     }
     Ok(names.into_iter().map(|name| path.with_file_name(name)).collect())
-}
-
-fn sha256(parts: &[Arc<Vec<u8>>]) -> String {
-    let mut hash = Sha256::new();
-    parts.iter().for_each(|part| hash.update(part.as_slice()));
-    hexadecimal(&hash.finalize())
-}
-
-/// Bytes as hexadecimal digits.
-pub fn hexadecimal(bytes: &[u8]) -> String {
-    let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
-    bytes.iter().flat_map(|&byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }

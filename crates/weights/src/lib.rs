@@ -8,6 +8,7 @@
 
 mod budget;
 mod checkpoint;
+mod digest;
 mod error;
 mod file;
 mod foreign;
@@ -15,6 +16,8 @@ mod pickle;
 mod safetensors;
 mod state_dict;
 
+pub use digest::Digest;
 pub use error::{Error, Result};
-pub use file::{TensorFile, hexadecimal};
+pub use file::TensorFile;
+pub use hsets_files::hexadecimal;
 pub use state_dict::StateDict;

@@ -8,7 +8,8 @@ use std::path::Path;
 
 use candle_core::Tensor;
 use hsets_autodiff::Weights;
-use hsets_weights::TensorFile;
+use hsets_weights::{Digest, TensorFile};
+use rayon::prelude::*;
 
 pub use naming::Naming;
 pub(crate) use naming::{Listed, Tensors, canonical, listed};
@@ -29,8 +30,8 @@ pub struct WeightFile {
     pub naming: Naming,
     /// `__metadata__` of a safetensors file, as it is.
     pub metadata: BTreeMap<String, String>,
-    /// SHA-256 of the file in hexadecimal; of all shards one after another, if it is sharded.
-    pub sha256: String,
+    /// SHA-256 of the file; of all shards one after another, if it is sharded.
+    pub digest: Digest,
     /// What people should know of how it was read.
     pub notes: Vec<String>,
 }
@@ -46,7 +47,7 @@ impl WeightFile {
 
     /// The network's tensors among all that a file holds: of the architecture that is `wanted`, or
     /// of any. Where none fits, what looks most like a state dict.
-    pub(crate) fn choose(mut file: TensorFile, wanted: Option<Architecture>) -> Result<Self> {
+    pub(crate) fn choose(file: TensorFile, wanted: Option<Architecture>) -> Result<Self> {
         let mut notes = Vec::new();
         let found = file.state_dict(|dict| matching(dict, wanted));
         let (dict, architecture, (tensors, naming), head) = if let Some((dict, found)) = found {
@@ -91,9 +92,9 @@ impl WeightFile {
             }
             Ok((name.clone(), tensor))
         };
-        let weights = Weights::new(tensors.iter().map(read).collect::<Result<Vec<_>>>()?);
+        let weights = Weights::new(tensors.par_iter().map(read).collect::<Result<Vec<_>>>()?);
         let metadata = file.metadata().clone();
-        let sha256 = file.sha256().to_owned();
-        Ok(Self { weights, architecture, naming, metadata, sha256, notes })
+        let digest = file.digest();
+        Ok(Self { weights, architecture, naming, metadata, digest, notes })
     }
 }
