@@ -289,7 +289,7 @@ impl Classifier {
                     .into(),
             );
         }
-        let preprocessing = overridden(preprocessing, options)?;
+        let preprocessing = overridden(&preprocessing, options)?;
         notes.iter_mut().for_each(|note| *note = format!("{}: {note}", path.display()));
         let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into());
         Ok(Self {
@@ -460,11 +460,11 @@ fn preprocessing(
     if let Some(size) = options.input_size {
         preprocessing = preprocessing.with_input_size(size);
     }
-    overridden(preprocessing, options)
+    overridden(&preprocessing, options)
 }
 
 /// With what the user says of all but the size, which is there already; checked.
-fn overridden(preprocessing: Preprocessing, options: &LoadOptions) -> Result<Preprocessing> {
+fn overridden(preprocessing: &Preprocessing, options: &LoadOptions) -> Result<Preprocessing> {
     let resize = match (options.resize, options.crop_fraction) {
         (None, None) => preprocessing.resize,
         (Some(resize), None) => resize,

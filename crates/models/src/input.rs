@@ -34,6 +34,7 @@ impl Exif {
         }
     }
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
     pub(crate) fn is_usual(&self) -> bool {
         *self == Self::default()
     }

@@ -56,8 +56,9 @@ fn resizing_and_cropping_equal_pil_bit_for_bit() {
 }
 
 /// As `LoadOptions` of a network override its preprocessing.
-fn overridden(options: LoadOptions) -> Result<Preprocessing, String> {
-    let network = Classifier::untrained("resnet20".parse().unwrap(), 2, &options);
+fn overridden(options: &LoadOptions) -> Result<Preprocessing, String> {
+    let architecture = "resnet20".parse().expect("an architecture");
+    let network = Classifier::untrained(architecture, 2, options);
     Ok(network.map_err(|error| error.to_string())?.preprocessing().clone())
 }
 
@@ -67,7 +68,7 @@ fn the_share_of_a_crop_is_timms() {
     let cases = golden["cases"].as_array().unwrap();
     assert!(cases.len() >= 50);
     for case in cases {
-        let preprocessing = overridden(LoadOptions {
+        let preprocessing = overridden(&LoadOptions {
             input_size: Some([size(&case["size"]); 2]),
             crop_fraction: case["crop_pct"].as_f64(),
             interpolation: Some(case["interpolation"].as_str().unwrap().parse().unwrap()),
@@ -82,7 +83,7 @@ fn the_share_of_a_crop_is_timms() {
     {
         let options =
             LoadOptions { crop_fraction: Some(crop_fraction), resize, ..LoadOptions::default() };
-        let error = overridden(options).unwrap_err();
+        let error = overridden(&options).unwrap_err();
         assert!(error.starts_with("crop = ") && error.contains(part), "{error}");
     }
 }
@@ -105,8 +106,8 @@ fn orientation_is_ignored_where_that_is_asked() {
         assert_eq!(photo == obeyed, orientation == 1, "{orientation}");
     }
     let options = LoadOptions { exif: Some(Exif::Ignore), ..LoadOptions::default() };
-    assert_eq!(overridden(options).unwrap().exif, Exif::Ignore);
-    assert_eq!(overridden(LoadOptions::default()).unwrap().exif, Exif::Obey);
+    assert_eq!(overridden(&options).unwrap().exif, Exif::Ignore);
+    assert_eq!(overridden(&LoadOptions::default()).unwrap().exif, Exif::Obey);
 }
 
 #[test]

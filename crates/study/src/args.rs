@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use hsets_pipeline::models::PaddingMode;
+use hsets_pipeline::models::{Exif, PaddingMode};
 
 use crate::experiment::Kind;
 
@@ -48,6 +48,9 @@ pub(crate) struct Paper {
     /// Padding of strided convolutions: torch, or same as TensorFlow [default: of the weights].
     #[arg(long)]
     pub(crate) padding: Option<PaddingMode>,
+    /// Orientation that cameras write into photos: obey, or ignore as torchvision [default: obey].
+    #[arg(long)]
+    pub(crate) exif: Option<Exif>,
     /// Weights of Segment Anything; QuickShift stands in without them.
     #[arg(long)]
     pub(crate) sam_weights: Option<PathBuf>,

@@ -257,6 +257,7 @@ fn load_options(model: &str, study: &str, args: &Paper) -> Result<LoadOptions> {
         mean: args.mean,
         std: args.std,
         padding: args.padding,
+        exif: args.exif,
         device: match args.device {
             Device::Cpu => models::Device::Cpu,
             Device::Cuda => models::Device::Cuda,

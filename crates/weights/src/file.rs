@@ -153,9 +153,9 @@ impl TensorFile {
         self.digest.as_str()
     }
 
-    /// The same for those who need not wait for it now.
-    pub fn digest(&self) -> Digest {
-        self.digest.clone()
+    /// The same for those who need not wait for it now, and nothing else any more.
+    pub fn into_digest(self) -> Digest {
+        self.digest
     }
 
     pub(crate) fn entries(&self) -> &[Entry] {

@@ -94,7 +94,7 @@ impl WeightFile {
         };
         let weights = Weights::new(tensors.par_iter().map(read).collect::<Result<Vec<_>>>()?);
         let metadata = file.metadata().clone();
-        let digest = file.digest();
+        let digest = file.into_digest();
         Ok(Self { weights, architecture, naming, metadata, digest, notes })
     }
 }
