@@ -74,6 +74,23 @@ pub(crate) fn exp(x: f64) -> f64 {
     sum * two_to_n
 }
 
+/// exp(x) for x ≤ 88 to 2 units in the last place of f32; about 1e-38 below -87.
+#[inline(always)]
+pub(crate) fn exp_single(x: f32) -> f32 {
+    /// 1.5·2²³: adding it rounds to an integer, which then stands in the lowest bits.
+    const ROUND: f32 = 12_582_912.0;
+    /// 1/(7-n)!, of the series of exp on |r| ≤ ln(2)/2.
+    const SERIES: [f32; 8] =
+        [1.0 / 5_040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 1.0 / 2.0, 1.0, 1.0];
+    let x = if x < -87.0 { -87.0 } else { x }; // NaN stays
+    let shifted = x * std::f32::consts::LOG2_E + ROUND;
+    let n = shifted - ROUND;
+    let r = (x - n * 0.693_359_4) + n * 2.121_944_4e-4;
+    let sum = SERIES[1..].iter().fold(SERIES[0], |sum, term| sum * r + term);
+    let two_to_n = f32::from_bits((shifted.to_bits() << 23).wrapping_add(1.0f32.to_bits()));
+    sum * two_to_n
+}
+
 /// ln(1 + y) for 0 ≤ y ≤ 1.
 #[inline(always)]
 fn ln_1p(y: f64) -> f64 {
@@ -222,6 +239,16 @@ mod tests {
         for y in grid(0.0, 1.0).chain(grid(0.0, 1e-9)) {
             close(ln_1p(y), y.ln_1p(), 1e-15, &format!("ln_1p({y})"));
         }
+    }
+
+    #[test]
+    fn single_exponentials_match_the_standard_library() {
+        for x in grid(-86.0, 0.0).chain(grid(-2.0, 0.0)) {
+            let x = x as f32;
+            close(exp_single(x).into(), f64::from(x).exp(), 3e-7, &format!("exp_single({x})"));
+        }
+        assert!(exp_single(-1e30) < 1e-37 && exp_single(f32::NEG_INFINITY) < 1e-37);
+        assert_eq!(exp_single(0.0), 1.0);
     }
 
     #[test]

@@ -20,6 +20,7 @@
 // Loops over several small arrays at once read better, and compile better, with indices.
 #![allow(clippy::needless_range_loop)]
 
+mod attention;
 mod batch_norm;
 mod conv2d;
 mod curve;
@@ -48,6 +49,7 @@ mod transforms;
 mod weight_gradient;
 mod winograd;
 
+pub use attention::{Attention, Bias, Starts, Tokens};
 pub use batch_norm::{channel_combine, channel_moments, channel_products};
 pub use conv2d::{Algorithm, Conv2d, Conv2dSpec, Padding, Window};
 pub use curve::Curve;

@@ -116,7 +116,7 @@ impl MatMul {
             for run in 0..n_runs {
                 let terms = run * k / n_runs..(run + 1) * k / n_runs;
                 for (panel, left) in panels.iter().zip(left.chunks_exact_mut(most * TERMS)) {
-                    self.pack_left(a, *panel, terms.clone(), left);
+                    pack_rows(a, self.a, *panel, terms.clone(), left);
                 }
                 for block in (0..n_tiles).step_by(TILES) {
                     let tiles = block..n_tiles.min(block + TILES);
@@ -161,29 +161,6 @@ impl MatMul {
         });
     }
 
-    /// Rows of a, term by term.
-    fn pack_left<T: Scalar>(
-        &self,
-        a: &[T],
-        (first, n_rows): (usize, usize),
-        terms: std::ops::Range<usize>,
-        to: &mut [T],
-    ) {
-        let [row_step, term_step] = self.a;
-        let from = &a[first * row_step + terms.start * term_step..];
-        if row_step == 1 {
-            for (term, to) in to.chunks_exact_mut(n_rows).take(terms.len()).enumerate() {
-                to.copy_from_slice(&from[term * term_step..][..n_rows]);
-            }
-            return;
-        }
-        for row in 0..n_rows {
-            let from = from[row * row_step..].iter().step_by(term_step);
-            let to = to[row..].iter_mut().step_by(n_rows);
-            to.zip(from).take(terms.len()).for_each(|(to, &from)| *to = from);
-        }
-    }
-
     /// Columns of b, term by term, zeros behind the last.
     fn pack_right<T: Scalar>(
         &self,
@@ -209,6 +186,28 @@ impl MatMul {
             let to = to[column..].iter_mut().step_by(columns);
             to.zip(from).take(terms.len()).for_each(|(to, &from)| *to = from);
         }
+    }
+}
+
+/// Some rows of a matrix, whose steps from row to row and from term to term are given, term by term.
+pub(crate) fn pack_rows<T: Scalar>(
+    matrix: &[T],
+    [row_step, term_step]: [usize; 2],
+    (first, n_rows): (usize, usize),
+    terms: std::ops::Range<usize>,
+    to: &mut [T],
+) {
+    let from = &matrix[first * row_step + terms.start * term_step..];
+    if row_step == 1 {
+        for (term, to) in to.chunks_exact_mut(n_rows).take(terms.len()).enumerate() {
+            to.copy_from_slice(&from[term * term_step..][..n_rows]);
+        }
+        return;
+    }
+    for row in 0..n_rows {
+        let from = from[row * row_step..].iter().step_by(term_step);
+        let to = to[row..].iter_mut().step_by(n_rows);
+        to.zip(from).take(terms.len()).for_each(|(to, &from)| *to = from);
     }
 }
 

@@ -6,6 +6,7 @@ use std::fmt::Debug;
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub};
 
+use crate::exponential;
 use crate::isa::Isa;
 use crate::micro::{self, Micro};
 
@@ -53,12 +54,16 @@ pub trait Scalar:
     /// exp(self).
     #[must_use]
     fn exp(self) -> Self;
+    /// exp(self) of a number that is not above 0, to 2 units in the last place, without branches or
+    /// calls, so that loops over it are vectorised; about 0 far below.
+    #[must_use]
+    fn exp_below(self) -> Self;
     /// Whether it is no number.
     fn is_nan(self) -> bool;
 }
 
 macro_rules! scalar {
-    ($t:ty, $micro:path, $of_singles:expr) => {
+    ($t:ty, $micro:path, $exp_below:path, $of_singles:expr) => {
         impl Width for $t {
             #[allow(private_interfaces)]
             fn micro(isa: Isa) -> Micro<Self> {
@@ -98,6 +103,10 @@ macro_rules! scalar {
                 self.exp()
             }
             #[inline(always)]
+            fn exp_below(self) -> Self {
+                $exp_below(self)
+            }
+            #[inline(always)]
             fn is_nan(self) -> bool {
                 self.is_nan()
             }
@@ -105,5 +114,5 @@ macro_rules! scalar {
     };
 }
 
-scalar!(f32, micro::for_f32, Cow::Borrowed);
-scalar!(f64, micro::for_f64, |values: &[f32]| values.iter().copied().map(f64::from).collect());
+scalar!(f32, micro::for_f32, exponential::exp_single, Cow::Borrowed);
+scalar!(f64, micro::for_f64, exponential::exp, |values: &[f32]| values.iter().copied().map(f64::from).collect());
