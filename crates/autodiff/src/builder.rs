@@ -5,7 +5,7 @@
 //!
 //! | rule | methods |
 //! |---|---|
-//! | source | `input`, `parameter`, `constant` |
+//! | source | `input`, `add_input`, `parameter`, `constant` |
 //! | linear | `add`, `subtract` (broadcast), `scale`, `linear_along`, `sum`, `mean`, `broadcast`, `concat_along`, `slice`, `pad`, `gather`, `permute`, `reshape`, `conv_transpose2d`, `separable`, `resize2d`, `select` (constant mask) |
 //! | curve | `activation` |
 //! | bilinear | `multiply`, `divide` (broadcast), `matmul` |
@@ -52,12 +52,25 @@ pub struct GraphBuilder {
 impl GraphBuilder {
     /// A graph for images of this shape.
     pub fn new(input: Shape) -> Self {
-        let input =
-            Node { name: "input".into(), op: Op::Input, inputs: vec![], dims: input.into() };
-        Self { nodes: vec![input], parameters: vec![] }
+        Self::for_input(Dims::from(input).sizes())
     }
 
-    /// The image.
+    /// A graph whose first input has these sizes.
+    pub fn for_input(sizes: &[usize]) -> Self {
+        let mut builder = Self { nodes: vec![], parameters: vec![] };
+        builder.add_input(sizes);
+        builder
+    }
+
+    /// One more input.
+    ///
+    /// # Panics
+    /// If there is no axis or more than [`Dims::MAX_RANK`].
+    pub fn add_input(&mut self, sizes: &[usize]) -> NodeId {
+        self.push("input", Op::Input, vec![], Dims::new(sizes))
+    }
+
+    /// The image, or the first input.
     pub fn input(&self) -> NodeId {
         NodeId(0)
     }
@@ -186,8 +199,18 @@ impl GraphBuilder {
     /// # Panics
     /// If `logits` is not a node of this builder.
     pub fn finish(self, logits: NodeId) -> Graph {
-        assert!(logits.0 < self.nodes.len(), "the output is not a node of this graph");
-        Graph { nodes: self.nodes, parameters: self.parameters, output: logits }
+        self.finish_with(logits, &[])
+    }
+
+    /// The finished graph with several outputs. Such a graph has values and no derivatives.
+    ///
+    /// # Panics
+    /// If one of them is not a node of this builder.
+    pub fn finish_with(self, output: NodeId, others: &[NodeId]) -> Graph {
+        let Self { nodes, parameters } = self;
+        let is_own = |node: &NodeId| node.0 < nodes.len();
+        assert!(is_own(&output) && others.iter().all(is_own), "an output is no node of this graph");
+        Graph { nodes, parameters, output, others: others.to_vec() }
     }
 
     fn pool_spec(&self, op: &'static str, x: NodeId, pool: Pool2d) -> Result<(Pool2dSpec, Shape)> {

@@ -113,6 +113,37 @@ impl std::fmt::Debug for Dims {
     }
 }
 
+/// The smallest groups of neighbouring axes with equally many elements on both sides.
+pub(crate) fn groups(from: &[usize], to: &[usize]) -> Vec<[Vec<usize>; 2]> {
+    let mut groups: Vec<[Vec<usize>; 2]> = Vec::new();
+    let (mut i, mut j) = (0, 0);
+    while i < from.len() && j < to.len() {
+        let mut group = [vec![i], vec![j]];
+        let (mut left, mut right) = (from[i], to[j]);
+        (i, j) = (i + 1, j + 1);
+        while left != right {
+            if left < right && i < from.len() {
+                left *= from[i];
+                group[0].push(i);
+                i += 1;
+            } else if j < to.len() {
+                right *= to[j];
+                group[1].push(j);
+                j += 1;
+            } else {
+                break; // not the same number of elements: the builder refuses that
+            }
+        }
+        groups.push(group);
+    }
+    // Axes of size 1 at the end.
+    if let Some([left, right]) = groups.last_mut() {
+        left.extend(i..from.len());
+        right.extend(j..to.len());
+    }
+    groups
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -50,10 +50,12 @@ pub struct Graph {
     pub(crate) nodes: Vec<Node>,
     pub(crate) parameters: Vec<ParameterSpec>,
     pub(crate) output: NodeId,
+    /// Other outputs.
+    pub(crate) others: Vec<NodeId>,
 }
 
 impl Graph {
-    /// Shape of the images it takes.
+    /// Shape of the images it takes, or of the first input.
     pub fn input_shape(&self) -> Shape {
         self.nodes[0].dims.image()
     }
@@ -73,6 +75,21 @@ impl Graph {
         self.output
     }
 
+    /// All outputs, the logits first.
+    pub fn outputs(&self) -> impl Iterator<Item = NodeId> {
+        std::iter::once(self.output).chain(self.others.iter().copied())
+    }
+
+    /// Whether the node at a position is an output.
+    pub(crate) fn is_output(&self, at: usize) -> bool {
+        self.outputs().any(|output| output.0 == at)
+    }
+
+    /// The position of the last output: nothing behind it is computed.
+    pub(crate) fn end(&self) -> usize {
+        self.outputs().map(|output| output.0).max().unwrap_or(0)
+    }
+
     /// The graph up to what its last fully connected layer reads, with the same parameters; `None`
     /// if it does not end in such a layer.
     #[must_use]
@@ -82,7 +99,8 @@ impl Graph {
             return None;
         };
         let nodes = self.nodes[..=features.0].to_vec();
-        Some(Self { nodes, parameters: self.parameters.clone(), output: *features })
+        let parameters = self.parameters.clone();
+        Some(Self { nodes, parameters, output: *features, others: vec![] })
     }
 
     /// The parameters the weights must hold.

@@ -33,6 +33,7 @@ pub use hsets_kernels::{Curve, LineMap, Padding, Pool2dSpec};
 pub use module_field::ModuleField;
 pub use network::{Gradient, Linearized, Network};
 pub use op::{Activation, Conv2d, Op, Pad, ParameterId, Pool2d, Slice};
+pub use ops::attention::{Attention, Between, Product, Weighted};
 pub use ops::learning::{Moments, Norms};
 pub use training::{Backpropagation, Pass};
 pub use weights::Weights;

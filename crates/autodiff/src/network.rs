@@ -1,6 +1,7 @@
 //! A network: a graph bound to weights on a device.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use hsets_core::{
     Curvature, Differentiable, Evaluation, Image, Scored, Shape, Smoothing, Target,
@@ -68,6 +69,14 @@ impl<B: Backend> Network<B> {
         Ok(Self { backend, plan, memory: Self::DEFAULT_MEMORY, activations })
     }
 
+    /// As [`Network::with_backend`], for values alone: they may differ by rounding from those of a
+    /// network that has derivatives.
+    pub fn for_values(backend: B, graph: &Graph, weights: &Weights) -> Result<Self> {
+        let mut network = Self::with_backend(backend, graph, weights)?;
+        network.plan.for_values = true;
+        Ok(network)
+    }
+
     /// With this budget in bytes for activations: batches are chosen to stay below it. Fails if a
     /// single image needs more.
     pub fn with_memory(mut self, bytes: usize) -> Result<Self> {
@@ -111,6 +120,7 @@ impl<B: Backend> Network<B> {
         target: &Target,
         smoothing: Smoothing,
     ) -> Result<Vec<Gradient<B::Scalar>>> {
+        self.check_derivable()?;
         target.check(self.plan.n_classes())?;
         in_pool(|| self.gradients_here(images, target, smoothing))
     }
@@ -140,6 +150,7 @@ impl<B: Backend> Network<B> {
         target: &Target,
         smoothing: Smoothing,
     ) -> Result<Linearized<'_, B>> {
+        self.check_derivable()?;
         target.check(self.plan.n_classes())?;
         in_pool(|| self.linearized_here(image, target, smoothing))
     }
@@ -169,7 +180,49 @@ impl<B: Backend> Network<B> {
             return Err(Error::Input { expected: shape.to_string(), found });
         }
         let x = self.backend.upload(self.plan.input_dims(), batch)?;
-        Linearization::new(&self.backend, &self.plan, x, smoothing, order, None)
+        Linearization::new(&self.backend, &self.plan, vec![Arc::new(x)], smoothing, order, None)
+    }
+
+    /// Derivatives are of one output with respect to one input, of a network that is made for them.
+    fn check_derivable(&self) -> Result<()> {
+        let is_single = self.plan.inputs().len() == 1 && self.plan.outputs.len() == 1;
+        if is_single && !self.plan.for_values {
+            return Ok(());
+        }
+        let problem = "derivatives of a network for values alone, or with several inputs or outputs";
+        Err(Error::Unsupported(problem.into()))
+    }
+
+    /// The device it runs on.
+    pub fn backend(&self) -> &B {
+        &self.backend
+    }
+
+    /// Elements of an input, by its number, as a tensor on the device.
+    pub fn upload(&self, input: usize, batch: &[&[B::Scalar]]) -> Result<B::Tensor> {
+        let dims = self.plan.nodes[self.plan.inputs()[input]].dims;
+        if let Some(wrong) = batch.iter().find(|x| x.len() != dims.n_elements()) {
+            let found = format!("{} elements", wrong.len());
+            return Err(Error::Input { expected: dims.to_string(), found });
+        }
+        self.backend.upload(dims, batch)
+    }
+
+    /// The values of all outputs, as tensors on the device, from all inputs, which have the same
+    /// batch and the sizes that the graph gives them.
+    pub fn values(&self, inputs: Vec<Arc<B::Tensor>>) -> Result<Vec<Arc<B::Tensor>>> {
+        let wanted = self.plan.inputs().iter().map(|&at| self.plan.nodes[at].dims);
+        let found = inputs.iter().map(|x| self.backend.dims(x));
+        if !wanted.clone().eq(found.clone()) {
+            let list = |all: Vec<crate::Dims>| format!("{all:?}");
+            let (expected, found) = (list(wanted.collect()), list(found.collect()));
+            return Err(Error::Input { expected, found });
+        }
+        let (backend, plan) = (&self.backend, &self.plan);
+        in_pool(|| {
+            Linearization::new(backend, plan, inputs, Smoothing::Exact, Order::Zero, None)
+                .map(Linearization::into_outputs)
+        })
     }
 
     /// The adjoint sweep of n images; zeros where the logits do not depend on them.

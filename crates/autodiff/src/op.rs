@@ -26,7 +26,7 @@ impl ParameterId {
 /// Axes are those of one image: the batch is nobody's business but the backend's.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Op {
-    /// Source: the image.
+    /// Source: the image, or another input.
     Input,
     /// Source: a parameter, the same for every image.
     Parameter(ParameterId),

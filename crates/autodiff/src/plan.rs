@@ -53,12 +53,17 @@ impl<B: Backend> PlanNode<B> {
 type ConvActivation<'a, B> =
     (&'a <B as Backend>::Conv2d, Option<&'a <B as Backend>::Vector>, Activation, usize);
 
-/// What runs; the last node holds the logits.
+/// What runs.
 pub(crate) struct Plan<B: Backend> {
     pub(crate) nodes: Vec<PlanNode<B>>,
+    /// Where the outputs are, the logits first.
+    pub(crate) outputs: Vec<usize>,
+    /// Whether it is for values alone, and may take ways that derivatives have not.
+    pub(crate) for_values: bool,
     /// The first of them, whose tangents along one feature stay in small windows.
     pub(crate) n_windowed: usize,
-    input: usize,
+    /// Where the inputs are, the image first.
+    inputs: Vec<usize>,
 }
 
 impl<B: Backend> Plan<B> {
@@ -79,9 +84,10 @@ impl<B: Backend> Plan<B> {
     }
 
     fn of(planner: Planner<'_, B>) -> Result<Self> {
-        let nodes = planner.finish()?;
-        let input = nodes.iter().position(|node| matches!(node.step, Step::Input)).unwrap_or(0);
-        let mut plan = Self { nodes, n_windowed: 0, input };
+        let (nodes, outputs) = planner.finish()?;
+        let is_input = |at: &usize| matches!(nodes[*at].step, Step::Input);
+        let inputs = (0..nodes.len()).filter(is_input).collect();
+        let mut plan = Self { nodes, outputs, for_values: false, n_windowed: 0, inputs };
         plan.pair();
         plan.find_attentions();
         plan.n_windowed = reach::n_windowed(&plan.nodes);
@@ -143,6 +149,9 @@ impl<B: Backend> Plan<B> {
                     return Some(chain);
                 }
                 Step::Linear(Linear::Scale(_)) => node.inputs[0],
+                Step::Linear(Linear::Reshape) if self.keeps_outer(next, at, which) => {
+                    node.inputs[0]
+                }
                 // The mask comes second, and is broadcast to the scores.
                 Step::Linear(Linear::Add) if self.nodes[node.inputs[0]].dims == node.dims => {
                     node.inputs[0]
@@ -151,6 +160,16 @@ impl<B: Backend> Plan<B> {
             };
         }
         None
+    }
+
+    /// Whether the reshape at `at` keeps all axes in front of the first that it changes, and those are
+    /// all over which the matrices of the attention with its last product at `last` are independent.
+    fn keeps_outer(&self, at: usize, last: usize, which: usize) -> bool {
+        let Step::Bilinear(Bilinear::MatMul(axes)) = &self.nodes[last].step else { return false };
+        let (from, to) = (self.nodes[self.nodes[at].inputs[0]].dims, self.nodes[at].dims);
+        let equal = from.sizes().iter().zip(to.sizes()).take_while(|(a, b)| a == b).count();
+        let n_matrix = axes[which].len() - 2;
+        axes[which][..n_matrix].iter().all(|&axis| axis < equal)
     }
 
     /// Whether the sum at `at` is one of two tensors of its own size.
@@ -201,19 +220,27 @@ impl<B: Backend> Plan<B> {
         for input in self.nodes.iter().flat_map(|node| &node.inputs) {
             uses[*input] += 1;
         }
-        if let Some(logits) = uses.last_mut() {
-            *logits += 1;
-        }
+        self.outputs.iter().for_each(|&output| uses[output] += 1);
         uses
     }
 
     /// Where the image is.
     pub(crate) fn input(&self) -> usize {
-        self.input
+        self.inputs[0]
+    }
+
+    /// Where all inputs are.
+    pub(crate) fn inputs(&self) -> &[usize] {
+        &self.inputs
+    }
+
+    /// Where the logits are.
+    pub(crate) fn output(&self) -> usize {
+        self.outputs[0]
     }
 
     pub(crate) fn input_dims(&self) -> Dims {
-        self.nodes[self.input].dims
+        self.nodes[self.input()].dims
     }
 
     pub(crate) fn input_shape(&self) -> Shape {
@@ -222,7 +249,7 @@ impl<B: Backend> Plan<B> {
 
     /// Sizes of the logits.
     pub(crate) fn output_dims(&self) -> Dims {
-        self.nodes.last().map_or(Dims::new(&[1]), |node| node.dims)
+        self.nodes[self.output()].dims
     }
 
     pub(crate) fn n_classes(&self) -> usize {

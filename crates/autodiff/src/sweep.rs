@@ -9,6 +9,7 @@ use std::sync::Arc;
 use hsets_core::Smoothing;
 
 use crate::backend::{Backend, Patch};
+use crate::ops::attention::{Attention, Between, Product, Weighted};
 use crate::ops::bilinear::{Bilinear, Both, Wanted};
 use crate::ops::learning::Learning;
 use crate::ops::linear::Linear;
@@ -28,23 +29,23 @@ pub(crate) struct Linearization<'a, B: Backend> {
     batch: usize,
     order: Order,
     pub(crate) saved: Vec<Saved<B>>,
-    logits: Arc<B::Tensor>,
+    outputs: Vec<Arc<B::Tensor>>,
 }
 
 impl<'a, B: Backend> Linearization<'a, B> {
-    /// The value sweep at `x`; `learning` is there in training.
+    /// The value sweep at the inputs `x`; `learning` is there in training.
     pub(crate) fn new(
         backend: &'a B,
         plan: &'a Plan<B>,
-        x: B::Tensor,
+        x: Vec<Arc<B::Tensor>>,
         smoothing: Smoothing,
         order: Order,
         mut learning: Option<&mut Learning<'_, B>>,
     ) -> Result<Self> {
-        let batch = backend.batch(&x);
+        let batch = x.iter().map(|x| backend.batch(x)).max().unwrap_or(1);
         let mut values = Forward::new(plan);
         let mut saved: Vec<Saved<B>> = plan.nodes.iter().map(|_| Saved::Nothing).collect();
-        let (mut input, uses) = (Some(x), plan.uses());
+        let (mut input, uses) = (x.into_iter(), plan.uses());
         for (at, node) in plan.nodes.iter().enumerate().filter(|(at, _)| !plan.runs_before(*at)) {
             if values.is_written(at) || order == Order::Zero && node.is_inside {
                 continue;
@@ -76,7 +77,7 @@ impl<'a, B: Backend> Linearization<'a, B> {
                 continue;
             }
             let (value, keep) = match (&node.step, &mut learning) {
-                (Step::Input, _) => (Arc::new(input.take().ok_or_else(no_value)?), Saved::Nothing),
+                (Step::Input, _) => (input.next().ok_or_else(no_value)?, Saved::Nothing),
                 (Step::BatchNorm { parameters, eps }, Some(learning)) => {
                     let x = inputs.remove(0);
                     let (y, keep) = learning.normalize(parameters, *eps, x)?;
@@ -97,12 +98,17 @@ impl<'a, B: Backend> Linearization<'a, B> {
             }
             values.write(at, value);
         }
-        Ok(Self { backend, plan, batch, order, saved, logits: values.output()? })
+        Ok(Self { backend, plan, batch, order, saved, outputs: values.outputs(plan)? })
     }
 
     /// Logits \[K\] of each batch element.
     pub(crate) fn logits(&self) -> Result<Vec<Vec<B::Scalar>>> {
-        self.backend.download(&self.logits)
+        self.backend.download(&self.outputs[0])
+    }
+
+    /// The values of all outputs.
+    pub(crate) fn into_outputs(self) -> Vec<Arc<B::Tensor>> {
+        self.outputs
     }
 
     /// The adjoint sweep: gradient with respect to the input, from that with respect to the logits;
@@ -249,7 +255,7 @@ impl<'a, B: Backend> Linearization<'a, B> {
             moved[at] = keep;
             tangents.write(at, tangent);
         }
-        Ok(Tangent { batch, moved, logits: tangents.output()? })
+        Ok(Tangent { batch, moved, logits: tangents.outputs(plan)?.remove(0) })
     }
 
     /// The adjoint-tangent sweep: H·v for the directions of `tangent`. `logits_grad_dot` is the
@@ -357,20 +363,27 @@ fn attend<B: Backend>(
     };
     let mut read = |at: usize| values.read_one(at).ok_or_else(no_value);
     let factors = [read(first.inputs[0])?, read(first.inputs[1])?];
-    let scores = attention::Product { axes, factors, dims: first.dims };
+    let scores = Product { axes, factors, dims: first.dims };
     let mut between = Vec::with_capacity(rest.len());
     for &inside in rest {
         let node = &plan.nodes[inside];
         between.push(match &node.step {
-            Step::Linear(Linear::Scale(factor)) => attention::Between::Scale(*factor),
-            Step::Linear(Linear::Add) => attention::Between::Add(read(node.inputs[1])?),
-            Step::Lines { map, axis } => attention::Between::Lines(*map, *axis),
+            Step::Linear(Linear::Scale(factor)) => Between::Scale(*factor),
+            Step::Linear(Linear::Reshape) => Between::Reshape(node.dims),
+            Step::Linear(Linear::Add) => Between::Add(read(node.inputs[1])?),
+            Step::Lines { map, axis } => Between::Lines(*map, *axis),
             _ => return Err(stranger()),
         });
     }
     let values = read(last.inputs[1 - which])?;
-    let weighted = attention::Weighted { axes: last_axes, values, values_first: *which == 1 };
-    attention::value(backend, &scores, &between, &weighted, (last.dims, batch))
+    let weighted = Weighted { axes: last_axes, values, values_first: *which == 1 };
+    let attention = Attention { scores, between, weighted, of: (last.dims, batch) };
+    if plan.for_values
+        && let Some(y) = backend.attention(&attention)?
+    {
+        return Ok(y);
+    }
+    attention::by_parts(backend, &attention)
 }
 
 /// What max pooling keeps: where it alone reads an activation, for gradients, that keeps nothing.
@@ -448,8 +461,8 @@ impl<B: Backend> Forward<B> {
         self.slots[at].is_some()
     }
 
-    fn output(mut self) -> Result<Arc<B::Tensor>> {
-        self.slots.pop().flatten().ok_or_else(no_value)
+    fn outputs(mut self, plan: &Plan<B>) -> Result<Vec<Arc<B::Tensor>>> {
+        plan.outputs.iter().map(|&at| self.read_one(at).ok_or_else(no_value)).collect()
     }
 }
 
@@ -471,9 +484,7 @@ impl<'a, B: Backend> Backward<'a, B> {
         logits_grad: Option<B::Tensor>,
     ) -> Self {
         let mut slots: Slots<B> = plan.nodes.iter().map(|_| None).collect();
-        if let Some(last) = slots.last_mut() {
-            *last = logits_grad.map(Arc::new);
-        }
+        slots[plan.output()] = logits_grad.map(Arc::new);
         let passed = vec![false; slots.len()];
         Self { backend, plan, batch, slots, passed }
     }

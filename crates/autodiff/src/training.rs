@@ -3,6 +3,8 @@
 //! Training runs the graph as it is written: batch norms are not folded away, because their
 //! statistics are those of the batch, and parameters that are sources are not computed beforehand.
 
+use std::sync::Arc;
+
 use hsets_core::Smoothing;
 
 use crate::backend::Backend;
@@ -85,7 +87,7 @@ impl<B: Backend> Backpropagation<B> {
         let x = backend.upload(plan.input_dims(), images)?;
         let (smoothing, order) = (Smoothing::Exact, Order::First);
         let mut linearization =
-            Linearization::new(backend, &plan, x, smoothing, order, Some(&mut learning))?;
+            Linearization::new(backend, &plan, vec![Arc::new(x)], smoothing, order, Some(&mut learning))?;
         let logits = linearization.logits()?;
         let seeds = loss(&logits);
         let seeds: Vec<&[B::Scalar]> = seeds.iter().map(Vec::as_slice).collect();

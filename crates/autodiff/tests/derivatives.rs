@@ -4,9 +4,11 @@
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use hsets_autodiff::{
-    Activation, Backend, Backpropagation, Conv2d, Cpu, Device, Graph, GraphBuilder, Network, Norms,
-    Weights,
+    Activation, Backend, Backpropagation, Conv2d, Cpu, Device, Graph, GraphBuilder, Network, NodeId,
+    Norms, Weights,
 };
+use std::sync::Arc;
+
 use hsets_core::{Differentiable, Image, Shape, Smoothing, Target};
 use proptest::prelude::*;
 
@@ -174,6 +176,82 @@ fn a_large_attention_goes_by_parts() {
     let by_parts = network.logits_of(&[&x]).unwrap().remove(0);
     let at_once = network.gradients_of(&[&x], &Target::Top, Smoothing::Exact).unwrap().remove(0);
     assert_eq!(by_parts, at_once.logits);
+}
+
+/// A network for values alone has an attention of its own: the same numbers, of any batch.
+#[test]
+fn attention_for_values_alone_agrees() {
+    let tokens = |g: &mut GraphBuilder, is_masked: bool| {
+        let x = g.reshape(g.input(), &[4, 120]).unwrap();
+        let x = g.permute(x, &[1, 0]).unwrap();
+        let mask = (0..120).map(|i| f64::from(i % 7)).collect();
+        let mask = g.constant(&[1, 120], mask).unwrap();
+        ops::attention(g, x, "attention", is_masked.then_some(mask)).unwrap()
+    };
+    let makes: [&dyn Fn(&mut GraphBuilder) -> NodeId; 3] = [
+        &|g| tokens(g, true),
+        &|g| tokens(g, false),
+        &|g| {
+            let x = g.input();
+            ops::relative(g, x, [2, 2, 12, 10]).unwrap()
+        },
+    ];
+    for make in makes {
+        let mut g = GraphBuilder::new(Shape::new(4, 12, 10));
+        let y = make(&mut g);
+        let graph = g.finish(y);
+        let weights = Weights::random(&graph, 4).unwrap();
+        let network: Network<Cpu<f64>> = Network::new(&graph, &weights).unwrap();
+        let alone = Network::for_values(Cpu::<f64>::new(), &graph, &weights).unwrap();
+        let device = candle_core::Device::Cpu;
+        let device = Device::new(device);
+        let by_device = Network::for_values(device, &graph, &weights).unwrap();
+        let (x, other) = (numbers(480, 2), numbers(480, 7));
+        let expected = network.logits_of(&[&x, &other]).unwrap();
+        let found = alone.logits_of(&[&x, &other]).unwrap().concat();
+        for (a, b) in found.iter().zip(expected.concat()) {
+            assert!((a - b).abs() < 1e-12, "{a} {b}");
+        }
+        let [single, other] = [x.clone(), other].map(|x| x.iter().map(|&x| x as f32).collect());
+        let single: [Vec<f32>; 2] = [single, other];
+        let found = by_device.logits_of(&[&single[0], &single[1]]).unwrap().concat();
+        for (a, b) in found.iter().zip(expected.concat()) {
+            assert!((f64::from(*a) - b).abs() < 1e-5, "{a} {b}");
+        }
+        let error = alone.gradients_of(&[&x], &Target::Top, Smoothing::Exact).unwrap_err();
+        assert!(error.to_string().contains("for values alone"), "{error}");
+    }
+}
+
+#[test]
+fn graphs_have_several_inputs_and_outputs() {
+    let mut g = GraphBuilder::for_input(&[3, 5]);
+    let (a, b) = (g.input(), g.add_input(&[5, 2]));
+    let sum = g.matmul(a, b).unwrap();
+    let scaled = g.scale(a, 2.0);
+    let shift = g.constant(&[3, 1], vec![1.0, 2.0, 3.0]).unwrap();
+    let shifted = g.add(scaled, shift).unwrap();
+    let graph = g.finish_with(sum, &[scaled, shifted, a]);
+    let network = Network::for_values(Cpu::<f64>::new(), &graph, &Weights::default()).unwrap();
+    let (a, b) = (numbers(15, 1), numbers(10, 2));
+    let inputs = [&a, &b].into_iter().enumerate();
+    let inputs = inputs.map(|(i, x)| Arc::new(network.upload(i, &[x]).unwrap())).collect();
+    let outputs = network.values(inputs).unwrap();
+    let outputs: Vec<Vec<f64>> = outputs
+        .iter()
+        .map(|output| network.backend().download(output).unwrap().remove(0))
+        .collect();
+    for i in 0..15 {
+        assert_eq!(outputs[1][i], 2.0 * a[i]);
+        assert_eq!(outputs[2][i], 2.0 * a[i] + (i / 5 + 1) as f64);
+    }
+    for i in 0..6 {
+        let exact: f64 = (0..5).map(|k| a[i / 2 * 5 + k] * b[k * 2 + i % 2]).sum();
+        assert!((outputs[0][i] - exact).abs() < 1e-12);
+    }
+    assert_eq!(outputs[3], a);
+    let lone = Arc::new(network.upload(0, &[&a]).unwrap());
+    assert!(network.values(vec![lone]).is_err());
 }
 
 #[test]

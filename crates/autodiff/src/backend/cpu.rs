@@ -1,5 +1,6 @@
 //! The CPU: [`hsets_kernels`] on `[C, N, H, W]` buffers from a pool.
 
+mod attention;
 mod tensors;
 mod training;
 mod window;
@@ -12,10 +13,11 @@ use hsets_kernels::{self as kernels, Conv2dSpec, Curve, Epilogue, LineMap, Pool2
 use rayon::prelude::*;
 
 use super::{Backend, LineValues, Matrices, Through, WindowOps};
+use crate::ops::attention::Attention;
 use crate::{Dims, Error, Result, Slice};
 
-/// The CPU in `f32` or `f64`, on rayon's current thread pool.
-#[derive(Debug, Default)]
+/// The CPU in `f32` or `f64`, on rayon's current thread pool. Clones share their buffers.
+#[derive(Debug, Default, Clone)]
 pub struct Cpu<T> {
     pool: Arc<Pool<T>>,
     width: PhantomData<T>,
@@ -688,6 +690,13 @@ impl<T: Scalar> Backend for Cpu<T> {
         into: Option<CpuTensor<T>>,
     ) -> Result<CpuTensor<T>> {
         Ok(self.matrix_product(x, y, to, into))
+    }
+
+    fn attention(
+        &self,
+        attention: &Attention<'_, CpuTensor<T>>,
+    ) -> Result<Option<CpuTensor<T>>> {
+        Ok(self.attend(attention))
     }
 
     fn max_mask(&self, x: &CpuTensor<T>, axis: usize) -> Result<CpuTensor<T>> {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use hsets_core::Shape;
 use hsets_kernels::{Conv2dSpec, Curve, LineMap, Pool2dSpec, Scalar};
 
+use crate::ops::attention::Attention;
 use crate::{Dims, Result, Slice};
 
 mod cpu;
@@ -332,6 +333,14 @@ pub trait Backend: Send + Sync + Sized + 'static {
         to: Matrices<'_>,
         into: Option<Self::Tensor>,
     ) -> Result<Self::Tensor>;
+
+    /// An attention without derivatives, by a kernel of its own; `None` if there is none for it.
+    fn attention(
+        &self,
+        _attention: &Attention<'_, Self::Tensor>,
+    ) -> Result<Option<Self::Tensor>> {
+        Ok(None)
+    }
 
     /// 1 at the first maximum along an axis, else 0.
     fn max_mask(&self, x: &Self::Tensor, axis: usize) -> Result<Self::Tensor>;

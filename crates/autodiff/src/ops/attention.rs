@@ -1,6 +1,8 @@
-//! Attention without derivatives, softmax(q·k + mask)·v, a part of it at a time: the weights of all
-//! heads, tokens × tokens each, are never there together.
+//! Attention without derivatives, softmax(q·k + mask)·v: the weights of all heads, tokens × tokens
+//! each, are never there together.
 //!
+//! In a network for values alone a device may have a kernel for it ([`Backend::attention`]); else it
+//! is computed a part at a time, by the products that derivatives go through.
 //! With derivatives it is a matrix product, a map of lines and another product, which keep what they
 //! need.
 
@@ -14,60 +16,80 @@ use crate::{Dims, Result, Slice};
 /// Numbers of weights that may be there at a time, more only if one matrix has more.
 const MOST: usize = 1 << 22;
 
-/// What happens to q·k on its way to the weights.
-pub(crate) enum Between<B: Backend> {
+/// An attention of tensors `T`, as the plan holds them.
+#[derive(Debug)]
+pub struct Attention<'a, T> {
+    /// The product of queries and keys, in either order.
+    pub scores: Product<'a, T>,
+    /// What happens to it on its way to the weights.
+    pub between: Vec<Between<T>>,
+    /// The product of weights and values.
+    pub weighted: Weighted<'a, T>,
+    /// Size and batch of the result.
+    pub of: (Dims, usize),
+}
+
+/// A step from scores to weights.
+#[derive(Debug)]
+pub enum Between<T> {
     /// Product with a number.
     Scale(f64),
-    /// Sum with a mask.
-    Add(Arc<B::Tensor>),
+    /// The same numbers under another size; axes over which the matrices are independent stay.
+    Reshape(Dims),
+    /// Sum with a mask, broadcast.
+    Add(Arc<T>),
     /// Softmax along an axis.
     Lines(LineMap, usize),
 }
 
 /// A product of matrices with its factors and its size.
-pub(crate) struct Product<'a, B: Backend> {
-    pub(crate) axes: &'a [Vec<usize>; 3],
-    pub(crate) factors: [Arc<B::Tensor>; 2],
-    pub(crate) dims: Dims,
+#[derive(Debug)]
+pub struct Product<'a, T> {
+    /// Axes of both factors and of the product that are (broadcast …, row, column).
+    pub axes: &'a [Vec<usize>; 3],
+    /// The factors.
+    pub factors: [Arc<T>; 2],
+    /// Size of the product.
+    pub dims: Dims,
 }
 
 /// The last product of an attention: the weights and values, in either order.
-pub(crate) struct Weighted<'a, B: Backend> {
-    pub(crate) axes: &'a [Vec<usize>; 3],
-    pub(crate) values: Arc<B::Tensor>,
+#[derive(Debug)]
+pub struct Weighted<'a, T> {
+    /// Axes of both factors and of the product that are (broadcast …, row, column).
+    pub axes: &'a [Vec<usize>; 3],
+    /// The values.
+    pub values: Arc<T>,
     /// Whether the weights are the second factor.
-    pub(crate) values_first: bool,
+    pub values_first: bool,
 }
 
-/// The values of an attention of `batch` images.
-pub(crate) fn value<B: Backend>(
+/// The values of an attention, a part at a time.
+pub(crate) fn by_parts<B: Backend>(
     backend: &B,
-    scores: &Product<'_, B>,
-    between: &[Between<B>],
-    last: &Weighted<'_, B>,
-    (dims, batch): (Dims, usize),
+    attention: &Attention<'_, B::Tensor>,
 ) -> Result<B::Tensor> {
-    let axes = &last.axes[2];
+    let (dims, batch) = attention.of;
+    let axes = &attention.weighted.axes[2];
     let n_batch_axes = axes.len() - 2;
     // The longest axis over which the matrices are independent.
     let longest =
         axes[..n_batch_axes].iter().enumerate().max_by_key(|(_, axis)| dims.sizes()[**axis]);
     let Some((place, &axis)) = longest else {
-        return part(backend, scores, between, last, (dims, batch), None);
+        return part(backend, attention, dims, None);
     };
     let from_end = axes.len() - place;
     let n = dims.sizes()[axis];
-    let of_one = scores.dims.n_elements() * batch / n;
+    let of_one = attention.scores.dims.n_elements() * batch / n;
     let len = (MOST / of_one.max(1)).clamp(1, n);
     if len == n {
-        return part(backend, scores, between, last, (dims, batch), None);
+        return part(backend, attention, dims, None);
     }
     let (mut parts, mut extents) = (Vec::new(), Vec::new());
     for start in (0..n).step_by(len) {
         let len = len.min(n - start);
         let range = Some(Range { from_end, start, len });
-        let of = (dims.with(axis, len), batch);
-        parts.push(part(backend, scores, between, last, of, range)?);
+        parts.push(part(backend, attention, dims.with(axis, len), range)?);
         extents.push(len);
     }
     let parts: Vec<Option<&B::Tensor>> = parts.iter().map(Some).collect();
@@ -101,12 +123,11 @@ impl Range {
     }
 }
 
+/// A part of an attention; `dims` is the size of that part of the result.
 fn part<B: Backend>(
     backend: &B,
-    scores: &Product<'_, B>,
-    between: &[Between<B>],
-    last: &Weighted<'_, B>,
-    (dims, batch): (Dims, usize),
+    Attention { scores, between, weighted, of: (_, batch) }: &Attention<'_, B::Tensor>,
+    dims: Dims,
     range: Option<Range>,
 ) -> Result<B::Tensor> {
     let cut = |x: &Arc<B::Tensor>, axes: &[usize]| match range {
@@ -116,18 +137,19 @@ fn part<B: Backend>(
     let [q_axes, k_axes, s_axes] = scores.axes;
     let (q, k) = (cut(&scores.factors[0], q_axes)?, cut(&scores.factors[1], k_axes)?);
     let s_axis = range.and_then(|range| range.axis(s_axes, scores.dims));
-    let s_dims = match (range, s_axis) {
-        (Some(range), Some(axis)) => scores.dims.with(axis, range.len),
-        _ => scores.dims,
+    let of_part = |dims: Dims| match (range, s_axis) {
+        (Some(range), Some(axis)) => dims.with(axis, range.len),
+        _ => dims,
     };
-    let to = Matrices { of: (s_dims, batch), axes: s_axes };
+    let to = Matrices { of: (of_part(scores.dims), *batch), axes: s_axes };
     let mut weights = Arc::new(backend.matmul((&q, q_axes), (&k, k_axes), to, None)?);
     for step in between {
         weights = match step {
             Between::Scale(factor) => Arc::new(backend.scale(weights, *factor)?),
+            Between::Reshape(dims) => Arc::new(backend.reshape(weights, of_part(*dims))?),
             Between::Add(mask) => {
                 let mask_dims = backend.dims(mask);
-                let missing = scores.dims.rank() - mask_dims.rank();
+                let missing = backend.dims(&weights).rank() - mask_dims.rank();
                 let axis = s_axis.and_then(|axis| axis.checked_sub(missing));
                 let axis = axis.filter(|&axis| mask_dims.sizes()[axis] > 1);
                 let mask =
@@ -137,12 +159,12 @@ fn part<B: Backend>(
             Between::Lines(map, axis) => backend.lines((*map, *axis), &weights)?.y,
         };
     }
-    let [left, right, y_axes] = last.axes;
-    let to = Matrices { of: (dims, batch), axes: y_axes };
-    if last.values_first {
-        let values = cut(&last.values, left)?;
+    let [left, right, y_axes] = weighted.axes;
+    let to = Matrices { of: (dims, *batch), axes: y_axes };
+    if weighted.values_first {
+        let values = cut(&weighted.values, left)?;
         return backend.matmul((&values, left), (&weights, right), to, None);
     }
-    let values = cut(&last.values, right)?;
+    let values = cut(&weighted.values, right)?;
     backend.matmul((&weights, left), (&values, right), to, None)
 }

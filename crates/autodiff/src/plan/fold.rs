@@ -39,7 +39,8 @@ impl<B: Backend> Planner<'_, B> {
             Step::Bilinear(Bilinear::Multiply) => (values, vec![0.0; n]),
             _ => (vec![1.0; n], values),
         };
-        let is_only_reader = self.readers[inputs[which].0].len() == 1;
+        let before = inputs[which].0;
+        let is_only_reader = self.readers[before].len() == 1 && !self.graph.is_output(before);
         if is_only_reader && let Some(open) = self.open.remove(&x) {
             let open = open.then(&scale, &shift);
             self.nodes[x].step = Step::Linear(open.linear(self.backend)?);
@@ -76,6 +77,7 @@ impl<B: Backend> Planner<'_, B> {
         let node = &self.graph.nodes[reader];
         let others = || node.inputs.iter().filter(|input| input.0 != at);
         self.trained.is_none()
+            && !self.graph.is_output(at)
             && matches!(node.op, Op::Multiply | Op::Add)
             && others().count() == 1
             && others().all(|other| !self.depends[other.0])

@@ -69,8 +69,10 @@ impl<'a, B: Backend> Planner<'a, B> {
             nodes: Vec::new(),
             reordered: HashMap::new(),
         };
-        for at in 0..=graph.output.0 {
-            let is_live = !planner.readers[at].is_empty() || at == graph.output.0 || at == 0;
+        for at in 0..=graph.end() {
+            let is_live = !planner.readers[at].is_empty()
+                || graph.is_output(at)
+                || graph.nodes[at].op == Op::Input;
             if is_live && !planner.joined[at] {
                 planner.held[at] = Some(planner.lower(at)?);
             }
@@ -78,12 +80,13 @@ impl<'a, B: Backend> Planner<'a, B> {
         Ok(planner)
     }
 
-    /// The steps that the output needs, which is the last of them.
-    pub(super) fn finish(mut self) -> Result<Vec<PlanNode<B>>> {
-        let output = self.plain(self.graph.output)?;
+    /// The steps that the outputs need, and where those are.
+    pub(super) fn finish(mut self) -> Result<(Vec<PlanNode<B>>, Vec<usize>)> {
+        let outputs = self.graph.outputs().map(|output| self.plain(output));
+        let mut outputs = outputs.collect::<Result<Vec<_>>>()?;
         let mut live = vec![false; self.nodes.len()];
-        live[output] = true;
-        for at in (0..=output).rev() {
+        outputs.iter().for_each(|&output| live[output] = true);
+        for at in (0..live.len()).rev() {
             let is_input = matches!(self.nodes[at].step, Step::Input);
             live[at] |= is_input;
             if live[at] {
@@ -97,7 +100,8 @@ impl<'a, B: Backend> Planner<'a, B> {
             place[at] = nodes.len();
             nodes.push(node);
         }
-        Ok(nodes)
+        outputs.iter_mut().for_each(|output| *output = place[*output]);
+        Ok((nodes, outputs))
     }
 
     /// Adds a step. Outside of training, what does not depend on the image is computed at once.
@@ -183,8 +187,15 @@ impl<'a, B: Backend> Planner<'a, B> {
         if let Some(&at) = self.reordered.get(&(held.at, change.clone())) {
             return Ok(at);
         }
-        let dims = self.nodes[held.at].dims.permuted(&change);
-        let step = Step::Linear(Linear::Permute(change.clone()));
+        let from = self.nodes[held.at].dims;
+        let dims = from.permuted(&change);
+        // Axes of one index are nowhere in particular.
+        let long = change.iter().filter(|&&axis| from.sizes()[axis] > 1);
+        let step = if long.is_sorted() {
+            Step::Linear(Linear::Reshape)
+        } else {
+            Step::Linear(Linear::Permute(change.clone()))
+        };
         let at = self.push(step, vec![held.at], dims)?;
         self.reordered.insert((held.at, change), at);
         Ok(at)
@@ -522,7 +533,7 @@ impl<'a, B: Backend> Planner<'a, B> {
             return None;
         };
         let is_conv = matches!(self.graph.nodes[*conv].op, Op::Conv2d { .. });
-        let only_reader = self.readers[*conv].len() == 1 && *conv != self.graph.output.0;
+        let only_reader = self.readers[*conv].len() == 1 && !self.graph.is_output(*conv);
         (is_conv && only_reader && self.trained.is_none()).then_some(*conv)
     }
 
@@ -594,12 +605,13 @@ fn depends(graph: &Graph) -> Vec<bool> {
 /// others like it: they take the parts. Readers come after what they read.
 fn joined(graph: &Graph, readers: &[Vec<usize>], depends: &[bool]) -> Vec<bool> {
     let mut joined = vec![false; graph.nodes.len()];
-    for at in (0..graph.output.0).rev() {
+    for at in (0..graph.end()).rev() {
         let node = &graph.nodes[at];
         let takes_parts = |&reader: &usize| {
             joined[reader] || matches!(graph.nodes[reader].op, Op::BatchNorm { .. })
         };
         joined[at] = matches!(node.op, Op::Concat { axis: 0 })
+            && !graph.is_output(at)
             && readers[at].iter().all(takes_parts)
             && node.inputs.iter().all(|input| depends[input.0]);
     }
@@ -610,7 +622,7 @@ fn joined(graph: &Graph, readers: &[Vec<usize>], depends: &[bool]) -> Vec<bool> 
 fn readers(graph: &Graph) -> Vec<Vec<usize>> {
     let mut readers = vec![Vec::new(); graph.nodes.len()];
     for at in (0..graph.nodes.len()).rev() {
-        if at == graph.output.0 || !readers[at].is_empty() {
+        if graph.is_output(at) || !readers[at].is_empty() {
             for input in &graph.nodes[at].inputs {
                 readers[input.0].push(at);
             }

@@ -5,6 +5,7 @@
 //! next to each other.
 
 use crate::Dims;
+use crate::dims::groups;
 
 /// Axes as the graph has them.
 pub(super) fn plain(rank: usize) -> Vec<usize> {
@@ -33,37 +34,6 @@ pub(super) fn reshaped(from: Dims, order: &[usize], to: Dims) -> Option<Vec<usiz
     }
     groups.sort_by_key(|[from, _]| from.first().map(|&axis| place(order, axis)));
     Some(groups.into_iter().flat_map(|[_, to]| to).collect())
-}
-
-/// The smallest groups of neighbouring axes with equally many elements on both sides.
-fn groups(from: &[usize], to: &[usize]) -> Vec<[Vec<usize>; 2]> {
-    let mut groups: Vec<[Vec<usize>; 2]> = Vec::new();
-    let (mut i, mut j) = (0, 0);
-    while i < from.len() && j < to.len() {
-        let mut group = [vec![i], vec![j]];
-        let (mut left, mut right) = (from[i], to[j]);
-        (i, j) = (i + 1, j + 1);
-        while left != right {
-            if left < right && i < from.len() {
-                left *= from[i];
-                group[0].push(i);
-                i += 1;
-            } else if j < to.len() {
-                right *= to[j];
-                group[1].push(j);
-                j += 1;
-            } else {
-                break; // not the same number of elements: the builder refuses that
-            }
-        }
-        groups.push(group);
-    }
-    // Axes of size 1 at the end.
-    if let Some([left, right]) = groups.last_mut() {
-        left.extend(i..from.len());
-        right.extend(j..to.len());
-    }
-    groups
 }
 
 #[cfg(test)]

@@ -240,6 +240,10 @@ pub(crate) const OPS: &[(&str, Make)] = &[
         let y = g.matmul_transposed(v, weights, [false, true])?;
         g.reshape(y, &[6, height, width])
     }),
+    ("attention with relative positions", |g, x| {
+        let [channels, height, width] = *g.dims(x).sizes() else { return Ok(x) };
+        relative(g, x, [channels / 2, 2, height, width])
+    }),
     ("modern convolution block", |g, x| {
         let y = g.conv2d(x, "dw", Conv2d::new(4, 5).with_padding(2).with_groups(4).with_bias())?;
         let y = g.permute(y, &[1, 2, 0])?;
@@ -258,6 +262,39 @@ fn curve(g: &mut GraphBuilder, x: NodeId, activation: Activation) -> Result<Node
     let x = g.scale(x, 0.6);
     let x = g.shift(x, 0.3)?;
     Ok(g.activation(x, activation))
+}
+
+/// Attention over pixels with scores of keys [h, ky, kx, queries] to which the products of queries
+/// with the places of rows and columns are added.
+pub(crate) fn relative(
+    g: &mut GraphBuilder,
+    x: NodeId,
+    [heads, d, height, width]: [usize; 4],
+) -> Result<NodeId> {
+    let n = height * width;
+    let q = g.reshape(x, &[heads, d, n])?;
+    let k = g.linear_along(q, "k", d, 1, true)?;
+    let v = g.linear_along(q, "v", d, 1, true)?;
+    let scores = g.matmul_transposed(k, q, [true, false])?;
+    let scores = g.scale(scores, 0.7);
+    let mut scores = g.reshape(scores, &[heads, height, width, n])?;
+    let pixels = g.reshape(x, &[heads, d, height, width])?;
+    let rows = g.parameter("rows", &[height, height, d])?; // y, ky, d
+    let by_row = g.permute(pixels, &[0, 2, 1, 3])?;
+    let by_row = g.matmul(rows, by_row)?; // h, y, ky, x
+    let by_row = g.permute(by_row, &[0, 2, 1, 3])?;
+    let by_row = g.reshape(by_row, &[heads, height, 1, n])?;
+    scores = g.add(scores, by_row)?;
+    let columns = g.parameter("columns", &[width, width, d])?;
+    let by_column = g.permute(pixels, &[0, 3, 1, 2])?;
+    let by_column = g.matmul(columns, by_column)?; // h, x, kx, y
+    let by_column = g.permute(by_column, &[0, 2, 3, 1])?;
+    let by_column = g.reshape(by_column, &[heads, 1, width, n])?;
+    scores = g.add(scores, by_column)?;
+    let scores = g.reshape(scores, &[heads, n, n])?;
+    let weights = g.softmax(scores, 1)?;
+    let y = g.matmul(v, weights)?;
+    g.reshape(y, &[heads * d, height, width])
 }
 
 /// Attention with two heads over tokens […, T, C], with a mask that is added to the scores.

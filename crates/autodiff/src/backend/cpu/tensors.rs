@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use hsets_kernels::{LineMap, LinePoint, Lines, MatMul, Scalar, strided_product};
 
-use super::{Cpu, CpuTensor};
+use rayon::prelude::*;
+
+use super::{CHUNK, Cpu, CpuTensor};
 use crate::backend::{LineValues, Matrices};
 use crate::{Dims, Slice};
 
 /// Distance of neighbours along every axis and of batch elements.
-fn strides(dims: Dims, batch: usize) -> (Vec<usize>, usize) {
+pub(super) fn strides(dims: Dims, batch: usize) -> (Vec<usize>, usize) {
     let sizes = dims.sizes();
     let mut strides = vec![1; sizes.len()];
     for axis in (0..sizes.len() - 1).rev() {
@@ -21,19 +23,22 @@ fn strides(dims: Dims, batch: usize) -> (Vec<usize>, usize) {
 }
 
 /// The loop that runs over an axis: (axis 0, batch, axis 1, …), as elements lie in memory.
-fn loop_of(axis: usize) -> usize {
+pub(super) fn loop_of(axis: usize) -> usize {
     if axis == 0 { 0 } else { axis + 1 }
 }
+
+/// The loop that runs over the batch.
+pub(super) const BATCH: usize = 1;
 
 /// One number for the batch and one for every axis, in the order of the loops.
 fn looped(of_batch: usize, of_axes: impl IntoIterator<Item = usize>) -> Vec<usize> {
     let mut all: Vec<usize> = of_axes.into_iter().collect();
-    all.insert(1, of_batch);
+    all.insert(BATCH, of_batch);
     all
 }
 
 /// Strides of a tensor in loops over axes of `like`, 0 where it is broadcast.
-fn aligned(dims: Dims, batch: usize, like: Dims) -> Vec<usize> {
+pub(super) fn aligned(dims: Dims, batch: usize, like: Dims) -> Vec<usize> {
     let (own, of_batch) = strides(dims, batch);
     let missing = like.rank() - dims.rank();
     let of_axis = |axis: usize| {
@@ -157,14 +162,22 @@ impl<T: Scalar> Cpu<T> {
     /// Given indices along an axis.
     pub(super) fn pick(&self, x: &CpuTensor<T>, axis: usize, indices: &[usize]) -> CpuTensor<T> {
         let mut out = self.uninit(x.dims.with(axis, indices.len()), x.batch);
-        let (to, from) = (all_strides(out.dims, out.batch), all_strides(x.dims, x.batch));
-        let zeros = vec![0; from.len()];
-        let out_data = out.data_mut();
-        for_runs(indices, |at, first, len| {
-            let sizes = loops(x.dims.with(axis, len), x.batch);
-            let (out, x) =
-                (&mut out_data[at * to[loop_of(axis)]..], &x.data()[first * from[loop_of(axis)]..]);
-            strided_product(&sizes, [&to, &from, &zeros], out, x, &[T::ONE], false);
+        // Elements behind one index.
+        let inner = all_strides(x.dims, x.batch)[loop_of(axis)];
+        let (n, data) = (x.dims.sizes()[axis] * inner, x.data());
+        let line = indices.len() * inner;
+        let per_task = (CHUNK / line).max(1);
+        out.data_mut().par_chunks_mut(per_task * line).enumerate().for_each(|(task, out)| {
+            let lines = out.chunks_exact_mut(line).zip(data[task * per_task * n..].chunks_exact(n));
+            for (to, from) in lines {
+                if inner == 1 {
+                    to.iter_mut().zip(indices).for_each(|(to, &index)| *to = from[index]);
+                    continue;
+                }
+                for (to, &index) in to.chunks_exact_mut(inner).zip(indices) {
+                    to.copy_from_slice(&from[index * inner..][..inner]);
+                }
+            }
         });
         out
     }
