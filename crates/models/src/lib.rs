@@ -25,6 +25,7 @@
 //! | `files` | yes | photos from JPEG, PNG, WebP, GIF, BMP and TIFF files |
 //! | `onnx` | yes | networks in ONNX files |
 //! | `hub` | yes | weights by alias from the Hugging Face hub, see [`ALIASES`] |
+//! | `sam` | no | Segment Anything, see [`sam`] |
 //! | `cuda`, `cudnn`, `metal` | no | candle's devices, by [`LoadOptions::device`] |
 
 mod aliases;
@@ -56,6 +57,8 @@ mod recognise;
 mod regnet;
 mod resample;
 mod resnet;
+#[cfg(feature = "sam")]
+pub mod sam;
 mod vgg;
 mod vit;
 mod weights;
