@@ -2,12 +2,13 @@
 //!
 //! `cargo run --release -p hsets-segmentation --features sam --example sam -- request.json`
 //! with `{"weights": …, "photo": "photo.png", "out": "folder", "points": [[x, y], …],
-//! "masks": {"points_per_side": …, "pred_iou_thresh": …, …}}`. Writes `embedding.f32` (cell by
-//! cell), `low_res.f32`, `masks.u8` and `answer.json` with numbers and seconds.
+//! "masks": {"points_per_side": …, "pred_iou_thresh": …, …}}`. Writes `embedding.f32`
+//! (\[dim, grid, grid\]), `low_res.f32`, `masks.u8` and `answer.json` with numbers and seconds.
 
 use std::{error::Error, fs, path::Path, time::Instant};
 
 use hsets_core::{Photo, Silent};
+use hsets_models::Device;
 use hsets_segmentation::sam::{MaskSettings, Prompt, Sam, find_masks};
 use serde_json::{Value, json};
 
@@ -23,7 +24,7 @@ fn main() -> Result<()> {
     let photo = Photo::new(width, height, image.into_raw())?;
 
     let start = Instant::now();
-    let sam = Sam::load(Path::new(text("weights")?), None)?;
+    let sam = Sam::load(Path::new(text("weights")?), None, Device::Cpu)?;
     let load_seconds = start.elapsed().as_secs_f64();
     let mut embed_seconds = f64::INFINITY;
     let mut embedding = sam.embed(&photo, &Silent)?;

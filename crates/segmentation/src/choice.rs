@@ -102,9 +102,10 @@ fn sam(options: &SamOptions) -> Result<crate::sam::SamSegmenter> {
         let what = "a weight file (.safetensors, .pth or .pt) of this network";
         return Err(Error::config("SAM weights", "none", what));
     };
+    let device = hsets_models::Device::Cpu;
     let sam = match &options.sha256 {
-        Some(sha256) => Sam::load_verified(path, options.variant, sha256)?,
-        None => Sam::load(path, options.variant)?,
+        Some(sha256) => Sam::load_verified(path, options.variant, device, sha256)?,
+        None => Sam::load(path, options.variant, device)?,
     };
     let mut segmenter = SamSegmenter::new(sam, fallback(options.fallback));
     segmenter.settings.clone_from(&options.masks);

@@ -7,6 +7,7 @@
 mod config;
 mod decoder;
 mod encoder;
+mod frame;
 mod network;
 mod prompt;
 mod tiny_vit;
@@ -14,6 +15,7 @@ mod vit;
 mod weights;
 
 pub use config::{EncoderConfig, SamConfig, TinyVitConfig, VitConfig};
+pub use frame::Frame;
 pub use network::{DecodedMask, SamEmbedding, SamNetwork};
 pub use prompt::{Point, Prompt};
 pub use weights::{SamWeights, WeightsError, hugging_face_name};

@@ -112,7 +112,7 @@ fn masks_of_crop(
         crop,
         photo: (photo.height(), photo.width()),
         embedding: &embedding,
-        upsampling: embedding.frame.upsampling(),
+        upsampling: Upsampling::new(&embedding.frame),
     };
     let (width, height) = (part.width() as f64, part.height() as f64);
     let points: Vec<_> = settings.points(crop.layer);
@@ -121,7 +121,7 @@ fn masks_of_crop(
         if progress.is_cancelled() {
             return Err(Error::Cancelled);
         }
-        let masks = generator.masks_at(point);
+        let masks = generator.masks_at(point)?;
         progress.advance(1);
         Ok(masks)
     };
@@ -148,17 +148,15 @@ struct Generator<'a> {
 
 impl Generator<'_> {
     /// The masks of one point of the crop that pass the filters, in the photo's frame.
-    fn masks_at(&self, (x, y): (f64, f64)) -> Vec<FoundMask> {
+    fn masks_at(&self, (x, y): (f64, f64)) -> Result<Vec<FoundMask>> {
         let (sam, settings, crop) = (self.sam, self.settings, self.crop);
         let min_iou = match settings.pred_iou_thresh {
             threshold if threshold > 0.0 => threshold,
             _ => f32::NEG_INFINITY,
         };
-        let tokens = sam.prompts.tokens(&Prompt::point(x, y), self.embedding.frame.scale());
-        let decoded =
-            sam.decoder.decode(&self.embedding.cells, &sam.positions, &tokens, true, min_iou);
+        let decoded = sam.decode(self.embedding, &Prompt::point(x, y), true, min_iou)?;
         let mut found = Vec::new();
-        for (_, decoded) in decoded {
+        for decoded in decoded {
             let offset = settings.stability_score_offset;
             let thresholded = self.upsampling.threshold(&decoded.logits, offset);
             let stability_score = thresholded.certain as f32 / thresholded.possible as f32;
@@ -181,6 +179,6 @@ impl Generator<'_> {
                 crop: crop.bounds,
             });
         }
-        found
+        Ok(found)
     }
 }

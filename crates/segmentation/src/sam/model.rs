@@ -3,44 +3,31 @@
 use std::path::Path;
 
 use hsets_core::{Error, Photo, Progress, Result};
-
-use super::{
-    EncoderConfig, Mask, Prompt, SamConfig, SamVariant, WeightsError,
-    conv::Size,
-    decoder::{Cells, Decoder},
-    frame::Frame,
-    prompt::PromptEncoder,
-    tiny_vit::TinyVit,
-    vit::Vit,
-    weights::Weights,
+use hsets_models::{
+    Device,
+    sam::{DecodedMask, Frame, Prompt, SamConfig, SamEmbedding, SamNetwork, WeightsError},
 };
+
+use super::{Mask, SamVariant, frame::Upsampling};
+
+impl SamVariant {
+    /// Sizes of the network.
+    pub fn config(self) -> SamConfig {
+        SamConfig::published(self.name()).unwrap_or_else(|| unreachable!("names are shared"))
+    }
+}
 
 /// A Segment Anything network with its weights.
 #[derive(Debug)]
 pub struct Sam {
-    config: SamConfig,
-    encoder: Encoder,
-    pub(super) prompts: PromptEncoder,
-    pub(super) decoder: Decoder,
-    /// Positional encoding of the embedding's cells.
-    pub(super) positions: Vec<f32>,
-    variant: Option<SamVariant>,
-    digest: String,
-}
-
-#[derive(Debug)]
-enum Encoder {
-    Vit(Vit),
-    TinyVit(TinyVit),
+    network: SamNetwork,
 }
 
 /// A photo as the decoder sees it: computed once, prompted often.
 #[derive(Debug)]
 pub struct Embedding {
     pub(super) frame: Frame,
-    /// \[grid², dim\].
-    values: Vec<f32>,
-    pub(super) cells: Cells,
+    embedding: SamEmbedding,
 }
 
 /// A mask for a prompt.
@@ -57,90 +44,64 @@ pub struct Prediction {
 impl Sam {
     /// Reads weights by Meta's or Hugging Face's names. Without a variant, the file tells; with
     /// one, another is an error. A fine-tune of the same shape (`MedSAM` is a ViT-B) loads as well.
-    pub fn load(path: &Path, variant: Option<SamVariant>) -> Result<Self, WeightsError> {
-        Self::load_opened(Weights::open(path)?, variant)
+    pub fn load(
+        path: &Path,
+        variant: Option<SamVariant>,
+        device: Device,
+    ) -> Result<Self, WeightsError> {
+        Ok(Self::of(SamNetwork::load(path, variant.map(SamVariant::name), device)?))
     }
 
     /// As [`Self::load`], but fails unless the file has this SHA-256, in hexadecimal.
     pub fn load_verified(
         path: &Path,
         variant: Option<SamVariant>,
+        device: Device,
         sha256: &str,
     ) -> Result<Self, WeightsError> {
-        Self::load_opened(Weights::open_verified(path, sha256)?, variant)
+        let name = variant.map(SamVariant::name);
+        Ok(Self::of(SamNetwork::load_verified(path, name, device, sha256)?))
     }
 
-    fn load_opened(
-        mut weights: Weights,
-        variant: Option<SamVariant>,
-    ) -> Result<Self, WeightsError> {
-        if let Some(variant) = variant {
-            weights.expect(variant)?;
-        }
-        let variant = weights.variant()?;
-        let mut sam = Self::new(variant.config(), &weights)?;
-        (sam.variant, sam.digest) = (Some(variant), weights.digest());
-        Ok(sam)
-    }
-
-    pub(super) fn new(config: SamConfig, weights: &Weights) -> Result<Self, WeightsError> {
-        let (side, dim) = (config.image_size, config.dim);
-        let encoder = match &config.encoder {
-            EncoderConfig::Vit(vit) => Encoder::Vit(Vit::new(vit, side, dim, weights)?),
-            EncoderConfig::TinyVit(vit) => Encoder::TinyVit(TinyVit::new(vit, side, dim, weights)?),
-        };
-        let prompts = PromptEncoder::new(&config, weights)?;
-        Ok(Self {
-            encoder,
-            positions: prompts.grid_positions(),
-            prompts,
-            decoder: Decoder::new(&config, weights)?,
-            config,
-            variant: None,
-            digest: String::new(),
-        })
+    /// A network with its weights.
+    pub fn of(network: SamNetwork) -> Self {
+        Self { network }
     }
 
     /// Sizes of the network.
     pub fn config(&self) -> &SamConfig {
-        &self.config
+        self.network.config()
     }
 
     /// Which published network it is, where it was read from a file.
     pub fn variant(&self) -> Option<SamVariant> {
-        self.variant
+        self.network.name()?.parse().ok()
     }
 
     /// SHA-256 of the weight file, in hexadecimal; empty for weights that are not from a file.
     pub fn weights_digest(&self) -> &str {
-        &self.digest
+        self.network.weights_digest()
     }
 
     /// Runs the image encoder: the photo is resized so that its longer side is 1024. Reports a stage
     /// of one unit per block, and stops between blocks when asked to.
     pub fn embed(&self, photo: &Photo, progress: &dyn Progress) -> Result<Embedding> {
-        let frame = Frame::new((photo.height(), photo.width()), self.config.image_size);
-        let image = frame.image(photo);
-        progress.begin("SAM encoder", self.config.encoder.n_blocks() as u64);
-        let check = || {
+        let frame = Frame::new((photo.height(), photo.width()), self.config().image_size);
+        progress.begin("SAM encoder", self.network.n_blocks() as u64);
+        let mut watch = || {
             if progress.is_cancelled() {
                 return Err(Error::Cancelled);
             }
             progress.advance(1);
             Ok(())
         };
-        let values = match &self.encoder {
-            Encoder::Vit(encoder) => encoder.forward(&image, &check)?,
-            Encoder::TinyVit(encoder) => encoder.forward(&image, &check)?,
-        };
+        let embedding = self.network.embed(&frame.image(photo), &mut watch)?;
         progress.end();
-        let cells =
-            self.decoder.cells(&values, &self.prompts.dense(&Prompt::default()), &self.positions);
-        Ok(Embedding { frame, values, cells })
+        Ok(Embedding { frame, embedding })
     }
 
-    /// Masks for a prompt: three for an ambiguous one (`multimask`, usual for a single point), one
-    /// otherwise, in the network's order.
+    /// Masks for a prompt in pixels of the photo: three for an ambiguous one (`multimask`, usual for a
+    /// single point), one otherwise, in the network's order.
     pub fn predict(
         &self,
         embedding: &Embedding,
@@ -148,15 +109,9 @@ impl Sam {
         multimask: bool,
     ) -> Result<Vec<Prediction>> {
         self.check_prompt(prompt, embedding.frame.photo)?;
-        let tokens = self.prompts.tokens(prompt, embedding.frame.scale());
-        let with_mask = prompt.mask.is_some().then(|| {
-            self.decoder.cells(&embedding.values, &self.prompts.dense(prompt), &self.positions)
-        });
-        let cells = with_mask.as_ref().unwrap_or(&embedding.cells);
-        let decoded =
-            self.decoder.decode(cells, &self.positions, &tokens, multimask, f32::NEG_INFINITY);
-        let upsampling = embedding.frame.upsampling();
-        let prediction = |(_, decoded): (usize, super::decoder::Decoded)| Prediction {
+        let decoded = self.decode(embedding, prompt, multimask, f32::NEG_INFINITY)?;
+        let upsampling = Upsampling::new(&embedding.frame);
+        let prediction = |decoded: DecodedMask| Prediction {
             mask: upsampling.threshold(&decoded.logits, 0.0).mask,
             predicted_iou: decoded.iou,
             logits: decoded.logits,
@@ -164,7 +119,19 @@ impl Sam {
         Ok(decoded.into_iter().map(prediction).collect())
     }
 
-    fn check_prompt(&self, prompt: &Prompt, (height, width): Size) -> Result<()> {
+    /// The masks of a prompt, in pixels of the photo, whose predicted IoU exceeds `min_iou`.
+    pub(super) fn decode(
+        &self,
+        embedding: &Embedding,
+        prompt: &Prompt,
+        multimask: bool,
+        min_iou: f32,
+    ) -> Result<Vec<DecodedMask>> {
+        let prompt = prompt.scaled(embedding.frame.scale());
+        self.network.decode(&embedding.embedding, &prompt, multimask, min_iou)
+    }
+
+    fn check_prompt(&self, prompt: &Prompt, (height, width): (usize, usize)) -> Result<()> {
         let corners =
             prompt.bounds.map(|[left, top, right, bottom]| [(left, top), (right, bottom)]);
         let points = prompt.points.iter().map(|point| (point.x, point.y));
@@ -175,7 +142,7 @@ impl Sam {
                 return Err(Error::config("prompt", format!("({x}, {y})"), allowed));
             }
         }
-        let expected = (4 * self.config.grid()).pow(2);
+        let expected = (4 * self.config().grid()).pow(2);
         match &prompt.mask {
             Some(mask) if mask.len() != expected => {
                 Err(Error::shape("prompt mask", expected, mask.len()))
@@ -186,8 +153,8 @@ impl Sam {
 }
 
 impl Embedding {
-    /// The embedding \[grid², dim\], cell by cell.
+    /// The embedding \[dim, grid, grid\].
     pub fn values(&self) -> &[f32] {
-        &self.values
+        self.embedding.values()
     }
 }

@@ -2,7 +2,12 @@
 
 use hsets_core::Photo;
 
-use super::{EncoderConfig, Sam, SamConfig, TinyVitConfig, VitConfig, weights::Weights};
+use hsets_models::{
+    Device,
+    sam::{SamNetwork, SamWeights},
+};
+
+use super::{EncoderConfig, Sam, SamConfig, TinyVitConfig, VitConfig};
 
 /// Uniform numbers that depend on the name and the shape of a tensor only.
 pub(super) fn random_tensor(name: &str, shape: &[usize]) -> Vec<f32> {
@@ -66,7 +71,8 @@ pub fn tiny_mobile_config() -> SamConfig {
 /// If the sizes do not fit each other.
 #[allow(clippy::unwrap_used, reason = "for tests")]
 pub fn network(config: SamConfig) -> Sam {
-    Sam::new(config, &Weights::generated(Box::new(random_tensor))).unwrap()
+    let weights = SamWeights::generated(random_tensor);
+    Sam::of(SamNetwork::new(config, &weights, Device::Cpu).unwrap())
 }
 
 /// A drawn photo: a disc and a bar on a gradient; the same as `golden.py` draws.

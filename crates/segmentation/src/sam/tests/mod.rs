@@ -17,10 +17,14 @@ use std::{
 use candle_core::{Device, Tensor};
 use hsets_core::Progress;
 
+use hsets_models::{
+    Device as Place,
+    sam::{SamNetwork, SamWeights},
+};
+
 use super::{
-    MaskSettings, Sam,
+    MaskSettings,
     testing::{random_tensor, tiny_config},
-    weights::Weights,
 };
 
 /// Settings under which the tiny network finds masks.
@@ -64,13 +68,13 @@ impl Progress for Counter {
 pub(super) fn tensors() -> BTreeMap<String, Tensor> {
     let seen = Rc::new(RefCell::new(BTreeMap::new()));
     let record = Rc::clone(&seen);
-    let weights = Weights::generated(Box::new(move |name, shape| {
+    let weights = SamWeights::generated(move |name, shape| {
         let values = random_tensor(name, shape);
         let tensor = Tensor::from_vec(values.clone(), shape, &Device::Cpu).unwrap();
         record.borrow_mut().insert(name.to_string(), tensor);
         values
-    }));
-    Sam::new(tiny_config(), &weights).unwrap();
+    });
+    SamNetwork::new(tiny_config(), &weights, Place::Cpu).unwrap();
     drop(weights);
     Rc::into_inner(seen).unwrap().into_inner()
 }

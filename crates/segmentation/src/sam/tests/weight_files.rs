@@ -3,11 +3,14 @@
 use std::path::Path;
 
 use hsets_core::Silent;
+use hsets_models::{
+    Device,
+    sam::{SamNetwork, SamWeights, hugging_face_name},
+};
 
 use super::{
     super::{
         testing::{drawn_photo, network, tiny_config},
-        weights::Weights,
         *,
     },
     save, settings, tensors,
@@ -23,7 +26,7 @@ fn both_namings_load_the_same_network() {
     let (meta, hugging_face) =
         (folder.path().join("a.safetensors"), folder.path().join("b.safetensors"));
     save(&meta, tensors());
-    let renamed = |name: &str| match weights::hugging_face_name(name) {
+    let renamed = |name: &str| match hugging_face_name(name) {
         // The published files keep one copy of this matrix.
         name if name.ends_with("positional_embedding") => {
             "shared_image_embedding.positional_embedding".into()
@@ -33,9 +36,9 @@ fn both_namings_load_the_same_network() {
     save(&hugging_face, tensors().into_iter().map(|(name, tensor)| (renamed(&name), tensor)));
     let photo = drawn_photo(30, 40);
     let masks = |path: &Path| {
-        let weights = Weights::open(path).unwrap();
-        assert_eq!(weights.variant().unwrap(), SamVariant::VitB);
-        let sam = Sam::new(tiny_config(), &weights).unwrap();
+        let weights = SamWeights::open(path).unwrap();
+        assert_eq!(weights.network().unwrap(), "sam-vit-b");
+        let sam = Sam::of(SamNetwork::new(tiny_config(), &weights, Device::Cpu).unwrap());
         find_masks(&sam, &photo, &settings(), &Silent).unwrap()
     };
     let expected = find_masks(&network(tiny_config()), &photo, &settings(), &Silent).unwrap();
@@ -80,7 +83,7 @@ fn hugging_face_names() {
             "mask_decoder.iou_prediction_head.layers.0.weight",
         ),
     ] {
-        assert_eq!(weights::hugging_face_name(meta), expected);
+        assert_eq!(hugging_face_name(meta), expected);
     }
 }
 
@@ -89,13 +92,13 @@ fn pickled_half_floats_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("half.pth");
     std::fs::write(&path, HALF).unwrap();
-    let weights = Weights::open(&path).unwrap();
+    let weights = SamWeights::open(&path).unwrap();
     let values = weights.get("image_encoder.a", &[2, 3]).unwrap();
     assert_eq!(values, [0.0, 0.25, 0.5, 0.75, 1.0, 1.25]);
     assert_eq!(weights.get("b", &[2]).unwrap(), [1.5, -2.0]);
     let error = weights.get("b", &[3]).unwrap_err().to_string();
     assert!(error.contains("tensor b has shape [2], expected [3]"), "{error}");
-    let error = weights.variant().unwrap_err().to_string();
+    let error = weights.network().unwrap_err().to_string();
     assert!(error.contains("not the weights of a Segment Anything network"), "{error}");
 }
 
@@ -107,8 +110,8 @@ fn checkpoints_of_fine_tunes_are_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("checkpoint.bin");
         std::fs::write(&path, bytes).unwrap();
-        let weights = Weights::open(&path).unwrap();
-        assert_eq!(weights.variant().unwrap(), SamVariant::VitB);
+        let weights = SamWeights::open(&path).unwrap();
+        assert_eq!(weights.network().unwrap(), "sam-vit-b");
         let values = weights.get("image_encoder.blocks.0.norm1.weight", &[3]).unwrap();
         assert_eq!(values, [0.5, 1.5, -2.0]);
         assert!(weights.get("best_loss", &[]).is_err());
@@ -120,11 +123,11 @@ fn bad_weight_files_are_named_errors() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("weights.safetensors");
     save(&path, tensors());
-    let error = Sam::load(&path, Some(SamVariant::VitH)).unwrap_err();
-    assert!(matches!(error, WeightsError::WrongVariant { found: SamVariant::VitB, .. }));
+    let error = Sam::load(&path, Some(SamVariant::VitH), Device::Cpu).unwrap_err();
+    assert!(matches!(&error, WeightsError::WrongNetwork { found, .. } if found == "sam-vit-b"));
     assert!(error.to_string().contains("holds the weights of sam-vit-b, not of sam-vit-h"));
     // The tiny network has the blocks of no published one.
-    assert!(matches!(Sam::load(&path, None), Err(WeightsError::Shape { .. })));
+    assert!(matches!(Sam::load(&path, None, Device::Cpu), Err(WeightsError::Shape { .. })));
     let whole = std::fs::read(&path).unwrap();
     for (name, bytes) in [
         ("cut.safetensors", &whole[..whole.len() / 2]),
@@ -133,12 +136,12 @@ fn bad_weight_files_are_named_errors() {
     ] {
         let path = folder.path().join(name);
         std::fs::write(&path, bytes).unwrap();
-        let error = Sam::load(&path, None).unwrap_err();
+        let error = Sam::load(&path, None, Device::Cpu).unwrap_err();
         assert!(matches!(error, WeightsError::Read { .. }), "{name}: {error}");
         assert!(error.to_string().contains(name), "{error}");
     }
-    let error = Sam::load_verified(&path, None, &"0".repeat(64)).unwrap_err();
+    let error = Sam::load_verified(&path, None, Device::Cpu, &"0".repeat(64)).unwrap_err();
     assert!(matches!(&error, WeightsError::Digest { found, .. } if found.len() == 64), "{error}");
-    let absent = Sam::load(&folder.path().join("absent.pth"), None).unwrap_err();
+    let absent = Sam::load(&folder.path().join("absent.pth"), None, Device::Cpu).unwrap_err();
     assert!(matches!(absent, WeightsError::Read { .. }));
 }
