@@ -144,6 +144,14 @@ pub(crate) fn groups(from: &[usize], to: &[usize]) -> Vec<[Vec<usize>; 2]> {
     groups
 }
 
+/// Where an axis is after a reshape that keeps it.
+pub(crate) fn follow(from: Dims, to: Dims, axis: usize) -> Option<usize> {
+    let groups = groups(from.sizes(), to.sizes());
+    let [own, parts] = groups.iter().find(|[own, _]| own.contains(&axis))?;
+    let is_alone = own.iter().all(|&other| other == axis || from.sizes()[other] == 1);
+    parts.iter().copied().find(|&part| is_alone && to.sizes()[part] == from.sizes()[axis])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,6 +14,7 @@ use crate::backend::Backend;
 use crate::ops::Step;
 use crate::ops::bilinear::Bilinear;
 use crate::ops::linear::Linear;
+use crate::dims::follow;
 use crate::{Activation, Dims, Graph, ParameterId, Result, Weights};
 use lower::Planner;
 pub(crate) use reach::{Reach, union};
@@ -138,6 +139,8 @@ impl<B: Backend> Plan<B> {
             return None;
         };
         let mut chain = vec![weights];
+        // The axes over which the matrices are independent must stay what they are.
+        let mut outer = axes[which][..axes[which].len() - 2].to_vec();
         let mut next = self.nodes[weights].inputs[0];
         let is_last = summed == Some(&axis) && uses[weights] == 1;
         while is_last && uses[next] == 1 && self.nodes[next].active {
@@ -149,7 +152,10 @@ impl<B: Backend> Plan<B> {
                     return Some(chain);
                 }
                 Step::Linear(Linear::Scale(_)) => node.inputs[0],
-                Step::Linear(Linear::Reshape) if self.keeps_outer(next, at, which) => {
+                Step::Linear(Linear::Reshape) => {
+                    let from = self.nodes[node.inputs[0]].dims;
+                    let followed = outer.iter().map(|&axis| follow(node.dims, from, axis));
+                    outer = followed.collect::<Option<_>>()?;
                     node.inputs[0]
                 }
                 // The mask comes second, and is broadcast to the scores.
@@ -160,16 +166,6 @@ impl<B: Backend> Plan<B> {
             };
         }
         None
-    }
-
-    /// Whether the reshape at `at` keeps all axes in front of the first that it changes, and those are
-    /// all over which the matrices of the attention with its last product at `last` are independent.
-    fn keeps_outer(&self, at: usize, last: usize, which: usize) -> bool {
-        let Step::Bilinear(Bilinear::MatMul(axes)) = &self.nodes[last].step else { return false };
-        let (from, to) = (self.nodes[self.nodes[at].inputs[0]].dims, self.nodes[at].dims);
-        let equal = from.sizes().iter().zip(to.sizes()).take_while(|(a, b)| a == b).count();
-        let n_matrix = axes[which].len() - 2;
-        axes[which][..n_matrix].iter().all(|&axis| axis < equal)
     }
 
     /// Whether the sum at `at` is one of two tensors of its own size.

@@ -226,11 +226,15 @@ impl<T: Scalar> Bias<'_, T> {
                 if self.query == 0 {
                     bias.fill(self.values[at]);
                 } else {
-                    bias[..n].iter_mut().zip(from).for_each(|(to, &from)| *to = from);
+                    for (to, &from) in bias[..n].iter_mut().zip(from) {
+                        *to = from;
+                    }
                 }
                 at_before = at;
             }
-            scores.iter_mut().zip(&*bias).for_each(|(score, &bias)| *score += bias);
+            for (score, &bias) in scores.iter_mut().zip(&*bias) {
+                *score += bias;
+            }
         }
     }
 }
@@ -279,17 +283,25 @@ fn softmax<T: Scalar>(scores: &mut [T], columns: usize, factors: &mut [T]) {
         }
     }
     for row in scores.chunks_exact_mut(columns) {
-        row.iter_mut().zip(&*factors).for_each(|(x, &top)| *x = (*x - top).exp_below());
+        for (x, &top) in row.iter_mut().zip(&*factors) {
+            *x = (*x - top).exp_below();
+        }
     }
     factors.fill(T::ZERO);
     for rows in scores.chunks(columns * TERMS) {
         let mut part = [T::ZERO; 64];
         for row in rows.chunks_exact(columns) {
-            part[..columns].iter_mut().zip(row).for_each(|(sum, &x)| *sum += x);
+            for (sum, &x) in part[..columns].iter_mut().zip(row) {
+                *sum += x;
+            }
         }
-        factors.iter_mut().zip(&part).for_each(|(sum, &part)| *sum += part);
+        for (sum, &part) in factors.iter_mut().zip(&part) {
+            *sum += part;
+        }
     }
-    factors.iter_mut().for_each(|sum| *sum = T::ONE / *sum);
+    for sum in factors {
+        *sum = T::ONE / *sum;
+    }
 }
 
 #[cfg(test)]

@@ -43,7 +43,9 @@ pub enum Curve {
     Silu,
     /// z·Φ(z) with the normal distribution function Φ (the exact form, not its tanh approximation).
     Gelu,
-    /// z·(1 + tanh(√(2/π)·(z + 0.044715·z³)))/2, the approximation of the former.
+    /// The same with values to about 1e-6 in `f32`, several times as fast.
+    GeluSingle,
+    /// z·(1 + tanh(√(2/π)·(z + 0.044715·z³)))/2, the approximation of `Gelu`.
     GeluTanh,
     /// exp(z).
     Exp,
@@ -99,6 +101,10 @@ impl Curve {
             Self::Sigmoid => sigmoid(z.to_f64()).map(number),
             Self::Silu => silu(z.to_f64()).map(number),
             Self::Gelu => gelu(z.to_f64()).map(number),
+            Self::GeluSingle => {
+                let [_, slope, bend] = gelu(z.to_f64()).map(number);
+                [z.gelu(), slope, bend]
+            }
             Self::GeluTanh => gelu_tanh(z.to_f64()).map(number),
             Self::Exp => exponential(z.to_f64()).map(number),
             Self::Log => logarithm(z.to_f64()).map(number),
@@ -119,7 +125,10 @@ impl Curve {
     pub(crate) fn derivative<T: Scalar, const ORDER: usize>(self, z: &[T], out: &mut [T]) {
         #[inline(always)]
         fn map<T: Scalar>(z: &[T], out: &mut [T], f: impl Fn(T) -> T) {
-            z.iter().zip(out).for_each(|(&z, out)| *out = f(z));
+            // A loop and no `for_each`, which is not always inlined and then not vectorised.
+            for (&z, out) in z.iter().zip(out) {
+                *out = f(z);
+            }
         }
         #[inline(always)]
         fn wide<T: Scalar>(z: &[T], out: &mut [T], f: impl Fn(f64) -> f64) {
@@ -142,7 +151,8 @@ impl Curve {
             Self::Softplus6 { beta } => wide(z, out, |z| softplus6(z, beta)[ORDER]),
             Self::Sigmoid => wide(z, out, |z| sigmoid(z)[ORDER]),
             Self::Silu => wide(z, out, |z| silu(z)[ORDER]),
-            Self::Gelu => wide(z, out, |z| gelu(z)[ORDER]),
+            Self::GeluSingle if ORDER == 0 => map(z, out, T::gelu),
+            Self::Gelu | Self::GeluSingle => wide(z, out, |z| gelu(z)[ORDER]),
             Self::GeluTanh => wide(z, out, |z| gelu_tanh(z)[ORDER]),
             Self::Exp => wide(z, out, |z| exponential(z)[ORDER]),
             Self::Log => wide(z, out, |z| logarithm(z)[ORDER]),
@@ -169,7 +179,9 @@ impl Curve {
     pub(crate) fn values_in_place<T: Scalar>(self, z: &mut [T]) {
         #[inline(always)]
         fn map<T: Scalar>(z: &mut [T], f: impl Fn(T) -> T) {
-            z.iter_mut().for_each(|z| *z = f(*z));
+            for z in z {
+                *z = f(*z);
+            }
         }
         #[inline(always)]
         fn wide<T: Scalar>(z: &mut [T], f: impl Fn(f64) -> f64) {
@@ -185,6 +197,7 @@ impl Curve {
             Self::Sigmoid => wide(z, |z| sigmoid(z)[0]),
             Self::Silu => wide(z, |z| silu(z)[0]),
             Self::Gelu => wide(z, |z| gelu(z)[0]),
+            Self::GeluSingle => map(z, T::gelu),
             Self::GeluTanh => wide(z, |z| gelu_tanh(z)[0]),
             Self::Exp => wide(z, |z| exponential(z)[0]),
             Self::Log => wide(z, |z| logarithm(z)[0]),
@@ -353,6 +366,7 @@ mod tests {
             Curve::Sigmoid,
             Curve::Silu,
             Curve::Gelu,
+            Curve::GeluSingle,
             Curve::Relu,
             Curve::Relu6,
             Curve::GeluTanh,

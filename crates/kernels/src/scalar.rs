@@ -58,12 +58,15 @@ pub trait Scalar:
     /// calls, so that loops over it are vectorised; about 0 far below.
     #[must_use]
     fn exp_below(self) -> Self;
+    /// self·Φ(self), the curve `Gelu`, to about 1e-6 in `f32`.
+    #[must_use]
+    fn gelu(self) -> Self;
     /// Whether it is no number.
     fn is_nan(self) -> bool;
 }
 
 macro_rules! scalar {
-    ($t:ty, $micro:path, $exp_below:path, $of_singles:expr) => {
+    ($t:ty, $micro:path, $exp_below:path, $gelu:path, $of_singles:expr) => {
         impl Width for $t {
             #[allow(private_interfaces)]
             fn micro(isa: Isa) -> Micro<Self> {
@@ -107,6 +110,10 @@ macro_rules! scalar {
                 $exp_below(self)
             }
             #[inline(always)]
+            fn gelu(self) -> Self {
+                $gelu(self)
+            }
+            #[inline(always)]
             fn is_nan(self) -> bool {
                 self.is_nan()
             }
@@ -114,5 +121,5 @@ macro_rules! scalar {
     };
 }
 
-scalar!(f32, micro::for_f32, exponential::exp_single, Cow::Borrowed);
-scalar!(f64, micro::for_f64, exponential::exp, |values: &[f32]| values.iter().copied().map(f64::from).collect());
+scalar!(f32, micro::for_f32, exponential::exp_single, exponential::gelu_single, Cow::Borrowed);
+scalar!(f64, micro::for_f64, exponential::exp, exponential::gelu_value, |values: &[f32]| values.iter().copied().map(f64::from).collect());

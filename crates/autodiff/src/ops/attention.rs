@@ -11,6 +11,7 @@ use std::sync::Arc;
 use hsets_kernels::LineMap;
 
 use crate::backend::{Backend, Matrices};
+use crate::dims::follow;
 use crate::{Dims, Result, Slice};
 
 /// Numbers of weights that may be there at a time, more only if one matrix has more.
@@ -136,21 +137,27 @@ fn part<B: Backend>(
     };
     let [q_axes, k_axes, s_axes] = scores.axes;
     let (q, k) = (cut(&scores.factors[0], q_axes)?, cut(&scores.factors[1], k_axes)?);
-    let s_axis = range.and_then(|range| range.axis(s_axes, scores.dims));
-    let of_part = |dims: Dims| match (range, s_axis) {
+    // The axis that is cut, as the scores have it now, and their size without the cut.
+    let mut axis = range.and_then(|range| range.axis(s_axes, scores.dims));
+    let mut whole = scores.dims;
+    let of_part = |dims: Dims, axis: Option<usize>| match (range, axis) {
         (Some(range), Some(axis)) => dims.with(axis, range.len),
         _ => dims,
     };
-    let to = Matrices { of: (of_part(scores.dims), *batch), axes: s_axes };
+    let to = Matrices { of: (of_part(whole, axis), *batch), axes: s_axes };
     let mut weights = Arc::new(backend.matmul((&q, q_axes), (&k, k_axes), to, None)?);
     for step in between {
         weights = match step {
             Between::Scale(factor) => Arc::new(backend.scale(weights, *factor)?),
-            Between::Reshape(dims) => Arc::new(backend.reshape(weights, of_part(*dims))?),
+            Between::Reshape(dims) => {
+                axis = axis.and_then(|axis| follow(whole, *dims, axis));
+                whole = *dims;
+                Arc::new(backend.reshape(weights, of_part(whole, axis))?)
+            }
             Between::Add(mask) => {
                 let mask_dims = backend.dims(mask);
-                let missing = backend.dims(&weights).rank() - mask_dims.rank();
-                let axis = s_axis.and_then(|axis| axis.checked_sub(missing));
+                let missing = whole.rank() - mask_dims.rank();
+                let axis = axis.and_then(|axis| axis.checked_sub(missing));
                 let axis = axis.filter(|&axis| mask_dims.sizes()[axis] > 1);
                 let mask =
                     range.map_or(Ok(Arc::clone(mask)), |range| range.cut(backend, mask, axis))?;
