@@ -189,7 +189,8 @@ impl<B: Backend> Network<B> {
         if is_single && !self.plan.for_values {
             return Ok(());
         }
-        let problem = "derivatives of a network for values alone, or with several inputs or outputs";
+        let problem =
+            "derivatives of a network for values alone, or with several inputs or outputs";
         Err(Error::Unsupported(problem.into()))
     }
 
@@ -218,11 +219,10 @@ impl<B: Backend> Network<B> {
             let (expected, found) = (list(wanted.collect()), list(found.collect()));
             return Err(Error::Input { expected, found });
         }
+        // Not in the pool: large buffers of its threads are hardly given back to the system.
         let (backend, plan) = (&self.backend, &self.plan);
-        in_pool(|| {
-            Linearization::new(backend, plan, inputs, Smoothing::Exact, Order::Zero, None)
-                .map(Linearization::into_outputs)
-        })
+        Linearization::new(backend, plan, inputs, Smoothing::Exact, Order::Zero, None)
+            .map(Linearization::into_outputs)
     }
 
     /// The adjoint sweep of n images; zeros where the logits do not depend on them.

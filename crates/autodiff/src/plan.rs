@@ -11,10 +11,10 @@ use hsets_core::Shape;
 use hsets_kernels::LineMap;
 
 use crate::backend::Backend;
+use crate::dims::follow;
 use crate::ops::Step;
 use crate::ops::bilinear::Bilinear;
 use crate::ops::linear::Linear;
-use crate::dims::follow;
 use crate::{Activation, Dims, Graph, ParameterId, Result, Weights};
 use lower::Planner;
 pub(crate) use reach::{Reach, union};

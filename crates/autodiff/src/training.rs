@@ -86,8 +86,14 @@ impl<B: Backend> Backpropagation<B> {
         };
         let x = backend.upload(plan.input_dims(), images)?;
         let (smoothing, order) = (Smoothing::Exact, Order::First);
-        let mut linearization =
-            Linearization::new(backend, &plan, vec![Arc::new(x)], smoothing, order, Some(&mut learning))?;
+        let mut linearization = Linearization::new(
+            backend,
+            &plan,
+            vec![Arc::new(x)],
+            smoothing,
+            order,
+            Some(&mut learning),
+        )?;
         let logits = linearization.logits()?;
         let seeds = loss(&logits);
         let seeds: Vec<&[B::Scalar]> = seeds.iter().map(Vec::as_slice).collect();

@@ -116,6 +116,10 @@ impl Weights {
 }
 
 fn is_finite(tensor: &Tensor) -> bool {
+    if tensor.dtype() == DType::F32 {
+        let values = tensor.flatten_all().and_then(|t| t.to_vec1::<f32>());
+        return values.is_ok_and(|values| values.iter().all(|value| value.is_finite()));
+    }
     // A sum is finite only if every element is; f64 cannot overflow on f32 data.
     let sum = tensor.to_dtype(DType::F64).and_then(|t| t.sum_all()).and_then(|t| t.to_scalar());
     sum.is_ok_and(|sum: f64| sum.is_finite())

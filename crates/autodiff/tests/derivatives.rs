@@ -4,8 +4,8 @@
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use hsets_autodiff::{
-    Activation, Backend, Backpropagation, Conv2d, Cpu, Device, Graph, GraphBuilder, Network, NodeId,
-    Norms, Weights,
+    Activation, Backend, Backpropagation, Conv2d, Cpu, Device, Graph, GraphBuilder, Network,
+    NodeId, Norms, Weights,
 };
 use std::sync::Arc;
 
@@ -188,14 +188,11 @@ fn attention_for_values_alone_agrees() {
         let mask = g.constant(&[1, 120], mask).unwrap();
         ops::attention(g, x, "attention", is_masked.then_some(mask)).unwrap()
     };
-    let makes: [&dyn Fn(&mut GraphBuilder) -> NodeId; 3] = [
-        &|g| tokens(g, true),
-        &|g| tokens(g, false),
-        &|g| {
+    let makes: [&dyn Fn(&mut GraphBuilder) -> NodeId; 3] =
+        [&|g| tokens(g, true), &|g| tokens(g, false), &|g| {
             let x = g.input();
             ops::relative(g, x, [2, 2, 12, 10]).unwrap()
-        },
-    ];
+        }];
     for make in makes {
         let mut g = GraphBuilder::new(Shape::new(4, 12, 10));
         let y = make(&mut g);

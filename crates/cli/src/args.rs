@@ -16,6 +16,7 @@ use hsets_pipeline::{
     Method,
     attribution::{Quadrature, Samples, Steps},
     models::{Device, Exif, Interpolation, LoadOptions, PaddingMode},
+    segmentation::SamDevice,
 };
 
 use crate::{commands::train::TrainArgs, segmenter::SegmenterArgs};
@@ -156,6 +157,16 @@ impl DeviceChoice {
 }
 
 impl From<DeviceChoice> for Device {
+    fn from(choice: DeviceChoice) -> Self {
+        match choice {
+            DeviceChoice::Cpu => Self::Cpu,
+            DeviceChoice::Cuda => Self::Cuda,
+            DeviceChoice::Metal => Self::Metal,
+        }
+    }
+}
+
+impl From<DeviceChoice> for SamDevice {
     fn from(choice: DeviceChoice) -> Self {
         match choice {
             DeviceChoice::Cpu => Self::Cpu,

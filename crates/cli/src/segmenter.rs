@@ -83,6 +83,7 @@ impl SegmenterArgs {
         };
         self.sam.apply(options)?;
         options.cache.clone_from(&self.cache);
+        options.device = general.device.into();
         choice.check()?;
         with_weights(choice, general)
     }

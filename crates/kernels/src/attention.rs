@@ -154,26 +154,33 @@ impl<T: Scalar> Attention<'_, T> {
         let n = columns.min(n_queries - first);
         let n_vectors = n.div_ceil(micro.lanes);
         let offsets: [usize; TERMS] = std::array::from_fn(|term| term * columns);
-        let room = [width * columns, n_keys * columns, most * columns, 2 * columns];
+        let room = [width * columns, n_keys * columns, most * columns, columns];
         T::with_scratch(room.iter().sum::<usize>() + 64, |scratch| {
             let start = scratch.as_ptr().align_offset(64).min(64);
             let (queries, rest) = scratch[start..].split_at_mut(room[0]);
             let (scores, rest) = rest.split_at_mut(room[1]);
             let (sums, rest) = rest.split_at_mut(room[2]);
-            let (bias, factors) = rest[..room[3]].split_at_mut(columns);
+            let factors = &mut rest[..columns];
             self.take_queries(starts.tokens[1], (first, n), queries, columns);
             for (key, n_rows) in panels(n_keys, most) {
                 let panel = &memory.keys[key * width..(key + n_rows) * width];
                 let to = &mut scores[key * columns..(key + n_rows) * columns];
                 product(micro, (panel, n_rows), queries, &offsets, n_vectors, to);
             }
+            let mut walks = self.walks(starts, first);
             Isa::detect().vectorise(
                 #[inline(always)]
                 || {
-                    for (own, &start) in self.biases.iter().zip(&starts.biases) {
-                        own.add(start + first * own.query, n, bias, scores);
+                    let used = n_vectors * micro.lanes;
+                    match used {
+                        _ if used.is_multiple_of(16) => {
+                            weigh::<T, 16>(scores, columns, n, &mut walks, &mut factors[..used]);
+                        }
+                        _ if used.is_multiple_of(8) => {
+                            weigh::<T, 8>(scores, columns, n, &mut walks, &mut factors[..used]);
+                        }
+                        _ => weigh::<T, 2>(scores, columns, n, &mut walks, &mut factors[..used]),
                     }
-                    softmax(scores, columns, factors);
                 },
             );
             for (channel, n_rows) in panels(out_width, most) {
@@ -185,56 +192,85 @@ impl<T: Scalar> Attention<'_, T> {
                     let sums = sums[row * columns..][..n].iter().zip(&*factors);
                     // SAFETY: blocks are disjoint parts of disjoint outputs, inside by `check`.
                     let to = unsafe { out.slice(at, (n - 1) * token_step + 1) };
-                    let to = to.iter_mut().step_by(token_step);
-                    to.zip(sums).for_each(|(to, (&sum, &factor))| *to = sum * factor);
+                    if token_step == 1 {
+                        for (to, (&sum, &factor)) in to.iter_mut().zip(sums) {
+                            *to = sum * factor;
+                        }
+                    } else {
+                        let to = to.iter_mut().step_by(token_step);
+                        to.zip(sums).for_each(|(to, (&sum, &factor))| *to = sum * factor);
+                    }
                 }
             }
         });
     }
 
+    /// The biases of queries from `first` on, at the first key.
+    fn walks<'s>(&'s self, starts: &Starts, first: usize) -> Vec<Walk<'s, T>> {
+        let walk = |(&bias, &start): (&'s Bias<'s, T>, &usize)| {
+            let start = start + first * bias.query;
+            Walk { bias, start, row: start, at: start, number: 0 }
+        };
+        self.biases.iter().zip(&starts.biases).map(walk).collect()
+    }
+
     /// Channels of some queries, scaled; zeros behind the last.
-    fn take_queries(
-        &self,
-        start: usize,
-        (first, n): (usize, usize),
-        to: &mut [T],
-        columns: usize,
-    ) {
+    fn take_queries(&self, start: usize, (first, n): (usize, usize), to: &mut [T], columns: usize) {
         let [token, channel] = self.queries.steps;
         for (i, to) in to.chunks_exact_mut(columns).enumerate() {
             let from = &self.queries.values[start + first * token + i * channel..];
             let (some, rest) = to.split_at_mut(n);
             rest.fill(T::ZERO);
-            let from = from.iter().step_by(token);
-            some.iter_mut().zip(from).for_each(|(to, &from)| *to = from * self.scale);
+            if token == 1 {
+                for (to, &from) in some.iter_mut().zip(from) {
+                    *to = from * self.scale;
+                }
+            } else {
+                let from = from.iter().step_by(token);
+                some.iter_mut().zip(from).for_each(|(to, &from)| *to = from * self.scale);
+            }
         }
     }
 }
 
-impl<T: Scalar> Bias<'_, T> {
-    /// Adds the biases of `n` queries, the first of which is at `start`, to their scores.
+/// A bias on its way from key to key.
+struct Walk<'a, T> {
+    bias: Bias<'a, T>,
+    /// Where the first key begins, the first of this row, and this one, with its number in the row.
+    start: usize,
+    row: usize,
+    at: usize,
+    number: usize,
+}
+
+impl<T: Scalar> Walk<'_, T> {
+    fn begin(&mut self) {
+        (self.row, self.at, self.number) = (self.start, self.start, 0);
+    }
+
+    /// Adds the biases of this key and W queries from `first` on, of which there are `n`, and goes on
+    /// to the next key.
     #[inline(always)]
-    fn add(&self, start: usize, n: usize, bias: &mut [T], scores: &mut [T]) {
-        let columns = bias.len();
-        bias.fill(T::ZERO);
-        let [outer, inner] = self.keys;
-        let mut at_before = usize::MAX;
-        for (key, scores) in scores.chunks_exact_mut(columns).enumerate() {
-            let at = start + key / self.row * outer + key % self.row * inner;
-            if at != at_before {
-                let from = self.values[at..].iter().step_by(self.query.max(1));
-                if self.query == 0 {
-                    bias.fill(self.values[at]);
-                } else {
-                    for (to, &from) in bias[..n].iter_mut().zip(from) {
-                        *to = from;
-                    }
+    fn add<const W: usize>(&mut self, first: usize, n: usize, scores: &mut [T; W]) {
+        let step = self.bias.query;
+        let from = &self.bias.values[self.at + first * step..];
+        match from.first_chunk::<W>() {
+            Some(from) if step == 1 && first + W <= n => {
+                for (score, &bias) in scores.iter_mut().zip(from) {
+                    *score += bias;
                 }
-                at_before = at;
             }
-            for (score, &bias) in scores.iter_mut().zip(&*bias) {
-                *score += bias;
+            _ => {
+                for (i, score) in scores.iter_mut().enumerate().take(n - first) {
+                    *score += from[i * step];
+                }
             }
+        }
+        self.number += 1;
+        self.at += self.bias.keys[1];
+        if self.number == self.bias.row {
+            self.row += self.bias.keys[0];
+            (self.at, self.number) = (self.row, 0);
         }
     }
 }
@@ -273,34 +309,45 @@ fn product<T: Scalar>(
     }
 }
 
-/// x ← exp(x - max of its column), and 1 over the sum of every column.
+/// x ← exp(x + biases - max of its column), and 1 over the sum of every column, for as many columns as
+/// there are `factors`, W at a time; the biases are those of `n` queries.
 #[inline(always)]
-fn softmax<T: Scalar>(scores: &mut [T], columns: usize, factors: &mut [T]) {
-    factors.copy_from_slice(&scores[..columns]);
-    for row in scores.chunks_exact(columns) {
-        for (top, &x) in factors.iter_mut().zip(row) {
-            *top = if x > *top { x } else { *top };
-        }
-    }
-    for row in scores.chunks_exact_mut(columns) {
-        for (x, &top) in row.iter_mut().zip(&*factors) {
-            *x = (*x - top).exp_below();
-        }
-    }
-    factors.fill(T::ZERO);
-    for rows in scores.chunks(columns * TERMS) {
-        let mut part = [T::ZERO; 64];
-        for row in rows.chunks_exact(columns) {
-            for (sum, &x) in part[..columns].iter_mut().zip(row) {
-                *sum += x;
+fn weigh<T: Scalar, const W: usize>(
+    scores: &mut [T],
+    columns: usize,
+    n: usize,
+    walks: &mut [Walk<'_, T>],
+    factors: &mut [T],
+) {
+    let (groups, _) = factors.as_chunks_mut::<W>();
+    for (group, factors) in groups.iter_mut().enumerate() {
+        let first = group * W;
+        walks.iter_mut().for_each(Walk::begin);
+        let mut tops = [T::from_f64(f64::NEG_INFINITY); W];
+        for row in scores.chunks_exact_mut(columns) {
+            let Some(row) = row[first..].first_chunk_mut::<W>() else { continue };
+            for walk in walks.iter_mut().filter(|_| first < n) {
+                walk.add(first, n, row);
+            }
+            for (top, &x) in tops.iter_mut().zip(&*row) {
+                *top = if x > *top { x } else { *top };
             }
         }
-        for (sum, &part) in factors.iter_mut().zip(&part) {
-            *sum += part;
+        let mut sums = [T::ZERO; W];
+        for rows in scores.chunks_mut(columns * TERMS) {
+            let mut part = [T::ZERO; W];
+            for row in rows.chunks_exact_mut(columns) {
+                let Some(row) = row[first..].first_chunk_mut::<W>() else { continue };
+                for ((x, &top), sum) in row.iter_mut().zip(&tops).zip(&mut part) {
+                    *x = (*x - top).exp_below();
+                    *sum += *x;
+                }
+            }
+            for (sum, &part) in sums.iter_mut().zip(&part) {
+                *sum += part;
+            }
         }
-    }
-    for sum in factors {
-        *sum = T::ONE / *sum;
+        *factors = sums.map(|sum| T::ONE / sum);
     }
 }
 
@@ -338,8 +385,13 @@ mod tests {
         };
         let starts: Vec<Starts> = (0..2)
             .map(|i| Starts {
-                tokens: [n_queries * out_width, n_queries * width, n_keys * width, n_keys * out_width]
-                    .map(|len| i * len),
+                tokens: [
+                    n_queries * out_width,
+                    n_queries * width,
+                    n_keys * width,
+                    n_keys * out_width,
+                ]
+                .map(|len| i * len),
                 biases: vec![0, i * n_keys / row * n_queries],
             })
             .collect();
@@ -351,9 +403,8 @@ mod tests {
             };
             let [to, q, k, v] = starts[i].tokens;
             let score = |key: usize| {
-                let product = |c: usize| {
-                    at(&attention.queries, query, c, q) * at(&attention.keys, key, c, k)
-                };
+                let product =
+                    |c: usize| at(&attention.queries, query, c, q) * at(&attention.keys, key, c, k);
                 0.8 * (0..width).map(product).sum::<f64>()
                     + mask[query * n_keys + key].to_f64()
                     + rows[starts[i].biases[1] + key / row * n_queries + query].to_f64()
@@ -361,8 +412,7 @@ mod tests {
             let powers: Vec<f64> = (0..n_keys).map(|key| score(key).exp()).collect();
             for c in 0..out_width {
                 let term = |key: usize| powers[key] * at(&attention.values, key, c, v);
-                let expected =
-                    (0..n_keys).map(term).sum::<f64>() / powers.iter().sum::<f64>();
+                let expected = (0..n_keys).map(term).sum::<f64>() / powers.iter().sum::<f64>();
                 let found = out[to + query * attention.out[0] + c * attention.out[1]].to_f64();
                 let error = (found - expected).abs();
                 assert!(error < tolerance, "{n_queries} {n_keys} {is_dense}: {error:e}");
@@ -372,7 +422,8 @@ mod tests {
 
     #[test]
     fn as_the_definition() {
-        for sizes in [[1, 1, 1, 1, 1], [7, 300, 16, 8, 20], [50, 49, 33, 5, 7], [33, 12, 260, 3, 12]]
+        for sizes in
+            [[1, 1, 1, 1, 1], [7, 300, 16, 8, 20], [50, 49, 33, 5, 7], [33, 12, 260, 3, 12]]
         {
             for is_dense in [false, true] {
                 check::<f64>(sizes, is_dense, 1e-13);

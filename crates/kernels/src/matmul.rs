@@ -67,20 +67,29 @@ impl MatMul {
         let most = micro.tiles.len();
         let serial = m * k * n * offsets.len() < SERIAL_PRODUCTS;
         let wanted = if serial { 1 } else { 2 * rayon::current_num_threads() };
-        let n_panels = m.div_ceil(most);
-        let n_parts = wanted.div_ceil(offsets.len()).min(n_panels).max(m.div_ceil(ROWS));
+        let (n_panels, n_tiles) = (m.div_ceil(most), n.div_ceil(micro.columns()));
+        let wanted = wanted.div_ceil(offsets.len());
+        // Tasks along the longer side pack less of the other factor.
+        let [n_parts, n_across] = if n_tiles > n_panels {
+            let n_parts = m.div_ceil(ROWS);
+            [n_parts, wanted.div_ceil(n_parts).min(n_tiles)]
+        } else {
+            [wanted.min(n_panels).max(m.div_ceil(ROWS)), 1]
+        };
         let all: Vec<(usize, usize)> = panels(m, most).collect();
         let out = Shared::new(out);
         let task = |task: usize| {
-            let (at, part) = (offsets[task / n_parts], task % n_parts);
+            let at = offsets[task / (n_parts * n_across)];
+            let (part, across) = (task / n_across % n_parts, task % n_across);
             let own = &all[part * n_panels / n_parts..(part + 1) * n_panels / n_parts];
-            if !own.is_empty() {
+            let tiles = across * n_tiles / n_across..(across + 1) * n_tiles / n_across;
+            if !own.is_empty() && !tiles.is_empty() {
                 let (a, b) = (&a[at[1]..], &b[at[2]..]);
-                // SAFETY: parts are disjoint rows of disjoint outputs.
-                unsafe { self.part(micro, own, (&out, at[0]), a, b, accumulate) };
+                // SAFETY: parts are disjoint rows and columns of disjoint outputs.
+                unsafe { self.part(micro, (own, tiles), (&out, at[0]), a, b, accumulate) };
             }
         };
-        let n_tasks = offsets.len() * n_parts;
+        let n_tasks = offsets.len() * n_parts * n_across;
         if serial {
             (0..n_tasks).for_each(task);
         } else {
@@ -88,14 +97,14 @@ impl MatMul {
         }
     }
 
-    /// Some panels of rows.
+    /// Some panels of rows, by some tiles of columns.
     ///
     /// # Safety
-    /// No other thread may use these rows of the output.
+    /// No other thread may use these rows and columns of the output.
     unsafe fn part<T: Scalar>(
         &self,
         micro: Micro<T>,
-        panels: &[(usize, usize)],
+        (panels, of_tiles): (&[(usize, usize)], std::ops::Range<usize>),
         (out, first): (&Shared<'_, T>, usize),
         a: &[T],
         b: &[T],
@@ -103,7 +112,7 @@ impl MatMul {
     ) {
         let ([_, k, n], columns) = (self.sizes, micro.columns());
         let most = micro.tiles.len();
-        let n_tiles = n.div_ceil(columns);
+        let n_tiles = of_tiles.len();
         let room =
             [panels.len() * most * TERMS, TILES.min(n_tiles) * TERMS * columns, most * columns];
         let offsets: Vec<usize> = (0..TERMS).map(|term| term * columns).collect();
@@ -118,8 +127,8 @@ impl MatMul {
                 for (panel, left) in panels.iter().zip(left.chunks_exact_mut(most * TERMS)) {
                     pack_rows(a, self.a, *panel, terms.clone(), left);
                 }
-                for block in (0..n_tiles).step_by(TILES) {
-                    let tiles = block..n_tiles.min(block + TILES);
+                for block in of_tiles.clone().step_by(TILES) {
+                    let tiles = block..of_tiles.end.min(block + TILES);
                     for (tile, right) in tiles.clone().zip(right.chunks_exact_mut(TERMS * columns))
                     {
                         self.pack_right(micro, b, tile * columns, terms.clone(), right);
@@ -197,17 +206,34 @@ pub(crate) fn pack_rows<T: Scalar>(
     terms: std::ops::Range<usize>,
     to: &mut [T],
 ) {
+    /// Terms that are packed together: they stay in the first-level cache.
+    const BLOCK: usize = 64;
     let from = &matrix[first * row_step + terms.start * term_step..];
+    let to = &mut to[..terms.len() * n_rows];
     if row_step == 1 {
-        for (term, to) in to.chunks_exact_mut(n_rows).take(terms.len()).enumerate() {
-            to.copy_from_slice(&from[term * term_step..][..n_rows]);
+        for (term, to) in to.chunks_exact_mut(n_rows).enumerate() {
+            let from = &from[term * term_step..][..n_rows];
+            // So few that copying them by a call would take longer.
+            for (to, &from) in to.iter_mut().zip(from) {
+                *to = from;
+            }
         }
         return;
     }
-    for row in 0..n_rows {
-        let from = from[row * row_step..].iter().step_by(term_step);
-        let to = to[row..].iter_mut().step_by(n_rows);
-        to.zip(from).take(terms.len()).for_each(|(to, &from)| *to = from);
+    for (block, to) in to.chunks_mut(BLOCK * n_rows).enumerate() {
+        for row in 0..n_rows {
+            let from = &from[row * row_step + block * BLOCK * term_step..];
+            if term_step == 1 {
+                for (to, &from) in to[row..].iter_mut().step_by(n_rows).zip(from) {
+                    *to = from;
+                }
+            } else {
+                let from = from.iter().step_by(term_step);
+                for (to, &from) in to[row..].iter_mut().step_by(n_rows).zip(from) {
+                    *to = from;
+                }
+            }
+        }
     }
 }
 

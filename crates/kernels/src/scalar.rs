@@ -122,4 +122,8 @@ macro_rules! scalar {
 }
 
 scalar!(f32, micro::for_f32, exponential::exp_single, exponential::gelu_single, Cow::Borrowed);
-scalar!(f64, micro::for_f64, exponential::exp, exponential::gelu_value, |values: &[f32]| values.iter().copied().map(f64::from).collect());
+scalar!(f64, micro::for_f64, exponential::exp, exponential::gelu_value, |values: &[f32]| values
+    .iter()
+    .copied()
+    .map(f64::from)
+    .collect());

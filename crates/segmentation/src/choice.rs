@@ -102,7 +102,7 @@ fn sam(options: &SamOptions) -> Result<crate::sam::SamSegmenter> {
         let what = "a weight file (.safetensors, .pth or .pt) of this network";
         return Err(Error::config("SAM weights", "none", what));
     };
-    let device = hsets_models::Device::Cpu;
+    let device = options.device.into();
     let sam = match &options.sha256 {
         Some(sha256) => Sam::load_verified(path, options.variant, device, sha256)?,
         None => Sam::load(path, options.variant, device)?,

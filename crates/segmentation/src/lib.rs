@@ -44,5 +44,5 @@ pub use label_map::LabelMap;
 pub use merged::merged;
 pub use partition::adjusted_rand_index;
 pub use quickshift::QuickShift;
-pub use sam_options::{GridPoint, MaskSettings, SamOptions, SamVariant, Uncovered};
+pub use sam_options::{GridPoint, MaskSettings, SamDevice, SamOptions, SamVariant, Uncovered};
 pub use whole::Whole;

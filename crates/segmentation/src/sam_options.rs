@@ -28,6 +28,10 @@ pub struct SamOptions {
     /// Folder that keeps found masks.
     #[serde(serialize_with = "path::serialize_option")]
     pub cache: Option<PathBuf>,
+    /// Where the network runs. Like the number of threads no part of what is asked for, so it is not
+    /// written down.
+    #[serde(skip)]
+    pub device: SamDevice,
 }
 
 impl SamOptions {
@@ -41,6 +45,7 @@ impl SamOptions {
             uncovered: Uncovered::default(),
             fallback: cfg!(feature = "quickshift").then(QuickShift::photo),
             cache: None,
+            device: SamDevice::default(),
         }
     }
 
@@ -53,6 +58,29 @@ impl SamOptions {
     pub fn check(&self) -> Result<()> {
         self.masks.check()?;
         self.fallback.map_or(Ok(()), |quickshift| quickshift.check())
+    }
+}
+
+/// A device for the network. Those that are not compiled in are refused by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SamDevice {
+    /// Our own kernels, on rayon's threads.
+    #[default]
+    Cpu,
+    /// The first CUDA device, by candle; feature `cuda`.
+    Cuda,
+    /// The first Metal device, by candle; feature `metal`.
+    Metal,
+}
+
+#[cfg(feature = "sam")]
+impl From<SamDevice> for hsets_models::Device {
+    fn from(device: SamDevice) -> Self {
+        match device {
+            SamDevice::Cpu => Self::Cpu,
+            SamDevice::Cuda => Self::Cuda,
+            SamDevice::Metal => Self::Metal,
+        }
     }
 }
 

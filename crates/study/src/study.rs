@@ -7,7 +7,7 @@ use hsets_evaluation::datasets::Dataset;
 use hsets_pipeline::{
     core::Silent,
     models::{self, Classifier, LoadOptions, PaddingMode},
-    segmentation::{SamOptions, SegmenterChoice},
+    segmentation::{SamDevice, SamOptions, SegmenterChoice},
 };
 
 use crate::{
@@ -235,6 +235,11 @@ fn prior(args: &Paper, out: &Path) -> Result<SegmenterChoice> {
     Ok(SegmenterChoice::Sam(Box::new(SamOptions {
         weights: Some(weights.clone()),
         cache: Some(out.join("masks")),
+        device: match args.device {
+            Device::Cpu => SamDevice::Cpu,
+            Device::Cuda => SamDevice::Cuda,
+            Device::Metal => SamDevice::Metal,
+        },
         ..SamOptions::new(None)
     })))
 }

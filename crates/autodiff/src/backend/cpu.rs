@@ -25,12 +25,16 @@ pub struct Cpu<T> {
 
 /// Buffers that are used again: fresh memory costs more than most elementwise ops.
 #[derive(Debug, Default)]
-struct Pool<T>(Mutex<Vec<Vec<T>>>);
+struct Pool<T> {
+    free: Mutex<Vec<Vec<T>>>,
+    /// Most numbers in buffers that nobody uses, where there is a limit.
+    most: Option<usize>,
+}
 
 impl<T: Scalar> Pool<T> {
     /// A buffer of `len` elements of any value.
     fn take(&self, len: usize) -> Vec<T> {
-        let mut free = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         let fits = |buffer: &Vec<T>| buffer.len() >= len && buffer.len() <= 2 * len + 64;
         let best = free
             .iter()
@@ -39,16 +43,28 @@ impl<T: Scalar> Pool<T> {
             .min_by_key(|(_, buffer)| buffer.len())
             .map(|(at, _)| at);
         if let Some(at) = best {
-            return free.swap_remove(at);
+            return free.remove(at);
         }
         drop(free);
         vec![T::ZERO; len]
     }
 
     fn give_back(&self, buffer: Vec<T>) {
-        if !buffer.is_empty() {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
+        if buffer.is_empty() {
+            return;
         }
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        free.push(buffer);
+        let Some(most) = self.most else { return };
+        // Those that came first are of layers long gone.
+        let mut n: usize = free.iter().map(Vec::len).sum();
+        let n_old = free.iter().take_while(|old| {
+            let is_over = n > most;
+            n -= old.len();
+            is_over
+        });
+        let n_old = n_old.count();
+        free.drain(..n_old);
     }
 }
 
@@ -116,12 +132,18 @@ impl<T: Scalar> CpuTensor<T> {
 impl<T: Scalar> Cpu<T> {
     /// A CPU with an empty buffer pool.
     pub fn new() -> Self {
-        Self { pool: Arc::new(Pool(Mutex::new(Vec::new()))), width: PhantomData }
+        Self::default()
+    }
+
+    /// A CPU that holds at most so many bytes in buffers that are not in use.
+    pub fn with_idle_memory(bytes: usize) -> Self {
+        let pool = Pool { most: Some(bytes / size_of::<T>()), free: Mutex::default() };
+        Self { pool: Arc::new(pool), width: PhantomData }
     }
 
     /// Frees the buffers that are not in use.
     pub fn release_memory(&self) {
-        self.pool.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.pool.free.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// A tensor with elements of any value, for kernels that write every one.
@@ -692,10 +714,7 @@ impl<T: Scalar> Backend for Cpu<T> {
         Ok(self.matrix_product(x, y, to, into))
     }
 
-    fn attention(
-        &self,
-        attention: &Attention<'_, CpuTensor<T>>,
-    ) -> Result<Option<CpuTensor<T>>> {
+    fn attention(&self, attention: &Attention<'_, CpuTensor<T>>) -> Result<Option<CpuTensor<T>>> {
         Ok(self.attend(attention))
     }
 

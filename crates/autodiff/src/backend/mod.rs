@@ -335,10 +335,7 @@ pub trait Backend: Send + Sync + Sized + 'static {
     ) -> Result<Self::Tensor>;
 
     /// An attention without derivatives, by a kernel of its own; `None` if there is none for it.
-    fn attention(
-        &self,
-        _attention: &Attention<'_, Self::Tensor>,
-    ) -> Result<Option<Self::Tensor>> {
+    fn attention(&self, _attention: &Attention<'_, Self::Tensor>) -> Result<Option<Self::Tensor>> {
         Ok(None)
     }
 

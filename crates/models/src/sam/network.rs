@@ -14,6 +14,10 @@ use super::prompt::{Prompt, PromptEncoder};
 use super::{SamConfig, SamWeights, WeightsError};
 use crate::Device;
 
+/// Bytes that are held for the next layer: activations differ in size from stage to stage, and all of
+/// them together are many times as many.
+const IDLE_MEMORY: usize = 32 << 20;
+
 /// A Segment Anything network with its weights.
 pub struct SamNetwork {
     config: SamConfig,
@@ -75,7 +79,7 @@ impl SamNetwork {
         device: Device,
     ) -> Result<Self, WeightsError> {
         if device == Device::Cpu {
-            return Self::on(Cpu::new(), config, weights);
+            return Self::on(Cpu::with_idle_memory(IDLE_MEMORY), config, weights);
         }
         let device = device.candle().map_err(|error| WeightsError::Device(Box::new(error)))?;
         Self::on(hsets_autodiff::Device::new(device), config, weights)
@@ -174,11 +178,7 @@ trait Parts: Send + Sync {
     /// Tokens of a prompt, row by row.
     fn tokens(&self, prompt: &Prompt) -> Vec<f32>;
     /// An embedding, and what the mask of a prompt adds to it.
-    fn cells(
-        &self,
-        embedding: &[f32],
-        prompt: &Prompt,
-    ) -> hsets_autodiff::Result<Box<dyn Cells>>;
+    fn cells(&self, embedding: &[f32], prompt: &Prompt) -> hsets_autodiff::Result<Box<dyn Cells>>;
 }
 
 /// Cells that any number of prompts look at.
@@ -245,11 +245,7 @@ impl<B: Backend<Scalar = f32> + Clone> Parts for OnBackend<B> {
         self.prompts.tokens(prompt)
     }
 
-    fn cells(
-        &self,
-        embedding: &[f32],
-        prompt: &Prompt,
-    ) -> hsets_autodiff::Result<Box<dyn Cells>> {
+    fn cells(&self, embedding: &[f32], prompt: &Prompt) -> hsets_autodiff::Result<Box<dyn Cells>> {
         let dense = self.prompts.dense(prompt)?;
         let sum: Vec<f32> = embedding.iter().zip(&dense).map(|(a, b)| a + b).collect();
         let content = cells(&self.decoder.config, &sum)?;

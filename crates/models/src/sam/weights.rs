@@ -139,7 +139,7 @@ impl SamWeights {
     pub fn digest(&mut self) -> String {
         match &mut self.source {
             Source::File { file, .. } => file.sha256().to_owned(),
-                    Source::Generated(_) => String::new(),
+            Source::Generated(_) => String::new(),
         }
     }
 
@@ -236,7 +236,7 @@ impl SamWeights {
     fn stored_name(&self, name: &str) -> Option<&str> {
         let names = match &self.source {
             Source::File { names, .. } => names,
-                    Source::Generated(_) => return None,
+            Source::Generated(_) => return None,
         };
         let hugging_face = names.keys().any(|name| name.starts_with("vision_encoder."));
         if !hugging_face {

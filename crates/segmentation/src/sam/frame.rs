@@ -135,15 +135,17 @@ mod tests {
             (0..64 * 64).map(|i| (i * 7919 % 201) as f32 / 100.0 - 1.0).collect();
         for photo in [(90, 61), (300, 400), (7, 256), (500, 1)] {
             let frame = Frame::new(photo, 256);
-            let step = |x: &[f32], width: usize, from: (usize, usize), to: (usize, usize)| -> Vec<f32> {
-                let pixel = |i: usize| {
-                    let (y0, y1, fy) = bilinear(i / to.1, from.0, to.0);
-                    let (x0, x1, fx) = bilinear(i % to.1, from.1, to.1);
-                    let row = |y: usize| (1.0 - fx) * x[y * width + x0] + fx * x[y * width + x1];
-                    (1.0 - fy) * row(y0) + fy * row(y1)
+            let step =
+                |x: &[f32], width: usize, from: (usize, usize), to: (usize, usize)| -> Vec<f32> {
+                    let pixel = |i: usize| {
+                        let (y0, y1, fy) = bilinear(i / to.1, from.0, to.0);
+                        let (x0, x1, fx) = bilinear(i % to.1, from.1, to.1);
+                        let row =
+                            |y: usize| (1.0 - fx) * x[y * width + x0] + fx * x[y * width + x1];
+                        (1.0 - fy) * row(y0) + fy * row(y1)
+                    };
+                    (0..to.0 * to.1).map(pixel).collect()
                 };
-                (0..to.0 * to.1).map(pixel).collect()
-            };
             let square = step(&logits, 64, (64, 64), (256, 256));
             let exact = step(&square, 256, frame.fitted, photo);
             let found = Upsampling::new(&frame).logits(&logits);

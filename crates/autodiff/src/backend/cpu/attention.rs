@@ -31,7 +31,8 @@ impl<T: Scalar> Cpu<T> {
         let tokens_are_rows = !weighted.values_first;
         let [v_left, v_right, y_axes] = weighted.axes;
         let (v_axes, w_axes) = if tokens_are_rows { (v_right, v_left) } else { (v_left, v_right) };
-        let weights = if tokens_are_rows { [query_axis, *key_axis] } else { [*key_axis, query_axis] };
+        let weights =
+            if tokens_are_rows { [query_axis, *key_axis] } else { [*key_axis, query_axis] };
         if *w_axes != [outer, &weights].concat() {
             return None;
         }

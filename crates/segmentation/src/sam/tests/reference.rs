@@ -1,10 +1,12 @@
 //! The networks against the reference code (`fixtures/sam/golden.py`).
 
+use hsets_autodiff::Device;
 use hsets_core::{Photo, Silent};
+use hsets_models::sam::{SamNetwork, SamWeights};
 use serde_json::Value;
 
 use super::super::{
-    testing::{drawn_photo, network, tiny_config, tiny_mobile_config},
+    testing::{drawn_photo, network, random_tensor, tiny_config, tiny_mobile_config},
     *,
 };
 
@@ -127,6 +129,16 @@ fn vit_answers_as_the_reference() {
 #[test]
 fn tiny_vit_answers_as_the_reference() {
     check_network(&network(tiny_mobile_config()), TINY_MOBILE);
+}
+
+/// The same graphs on candle's CPU, which stands for its other devices.
+#[test]
+fn candle_answers_as_the_reference() {
+    for (config, golden) in [(tiny_config(), TINY), (tiny_mobile_config(), TINY_MOBILE)] {
+        let weights = SamWeights::generated(random_tensor);
+        let device = Device::new(candle_core::Device::Cpu);
+        check_network(&Sam::of(SamNetwork::on(device, config, &weights).unwrap()), golden);
+    }
 }
 
 /// Photos larger than the encoder's square are shrunk as the original does, and one may be a line.
