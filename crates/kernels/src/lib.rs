@@ -1,6 +1,6 @@
 //! CPU kernels of networks: convolution, linear maps, pooling and elementwise curves, products of
-//! matrices and of broadcast tensors, softmax and normalisation, each with its adjoint, in `f32` and `f64`; and what training needs besides, gradients with respect to weights
-//! and batch norm over the batch.
+//! matrices and of broadcast tensors, softmax and normalisation, each with its adjoint, in `f32` and `f64`; what training needs besides, gradients with respect to weights
+//! and batch norm over the batch; and attention for values alone.
 //!
 //! **Layout.** Activations are dense, row-major `[channels, batch, height, width]`: one channel of
 //! the whole batch is contiguous, so a 1×1 convolution is one matrix product whatever the batch,

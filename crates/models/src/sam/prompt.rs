@@ -6,7 +6,7 @@ use hsets_autodiff::{Activation, Backend, Conv2d, GraphBuilder, Network, Result}
 
 use super::{SamConfig, SamWeights, WeightsError};
 
-/// A point, in pixels of the network's square.
+/// A point, in pixels of a photo or of the network's square.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point {
     /// Column, may be fractional.
@@ -22,7 +22,7 @@ pub struct Point {
 pub struct Prompt {
     /// Points on the object and off it.
     pub points: Vec<Point>,
-    /// A box around the object, \[left, top, right, bottom\] in pixels.
+    /// A box around the object, \[left, top, right, bottom\] in the same pixels.
     pub bounds: Option<[f64; 4]>,
     /// Low-resolution logits of an earlier answer, \[(4·grid)²\] row by row (256×256).
     pub mask: Option<Vec<f32>>,

@@ -6,9 +6,9 @@
 //! pixel of the masks, and [`SamSegmenter`] joins all of it with a cache ([`MaskCache`]) and a fallback.
 //!
 //! ```no_run
-//! use hsets_segmentation::{Photo, Segmenter, Whole, sam::{Sam, SamSegmenter, SamVariant}};
+//! use hsets_segmentation::{Photo, Segmenter, Whole, sam::{Device, Sam, SamSegmenter, SamVariant}};
 //!
-//! let sam = Sam::load("mobile_sam.pt".as_ref(), Some(SamVariant::Mobile))?;
+//! let sam = Sam::load("mobile_sam.pt".as_ref(), Some(SamVariant::Mobile), Device::Cpu)?;
 //! let segmenter = SamSegmenter::new(sam, Box::new(Whole));
 //! let photo = Photo::new(2, 1, vec![0; 6])?;
 //! let result = segmenter.run(&photo, &hsets_core::Silent)?;
@@ -43,8 +43,9 @@ pub use model::{Embedding, Prediction, Sam};
 pub use partition::partition;
 pub use segmenter::{SamSegmenter, SamSegments};
 
-pub use hsets_models::sam::{
-    EncoderConfig, Point, Prompt, SamConfig, TinyVitConfig, VitConfig, WeightsError,
+pub use hsets_models::{
+    Device,
+    sam::{EncoderConfig, Point, Prompt, SamConfig, TinyVitConfig, VitConfig, WeightsError},
 };
 
 pub use crate::sam_options::{GridPoint, MaskSettings, SamVariant, Uncovered};
