@@ -72,10 +72,10 @@ impl<T: Scalar> Cpu<T> {
 /// The product of all numbers that scores are scaled with before masks are added, and the masks with
 /// the sizes of the scores that they are added to.
 #[allow(clippy::type_complexity)]
-fn steps<'a, T: Scalar>(
+fn steps<T: Scalar>(
     dims: Dims,
-    between: &'a [Between<CpuTensor<T>>],
-) -> Option<(f64, Vec<(&'a CpuTensor<T>, Dims)>)> {
+    between: &[Between<CpuTensor<T>>],
+) -> Option<(f64, Vec<(&CpuTensor<T>, Dims)>)> {
     let (mut scale, mut masks, mut now) = (1.0, Vec::new(), dims);
     for step in between {
         match step {
