@@ -1,17 +1,19 @@
 //! The CPU: [`hsets_kernels`] on `[C, N, H, W]` buffers from a pool.
 
 mod attention;
+mod pool;
 mod tensors;
 mod training;
 mod window;
 
 use std::marker::PhantomData;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use hsets_core::Shape;
 use hsets_kernels::{self as kernels, Conv2dSpec, Curve, Epilogue, LineMap, Pool2dSpec, Scalar};
 use rayon::prelude::*;
 
+use self::pool::{Buffer, Pool};
 use super::{Backend, LineValues, Matrices, Through, WindowOps};
 use crate::ops::attention::Attention;
 use crate::{Dims, Error, Result, Slice};
@@ -21,72 +23,6 @@ use crate::{Dims, Error, Result, Slice};
 pub struct Cpu<T> {
     pool: Arc<Pool<T>>,
     width: PhantomData<T>,
-}
-
-/// Buffers that are used again: fresh memory costs more than most elementwise ops.
-#[derive(Debug, Default)]
-struct Pool<T> {
-    free: Mutex<Vec<Vec<T>>>,
-    /// Most numbers in buffers that nobody uses, where there is a limit.
-    most: Option<usize>,
-}
-
-impl<T: Scalar> Pool<T> {
-    /// A buffer of `len` elements of any value.
-    fn take(&self, len: usize) -> Vec<T> {
-        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let fits = |buffer: &Vec<T>| buffer.len() >= len && buffer.len() <= 2 * len + 64;
-        let best = free
-            .iter()
-            .enumerate()
-            .filter(|(_, buffer)| fits(buffer))
-            .min_by_key(|(_, buffer)| buffer.len())
-            .map(|(at, _)| at);
-        if let Some(at) = best {
-            return free.remove(at);
-        }
-        drop(free);
-        vec![T::ZERO; len]
-    }
-
-    fn give_back(&self, buffer: Vec<T>) {
-        if buffer.is_empty() {
-            return;
-        }
-        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        free.push(buffer);
-        let Some(most) = self.most else { return };
-        // Those that came first are of layers long gone.
-        let mut n: usize = free.iter().map(Vec::len).sum();
-        let n_old = free.iter().take_while(|old| {
-            let is_over = n > most;
-            n -= old.len();
-            is_over
-        });
-        let n_old = n_old.count();
-        free.drain(..n_old);
-    }
-}
-
-/// A buffer that goes back to its pool.
-#[derive(Debug)]
-struct Buffer<T: Scalar> {
-    values: Vec<T>,
-    pool: Arc<Pool<T>>,
-}
-
-impl<T: Scalar> Drop for Buffer<T> {
-    fn drop(&mut self) {
-        self.pool.give_back(std::mem::take(&mut self.values));
-    }
-}
-
-impl<T: Scalar> Clone for Buffer<T> {
-    fn clone(&self) -> Self {
-        let mut values = self.pool.take(self.values.len());
-        copy(&self.values, &mut values[..self.values.len()], false);
-        Self { values, pool: Arc::clone(&self.pool) }
-    }
 }
 
 /// Elements `[d₀, N, d₁, …]`, images `[C, N, H, W]` among them. The buffer may be longer than they
@@ -137,13 +73,12 @@ impl<T: Scalar> Cpu<T> {
 
     /// A CPU that holds at most so many bytes in buffers that are not in use.
     pub fn with_idle_memory(bytes: usize) -> Self {
-        let pool = Pool { most: Some(bytes / size_of::<T>()), free: Mutex::default() };
-        Self { pool: Arc::new(pool), width: PhantomData }
+        Self { pool: Arc::new(Pool::limited(bytes / size_of::<T>())), width: PhantomData }
     }
 
     /// Frees the buffers that are not in use.
     pub fn release_memory(&self) {
-        self.pool.free.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.pool.clear();
     }
 
     /// A tensor with elements of any value, for kernels that write every one.
