@@ -13,7 +13,7 @@ use crate::backend::{Backend, Cpu, Device};
 use crate::ops::Order;
 use crate::plan::Plan;
 use crate::sweep::{Linearization, Tangent};
-use crate::{Error, Graph, Result, Weights};
+use crate::{Error, Graph, ParameterSpec, Result, Weights};
 
 /// A graph with weights, on the CPU in `f32` or `f64` ([`Network::new`]) or on a candle device
 /// ([`Network::on_device`]).
@@ -65,16 +65,31 @@ impl<B: Backend> Network<B> {
     /// Binds weights to a graph on any backend.
     pub fn with_backend(backend: B, graph: &Graph, weights: &Weights) -> Result<Self> {
         let plan = Plan::new(&backend, graph, weights)?;
+        Ok(Self::of_plan(backend, plan))
+    }
+
+    fn of_plan(backend: B, plan: Plan<B>) -> Self {
         let activations = plan.nodes.iter().filter(|n| n.active).map(|n| n.dims.n_elements()).sum();
-        Ok(Self { backend, plan, memory: Self::DEFAULT_MEMORY, activations })
+        Self { backend, plan, memory: Self::DEFAULT_MEMORY, activations }
     }
 
     /// As [`Network::with_backend`], for values alone: they may differ by rounding from those of a
     /// network that has derivatives.
     pub fn for_values(backend: B, graph: &Graph, weights: &Weights) -> Result<Self> {
-        let mut network = Self::with_backend(backend, graph, weights)?;
-        network.plan.for_values = true;
-        Ok(network)
+        weights.check(graph)?;
+        let plan = Plan::for_values(&backend, graph, &|id| weights.elements(graph, id))?;
+        Ok(Self::of_plan(backend, plan))
+    }
+
+    /// As [`Network::for_values`], of parameters that `read` gives row by row when they are needed, so
+    /// that not all of them are there at once beside what is made of them.
+    pub fn for_values_read(
+        backend: B,
+        graph: &Graph,
+        read: &dyn Fn(&ParameterSpec) -> Result<Vec<B::Scalar>>,
+    ) -> Result<Self> {
+        let plan = Plan::for_values(&backend, graph, &|id| read(graph.parameter(id)))?;
+        Ok(Self::of_plan(backend, plan))
     }
 
     /// With this budget in bytes for activations: batches are chosen to stay below it. Fails if a

@@ -74,6 +74,16 @@ impl<B: Backend> Plan<B> {
         Self::of(Planner::new(backend, graph, &|id| weights.elements(graph, id), None)?)
     }
 
+    /// For values alone, of parameters that are read when they are needed.
+    pub(crate) fn for_values(
+        backend: &B,
+        graph: &Graph,
+        values: &dyn Fn(ParameterId) -> Result<Vec<B::Scalar>>,
+    ) -> Result<Self> {
+        let plan = Self::of(Planner::new(backend, graph, values, None)?)?;
+        Ok(Self { for_values: true, ..plan })
+    }
+
     /// Of one pass of training: parameters are sources, batch norms stay as they are.
     pub(crate) fn for_training(
         backend: &B,

@@ -16,7 +16,7 @@ use crate::Device;
 
 /// Bytes that are held for the next layer: activations differ in size from stage to stage, and all of
 /// them together are many times as many.
-const IDLE_MEMORY: usize = 32 << 20;
+const IDLE_MEMORY: usize = 16 << 20;
 
 /// A Segment Anything network with its weights.
 pub struct SamNetwork {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use candle_core::{DType, Device, Tensor};
-use hsets_autodiff::{Backend, Graph, Network, Weights};
+use hsets_autodiff::{Backend, Graph, Network, ParameterSpec};
 use hsets_weights::TensorFile;
 
 use super::SamConfig;
@@ -198,8 +198,12 @@ impl SamWeights {
         backend: &B,
         graph: &Graph,
     ) -> Result<Network<B>, WeightsError> {
-        let weights = Weights::new(self.of(graph, &[])?);
-        Ok(Network::for_values(backend.clone(), graph, &weights)?)
+        graph.parameters().iter().try_for_each(|p| self.check(&p.name, &p.shape))?;
+        let read = |parameter: &ParameterSpec| {
+            let values = self.get(&parameter.name, &parameter.shape);
+            values.map_err(|error| hsets_autodiff::Error::Unsupported(error.to_string()))
+        };
+        Ok(Network::for_values_read(backend.clone(), graph, &read)?)
     }
 
     /// The numbers of the tensor with Meta's `name`, row by row.
@@ -218,17 +222,25 @@ impl SamWeights {
                 return tensor.map_err(|error| self.unreadable(&error));
             }
         };
+        self.check(name, shape)?;
         let stored = self.stored_name(name).ok_or_else(|| self.missing(name))?;
         let tensor = file.tensor(stored).map_err(|error| unreadable(&self.path, error))?;
-        if tensor.dims() != shape {
-            return Err(WeightsError::Shape {
+        tensor.to_dtype(DType::F32).map_err(|error| self.unreadable(&error))
+    }
+
+    /// Fails unless there is a tensor with Meta's `name`, of this shape.
+    fn check(&self, name: &str, shape: &[usize]) -> Result<(), WeightsError> {
+        let Source::File { file, .. } = &self.source else { return Ok(()) };
+        let stored = self.stored_name(name).ok_or_else(|| self.missing(name))?;
+        match file.shape(stored) {
+            Some(found) if found != shape => Err(WeightsError::Shape {
                 path: self.path.clone(),
                 name: name.into(),
                 expected: shape.into(),
-                found: tensor.dims().into(),
-            });
+                found: found.into(),
+            }),
+            _ => Ok(()),
         }
-        tensor.to_dtype(DType::F32).map_err(|error| self.unreadable(&error))
     }
 
     /// The file's name of a tensor. Some names are of other tensors in the other naming, so a file
