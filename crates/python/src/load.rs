@@ -8,7 +8,9 @@ use std::{
 
 use hsets_pipeline::{
     core::Error as CoreError,
-    models::{ALIASES, Architecture, Classifier, Device, Exif, Interpolation, LoadOptions, PaddingMode},
+    models::{
+        ALIASES, Architecture, Classifier, Device, Exif, Interpolation, LoadOptions, PaddingMode,
+    },
 };
 use pyo3::{exceptions::PyTypeError, prelude::*};
 
