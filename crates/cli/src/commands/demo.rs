@@ -33,48 +33,47 @@ const PICTURES: [u64; 4] = [10, 45, 35, 1];
 /// How many are shown of the control.
 const CONTROLS: u64 = 2;
 
-/// What is shown: pictures under a network, explained by a method.
-struct Exhibit {
-    network: Network,
+/// A picture under a network, explained by a method.
+struct Exhibit<'a> {
+    /// Of its folder.
+    name: String,
+    network: &'a Network,
     method: Method,
     task: Task,
-    /// Under the names of their folders.
-    scenes: Vec<(String, Scene)>,
+    scene: &'a Scene,
 }
 
 pub(crate) fn run(args: &DemoArgs, general: &General) -> Result<(), Failure> {
-    let duels = |method, suffix| -> anyhow::Result<Exhibit> {
-        let network = Network::bundled(&LoadOptions::default())?;
-        let scenes = scenes(network.side())?.into_iter();
-        let scenes = scenes.map(|scene| (format!("{}-{suffix}", name(&scene)), scene)).collect();
-        Ok(Exhibit { network, method, task: Task::Duel, scenes })
+    let network = &Network::bundled(&LoadOptions::default())?;
+    let control = &Network::control()?;
+    let scenes = scenes(network.side())?;
+    let draw = |index| Task::Additive.draw(SEED, index, control.side());
+    let controls: Vec<Scene> = (0..CONTROLS).map(draw).collect::<Result<_, _>>()?;
+    let duels = |method, suffix: &'static str| {
+        scenes.iter().map(move |scene| {
+            let name = format!("{}-{suffix}", name(scene));
+            Exhibit { name, network, method, task: Task::Duel, scene }
+        })
     };
-    let control = || -> anyhow::Result<Exhibit> {
-        let (network, task) = (Network::control()?, Task::Additive);
-        let draw = |index| -> anyhow::Result<(String, Scene)> {
-            Ok((format!("control-{}", index + 1), task.draw(SEED, index, network.side())?))
-        };
-        let scenes = (0..CONTROLS).map(draw).collect::<anyhow::Result<_>>()?;
-        Ok(Exhibit { network, method: Method::Contrasts, task, scenes })
-    };
-    let exhibits = [duels(Method::Contrasts, "pairs")?, control()?, duels(Method::HSets, "sets")?];
+    let controls = controls.iter().zip(1..).map(|(scene, rank)| {
+        let (network, method, task) = (control, Method::Contrasts, Task::Additive);
+        Exhibit { name: format!("control-{rank}"), network, method, task, scene }
+    });
+    let shown: Vec<Exhibit<'_>> = duels(Method::Contrasts, "pairs")
+        .chain(controls)
+        .chain(duels(Method::HSets, "sets"))
+        .collect();
     let choice = segmenter();
     let segmenter = choice.build()?;
-    let n: usize = exhibits.iter().map(|exhibit| exhibit.scenes.len()).sum();
-    let shown: Vec<(&Exhibit, &(String, Scene))> = exhibits
-        .iter()
-        .flat_map(|exhibit| exhibit.scenes.iter().map(move |scene| (exhibit, scene)))
-        .collect();
     let mut pages = Vec::new();
     let outcome = for_each_input(
         &shown,
-        |(_, (name, _))| name.clone(),
-        |index, (exhibit, (name, scene))| {
+        |exhibit| exhibit.name.clone(),
+        |index, Exhibit { name, network, method, task, scene }| {
             progress::check()?;
-            let settings =
-                Settings { method: exhibit.method, ..settings().with_seed(general.seed) };
+            let settings = Settings { method: *method, ..settings().with_seed(general.seed) };
             let job = Job {
-                network: &exhibit.network,
+                network,
                 settings: &settings,
                 segmenter: segmenter.as_ref(),
                 names: Names { segmenter: &choice, baseline: "zero".into(), preset: "paper" },
@@ -82,11 +81,12 @@ pub(crate) fn run(args: &DemoArgs, general: &General) -> Result<(), Failure> {
                 general,
             };
             let folder = Folder::begin(args.out.join(name))?;
-            let prepared = exhibit.network.prepare(&scene.photo)?;
-            let explanation = job.explain(&prepared, format!("[{}/{n}] ", index + 1))?;
+            let prepared = network.prepare(&scene.photo)?;
+            let explanation =
+                job.explain(&prepared, format!("[{}/{}] ", index + 1, shown.len()))?;
             pages.push(job.write(&explanation, &prepared, name, folder)?);
             if !general.json && !general.quiet {
-                say(&format!("  truth: {}\n", compare(exhibit.task, scene, &explanation)?));
+                say(&format!("  truth: {}\n", compare(*task, scene, &explanation)?));
             }
             Ok(())
         },

@@ -194,6 +194,24 @@ fn attend(g: &mut GraphBuilder, [queries, keys, values]: [NodeId; 3]) -> Result<
     g.reshape(y, &[heads * d, n])
 }
 
+/// Attention with all its projections to `width` channels, of columns \[dim, T\] that queries, keys
+/// and values are made of.
+fn attention(
+    g: &mut GraphBuilder,
+    name: &str,
+    columns: [NodeId; 3],
+    width: usize,
+) -> Result<NodeId> {
+    let dim = g.dims(columns[2]).sizes()[0];
+    let mut parts = columns;
+    for (part, which) in parts.iter_mut().zip(["q", "k", "v"]) {
+        let projected = project(g, *part, name, which, width)?;
+        *part = by_head(g, projected)?;
+    }
+    let y = attend(g, parts)?;
+    project(g, y, name, "out", dim)
+}
+
 /// Tokens attend to cells, given without and with their positions.
 ///
 /// The bias of the keys shifts all scores of a query alike, so softmax does not see it.
@@ -241,16 +259,7 @@ impl Layer {
     /// Attention among tokens: queries and keys from `placed`, values from `x`.
     fn among_tokens(&self, g: &mut GraphBuilder, placed: NodeId, x: NodeId) -> Result<NodeId> {
         let dim = g.dims(x).sizes()[0];
-        let name = self.part("self_attn");
-        let mut parts = [x; 3];
-        for (part, (of, name_of_part)) in
-            parts.iter_mut().zip([(placed, "q"), (placed, "k"), (x, "v")])
-        {
-            let projected = project(g, of, &name, name_of_part, dim)?;
-            *part = by_head(g, projected)?;
-        }
-        let y = attend(g, parts)?;
-        project(g, y, &name, "out", dim)
+        attention(g, &self.part("self_attn"), [placed, placed, x], dim)
     }
 
     /// Tokens attend to cells that are the same for every prompt: those are projected once.
@@ -261,17 +270,9 @@ impl Layer {
         cells: NodeId,
         placed: NodeId,
     ) -> Result<NodeId> {
-        let dim = g.dims(cells).sizes()[0];
+        let width = g.dims(cells).sizes()[0] / 2;
         let name = self.part("cross_attn_token_to_image");
-        let mut parts = [queries; 3];
-        for (part, (of, name_of_part)) in
-            parts.iter_mut().zip([(queries, "q"), (placed, "k"), (cells, "v")])
-        {
-            let projected = project(g, of, &name, name_of_part, dim / 2)?;
-            *part = by_head(g, projected)?;
-        }
-        let y = attend(g, parts)?;
-        project(g, y, &name, "out", dim)
+        attention(g, &name, [queries, placed, cells], width)
     }
 
     /// Adds what the tokens saw in the image, then the MLP.

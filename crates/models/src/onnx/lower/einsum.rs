@@ -2,7 +2,7 @@
 
 use hsets_autodiff::NodeId;
 
-use super::{Active, Lowering, Refusal, Result, Task, Value};
+use super::{Active, Lowering, Refusal, Result, Task, Value, at_least_one};
 
 /// The labels that stand once, by the alphabet: the output where none is named.
 fn alone(inputs: &str) -> Vec<char> {
@@ -55,23 +55,17 @@ impl Lowering<'_> {
             Some(second) => self.contracted(first, second, &output)?,
             None => self.summed(first, &|label| output.contains(&label))?,
         };
-        let order = product.order(&output).ok_or_else(|| {
-            Refusal::Because(format!("sums by '{equation}', which names an axis of no operand"))
-        })?;
-        let dims: Vec<usize> = order.iter().map(|&axis| product.sizes[axis]).collect();
-        let node = match order.len() {
-            0 => product.node,
-            _ => self.g.permute(product.node, &order)?,
+        let Some(node) = self.ordered(&product, &output)? else {
+            return Err(format!("sums by '{equation}', which names an axis of no operand").into());
         };
-        self.put(node, dims, None)
+        self.put(node, output.iter().filter_map(|&label| product.size(label)).collect(), None)
     }
 
     fn named(&mut self, task: &Task<'_>, index: usize, term: &str) -> Result<Named> {
         let (node, sizes) = match task.value(index) {
             Some(Value::Active(x)) => (self.full(x)?, x.dims.clone()),
             Some(Value::Constant(c)) => {
-                let sizes = if c.dims.is_empty() { vec![1] } else { c.dims.clone() };
-                (self.g.constant(&sizes, c.to_floats())?, c.dims.clone())
+                (self.g.constant(at_least_one(&c.dims), c.to_floats())?, c.dims.clone())
             }
             _ => return Err(format!("lacks its input {index}").into()),
         };
@@ -91,7 +85,7 @@ impl Lowering<'_> {
         }
         let sizes: Vec<usize> = kept.iter().map(|&axis| x.sizes[axis]).collect();
         let node = self.g.sum(x.node, &lost)?;
-        let node = self.g.reshape(node, if sizes.is_empty() { &[1] } else { &sizes })?;
+        let node = self.g.reshape(node, at_least_one(&sizes))?;
         Ok(Named { node, labels: kept.iter().map(|&axis| x.labels[axis]).collect(), sizes })
     }
 
@@ -113,14 +107,13 @@ impl Lowering<'_> {
             both.iter().partition(|label| output.contains(label));
         let right: Vec<char> =
             b.labels.iter().copied().filter(|label| !a.labels.contains(label)).collect();
-        let (a_matrix, [n, _]) = self.matrices(&a, &batch, [&left, &shared])?;
-        let (b_matrix, [_, m]) = self.matrices(&b, &batch, [&shared, &right])?;
+        let a_matrix = self.matrices(&a, &batch, [&left, &shared])?;
+        let b_matrix = self.matrices(&b, &batch, [&shared, &right])?;
         let product = self.g.matmul(a_matrix, b_matrix)?;
         let size = |&label: &char| a.size(label).or(b.size(label)).unwrap_or(1);
         let labels = [batch, left, right].concat();
         let sizes: Vec<usize> = labels.iter().map(size).collect();
-        debug_assert_eq!(self.g.dims(product).n_elements() % (n * m), 0);
-        let node = self.g.reshape(product, if sizes.is_empty() { &[1] } else { &sizes })?;
+        let node = self.g.reshape(product, at_least_one(&sizes))?;
         Ok(Named { node, labels, sizes })
     }
 
@@ -130,22 +123,20 @@ impl Lowering<'_> {
         x: &Named,
         batch: &[char],
         [rows, columns]: [&[char]; 2],
-    ) -> Result<(NodeId, [usize; 2])> {
-        let labels = [batch, rows, columns].concat();
-        let order = x.order(&labels).ok_or(Refusal::Op)?;
-        let node = if order.is_empty() { x.node } else { self.g.permute(x.node, &order)? };
+    ) -> Result<NodeId> {
+        let node = self.ordered(x, &[batch, rows, columns].concat())?.ok_or(Refusal::Op)?;
         let count = |labels: &[char]| labels.iter().filter_map(|&l| x.size(l)).product::<usize>();
-        let sizes = [count(rows), count(columns)];
-        let node = self.g.reshape(node, &[count(batch), sizes[0], sizes[1]])?;
-        Ok((node, sizes))
+        Ok(self.g.reshape(node, &[count(batch), count(rows), count(columns)])?)
     }
-}
 
-impl Named {
-    /// Where the given labels stand; `None` where one does not, or another is left over.
-    fn order(&self, labels: &[char]) -> Option<Vec<usize>> {
-        let at = |label: &char| self.labels.iter().position(|own| own == label);
+    /// The node with its axes in this order; `None` where a label has none, or another is left over.
+    fn ordered(&mut self, x: &Named, labels: &[char]) -> Result<Option<NodeId>> {
+        let at = |label: &char| x.labels.iter().position(|own| own == label);
         let order: Option<Vec<usize>> = labels.iter().map(at).collect();
-        order.filter(|order| order.len() == self.labels.len())
+        match order.filter(|order| order.len() == x.labels.len()) {
+            Some(order) if order.is_empty() => Ok(Some(x.node)),
+            Some(order) => Ok(Some(self.g.permute(x.node, &order)?)),
+            None => Ok(None),
+        }
     }
 }

@@ -146,17 +146,7 @@ pub(in crate::onnx) fn lower(
         .map(|(name, constant)| (name.as_str(), Value::Constant(Rc::new(constant.clone()))))
         .collect();
     values.insert(input, Value::Active(picture));
-    let mut lowering = Lowering {
-        g,
-        tensors: BTreeMap::new(),
-        values,
-        readers,
-        done: BTreeSet::new(),
-        model,
-        nodes,
-        field: start,
-        whole: None,
-    };
+    let mut lowering = Lowering { values, readers, nodes, ..Lowering::new(g, model, start) };
     lowering.run()?;
     let logits = match lowering.values.get(output) {
         Some(Value::Active(active)) => active.clone(),
@@ -201,7 +191,27 @@ fn core(dims: &[usize]) -> Vec<usize> {
     }
 }
 
+/// The sizes of a node with all axes of a value: a number has one.
+fn at_least_one(dims: &[usize]) -> &[usize] {
+    if dims.is_empty() { &[1] } else { dims }
+}
+
 impl<'a> Lowering<'a> {
+    /// Of no nodes yet.
+    fn new(g: GraphBuilder, model: &'a Model, field: Field) -> Self {
+        Self {
+            g,
+            tensors: BTreeMap::new(),
+            values: BTreeMap::new(),
+            readers: BTreeMap::new(),
+            done: BTreeSet::new(),
+            model,
+            nodes: vec![],
+            field,
+            whole: None,
+        }
+    }
+
     fn run(&mut self) -> Result<(), String> {
         let mut unknown: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         let mut problems = Vec::new();
@@ -259,9 +269,11 @@ impl<'a> Lowering<'a> {
             .collect();
         if let Some(constants) = constants {
             let folded = fold::fold(node, &constants, self.model.opset)?;
-            let folded = folded.map_or_else(|| Ok(vec![self.computed(node, &inputs)?]), Ok);
-            let folded: Result<Vec<Constant>> = folded;
-            return Ok(folded?.into_iter().map(|one| Value::Constant(Rc::new(one))).collect());
+            let folded = match folded {
+                Some(folded) => folded,
+                None => vec![self.computed(node, &inputs)?],
+            };
+            return Ok(folded.into_iter().map(|one| Value::Constant(Rc::new(one))).collect());
         }
         if matches!(node.op.as_str(), "Shape" | "Size")
             && let Some(Some(Value::Active(x))) = inputs.first()
@@ -289,23 +301,12 @@ impl<'a> Lowering<'a> {
         if !first.is_float() || first.len() == 0 {
             return Err(Refusal::Op);
         }
-        let mut g = GraphBuilder::new(Shape::new(1, 1, first.len()));
-        let picture = g.input();
-        let (node_of, dims) = (g.reshape(picture, &core(&first.dims))?, first.dims.clone());
-        let picture = Active { node: node_of, dims, pads: [0; 4], field: None, formula: None };
+        let g = GraphBuilder::new(Shape::new(1, 1, first.len()));
+        let mut alone = Lowering::new(g, self.model, self.field);
+        let picture = alone.g.input();
+        let picture = alone.put(picture, first.dims.clone(), None)?;
         let mut inputs = inputs.to_vec();
         inputs[0] = Some(Value::Active(picture));
-        let mut alone = Lowering {
-            g,
-            tensors: BTreeMap::new(),
-            values: BTreeMap::new(),
-            readers: BTreeMap::new(),
-            done: BTreeSet::new(),
-            model: self.model,
-            nodes: vec![],
-            field: self.field,
-            whole: None,
-        };
         let results = alone.lower(&Task { at: 0, node, inputs })?;
         let [result] = results.as_slice() else { return Err(Refusal::Op) };
         bounded(&result.dims)?;
@@ -338,9 +339,9 @@ impl<'a> Lowering<'a> {
             "RMSNormalization" => self.rms_norm(task)?,
             "LpNormalization" => self.lp_norm(task)?,
             "Softmax" | "LogSoftmax" => self.softmax(task)?,
-            "MaxPool" | "GlobalMaxPool" => self.max_pool(task)?,
-            "AveragePool" => self.average_pool(task)?,
-            "GlobalAveragePool" => self.global_average(task)?,
+            "MaxPool" | "GlobalMaxPool" => self.of_images(task, Self::max_pool)?,
+            "AveragePool" => self.of_images(task, Self::average_pool)?,
+            "GlobalAveragePool" => self.of_images(task, Self::global_average)?,
             "ReduceMean" | "ReduceSum" | "ReduceMax" | "ReduceL2" | "ReduceSumSquare" => {
                 self.reduce(task)?
             }
@@ -380,6 +381,18 @@ impl<'a> Lowering<'a> {
         self.put(node, vec![1, n * channels, height, width], x.field)
     }
 
+    /// What an op that works on one image makes of each that the network makes of one.
+    fn of_images(
+        &mut self,
+        task: &Task<'a>,
+        op: fn(&mut Self, &Task<'_>, &Active) -> Result<Active>,
+    ) -> Result<Active> {
+        let x = task.active(0)?;
+        let stacked = self.stacked(x)?;
+        let y = op(self, task, &stacked)?;
+        self.unstacked(y, x.n_images())
+    }
+
     /// n images again.
     fn unstacked(&mut self, x: Active, n: usize) -> Result<Active> {
         let [1, channels, height, width] = x.dims[..] else { return Ok(x) };
@@ -404,7 +417,7 @@ impl<'a> Lowering<'a> {
     /// The node of a value with all its axes, the batch too.
     fn full(&mut self, x: &Active) -> Result<NodeId> {
         let node = self.padded(x)?;
-        let dims = if x.dims.is_empty() { &[1] } else { x.dims.as_slice() };
+        let dims = at_least_one(&x.dims);
         if self.g.dims(node).sizes() == dims { Ok(node) } else { Ok(self.g.reshape(node, dims)?) }
     }
 

@@ -46,14 +46,12 @@ impl Lowering<'_> {
         Ok((window, grown))
     }
 
-    pub(super) fn max_pool(&mut self, task: &Task<'_>) -> Result<Active> {
+    pub(super) fn max_pool(&mut self, task: &Task<'_>, x: &Active) -> Result<Active> {
         if task.node.outputs.get(1).is_some_and(|name| self.readers.contains_key(name.as_str())) {
             return Err("gives the positions of its maxima to another node".into());
         }
-        let n = task.active(0)?.n_images();
-        let x = self.stacked(task.active(0)?)?;
         // Zeros around an image take part in a maximum.
-        let own = self.padded(&x)?;
+        let own = self.padded(x)?;
         let size = self.g.shape(own);
         let x = Active { dims: vec![1, size.channels, size.height, size.width], ..x.clone() };
         let (window, _) = Self::pool_window(task, &x)?;
@@ -64,14 +62,11 @@ impl Lowering<'_> {
             count_include_pad: true,
         };
         let node = self.g.max_pool2d(own, pool)?;
-        let y = self.pooled(task, &x, &window, node)?;
-        self.unstacked(y, n)
+        self.pooled(task, &x, &window, node)
     }
 
-    pub(super) fn average_pool(&mut self, task: &Task<'_>) -> Result<Active> {
-        let n = task.active(0)?.n_images();
-        let x = self.stacked(task.active(0)?)?;
-        let own = self.padded(&x)?;
+    pub(super) fn average_pool(&mut self, task: &Task<'_>, x: &Active) -> Result<Active> {
+        let own = self.padded(x)?;
         let size = self.g.shape(own);
         let x = Active { dims: vec![1, size.channels, size.height, size.width], ..x.clone() };
         let counts = task.node.is_set("count_include_pad");
@@ -87,8 +82,7 @@ impl Lowering<'_> {
             count_include_pad: counts && !grown,
         };
         let node = self.g.avg_pool2d(own, pool)?;
-        let y = self.pooled(task, &x, &window, node)?;
-        self.unstacked(y, n)
+        self.pooled(task, &x, &window, node)
     }
 
     fn pooled(
@@ -104,14 +98,11 @@ impl Lowering<'_> {
         self.put(node, dims, field.map(|field| field.after(window.seen(), window.stride)))
     }
 
-    pub(super) fn global_average(&mut self, task: &Task<'_>) -> Result<Active> {
-        let n = task.active(0)?.n_images();
-        let x = self.stacked(task.active(0)?)?;
+    pub(super) fn global_average(&mut self, _: &Task<'_>, x: &Active) -> Result<Active> {
         let [channels, ..] = x.image()?;
-        let own = self.padded(&x)?;
+        let own = self.padded(x)?;
         let node = self.g.global_avg_pool2d(own)?;
-        let y = self.put(node, vec![1, channels, 1, 1], None)?;
-        self.unstacked(y, n)
+        self.put(node, vec![1, channels, 1, 1], None)
     }
 
     pub(super) fn reduce(&mut self, task: &Task<'_>) -> Result<Active> {
