@@ -155,6 +155,17 @@ struct Phase<T> {
     gather: Gather<T>,
 }
 
+/// A part, made when first needed. It is made outside of the lock: while its helpers work, rayon
+/// gives the thread other work, which may need the part and would wait for its own thread. So it may
+/// be made twice; the first one stays.
+fn made<V>(part: &OnceLock<V>, make: impl FnOnce() -> V) -> &V {
+    if let Some(made) = part.get() {
+        return made;
+    }
+    let new = make();
+    part.get_or_init(|| new)
+}
+
 impl<T: Scalar> Conv2d<T> {
     /// Prepares weights of shape [`Conv2dSpec::weight_shape`], row-major.
     ///
@@ -235,7 +246,7 @@ impl<T: Scalar> Conv2d<T> {
         let emit = Emit { bias, accumulate: false, finish: finish.as_ref() };
         let view = View { values: x, batch, size: in_size };
         if let Some(m) = self.algorithm.winograd(&self.spec) {
-            let winograd = self.forward_winograd.get_or_init(|| self.winograd(m));
+            let winograd = made(&self.forward_winograd, || self.winograd(m));
             return winograd.run(view, out_size, out, &emit);
         }
         self.forward.run(view, [0, 0], Place::whole(out_size), out, &emit);
@@ -291,10 +302,10 @@ impl<T: Scalar> Conv2d<T> {
         let view = View { values: grad_out, batch, size: out_size };
         let emit = Emit { bias: None, accumulate, finish: finish.as_ref() };
         if let Some(m) = self.algorithm.adjoint_winograd(&self.spec, in_size) {
-            let winograd = self.adjoint_winograd[m / 4].get_or_init(|| self.winograd_adjoint(m));
+            let winograd = made(&self.adjoint_winograd[m / 4], || self.winograd_adjoint(m));
             return winograd.run(view, in_size, grad_in, &emit);
         }
-        let phases = self.adjoint.get_or_init(|| self.phases());
+        let phases = made(&self.adjoint, || self.phases());
         if !accumulate && phases.iter().any(|phase| phase.gather.is_empty()) {
             grad_in.fill(T::ZERO);
         }

@@ -427,3 +427,44 @@ fn flat_pictures_stay_flat() {
         assert!(plane.iter().all(|&x| x == plane[0] && x != 0.0));
     }
 }
+
+/// Parts that are made when first needed are made by a thread that takes other work while it waits
+/// for its helpers, and that work may need the same part.
+#[test]
+fn tasks_that_need_a_part_at_once_do_not_wait_for_themselves() {
+    let (done, waits) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+        let (batch, in_size) = (1, [4, 4]);
+        for round in 0..150 {
+            let stride = 1 + round as usize % 2;
+            let spec = Conv2dSpec {
+                in_channels: 256,
+                out_channels: 256,
+                groups: 1,
+                kernel: [3, 3],
+                stride: [stride, stride],
+                dilation: [1, 1],
+                padding: Padding::all(1),
+            };
+            let problem = Problem { spec, batch, in_size };
+            let conv = Conv2d::<f32>::new(spec, narrow(&problem.weights()));
+            let (x, y) = (vec![1.0; problem.in_len()], vec![1.0; problem.out_len()]);
+            let run = &|wait: u64| {
+                std::thread::sleep(std::time::Duration::from_micros(wait));
+                pool.install(|| {
+                    conv.forward(batch, in_size, &x, None, &mut vec![0.0; y.len()]);
+                    conv.adjoint(batch, in_size, &y, &mut vec![0.0; x.len()], false);
+                });
+            };
+            std::thread::scope(|scope| {
+                for wait in [0, 7 * round, 13 * round] {
+                    scope.spawn(move || run(wait));
+                }
+            });
+        }
+        done.send(()).unwrap();
+    });
+    let minute = std::time::Duration::from_secs(60);
+    assert!(waits.recv_timeout(minute).is_ok(), "tasks wait for each other");
+}

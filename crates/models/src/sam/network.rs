@@ -264,16 +264,17 @@ struct OfImage<B: Backend> {
 
 impl<B: Backend<Scalar = f32> + Clone> OfImage<B> {
     fn transformer(&self, n: usize) -> hsets_autodiff::Result<Arc<Network<B>>> {
-        let mut known = self.transformers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(network) = known.get(&n) {
+        let known = || self.transformers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(network) = known().get(&n) {
             return Ok(Arc::clone(network));
         }
+        // Not under the lock: rayon may give a thread that waits another mask, which asks for it.
         let Decoder { backend, config, weights, .. } = &*self.decoder;
         let mut weights = weights.clone();
         weights.insert(CELLS[0].into(), self.content.clone());
         let graph = transformer(config, n)?;
         let network = Network::for_values(backend.clone(), &graph, &Weights::new(weights))?;
-        Ok(Arc::clone(known.entry(n).or_insert(Arc::new(network))))
+        Ok(Arc::clone(known().entry(n).or_insert(Arc::new(network))))
     }
 }
 
