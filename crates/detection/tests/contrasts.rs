@@ -143,7 +143,7 @@ fn stopping_early_gives_up_no_claim_that_is_clear() {
     let field = field(&[(4.0, vec![A, B])]);
     let early = find(&field, &Contrasts::standard()).unwrap();
     let mut settings = Contrasts::standard();
-    settings.trials.first_contexts = settings.trials.contexts;
+    settings.trials.exhaustive();
     let full = find(&field, &settings).unwrap();
     assert_eq!(early.interactions[0], full.interactions[0]);
     assert_eq!(full.interactions[0].contrast.effect.n, 24);

@@ -112,13 +112,15 @@ class Refused extends Error {
   }
 }
 
+let questions = 0;
 /** An answer, line by line: what precedes it goes to `heard`. Busy servers are asked again. */
 async function ask(question, signal, heard) {
+  const number = ++questions;
   for (let attempt = 0; ; attempt++) {
     const response = await fetch("api/ask", {
       method: "POST",
       headers: { "content-type": "application/json" },
-      body: JSON.stringify({ window: WINDOW, picture: state.picture, target: target(), ask: question }),
+      body: JSON.stringify({ window: WINDOW, number, picture: state.picture, target: target(), ask: question }),
       signal,
     });
     if (response.status === 503 && attempt < 20) {

@@ -11,6 +11,9 @@ fn main() {
     let n: u64 = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(40);
     let Some(browser) = Browser::start() else { return };
     browser.size(1400, 900);
+    // A browser that has only just started is busy with itself.
+    browser.go("data:text/html,ready");
+    std::thread::sleep(std::time::Duration::from_secs(2));
     browser.go(&url);
     let idle = "return labels !== null && Object.values(knowing).every(one => !one.waiting)";
     browser.wait_for(idle);

@@ -115,7 +115,7 @@ impl Catalog {
             uploads: Mutex::default(),
             warm: Mutex::default(),
             opening: Mutex::default(),
-            turns: Turns::default(),
+            turns: Turns::new().map_err(Error::Start)?,
         })
     }
 

@@ -6,6 +6,7 @@
 //! region.
 
 use std::{
+    io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, PoisonError, mpsc},
 };
@@ -23,6 +24,8 @@ use hsets_pipeline::{
     segmentation::SegmenterChoice,
 };
 
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
 use crate::{
     error::Refusal,
     region::Region,
@@ -33,10 +36,40 @@ use crate::{
 pub(crate) type Job = Box<dyn for<'a> FnOnce(&mut Desk<'a>) + Send>;
 
 /// Whose turn it is: of all pictures, one short and one long job run at a time.
-#[derive(Default)]
 pub(crate) struct Turns {
-    quick: Arc<Mutex<()>>,
-    long: Arc<Mutex<()>>,
+    quick: Turn,
+    long: Turn,
+}
+
+/// One job at a time.
+#[derive(Clone, Default)]
+pub(crate) struct Turn {
+    taken: Arc<Mutex<()>>,
+    /// Threads of their own: among those of long jobs a short one waits for passes of whole batches.
+    threads: Option<Arc<ThreadPool>>,
+}
+
+impl Turns {
+    pub(crate) fn new() -> io::Result<Self> {
+        let threads = ThreadPoolBuilder::new().build().map_err(io::Error::other)?;
+        let quick = Turn { threads: Some(Arc::new(threads)), ..Turn::default() };
+        Ok(Self { quick, long: Turn::default() })
+    }
+}
+
+impl Turn {
+    /// Returns once nobody has the turn.
+    pub(crate) fn pass(&self) {
+        drop(self.taken.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn take<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        let _taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        match &self.threads {
+            Some(threads) => threads.install(work),
+            None => work(),
+        }
+    }
 }
 
 /// Segmentations that are kept for a picture.
@@ -52,6 +85,8 @@ pub(crate) struct Warm {
     pub(crate) logits: Vec<f32>,
     quick: mpsc::Sender<Job>,
     long: mpsc::Sender<Job>,
+    /// Long jobs stand aside while it is taken.
+    pub(crate) quick_turn: Turn,
     segments: Mutex<Vec<(SegmentsKey, Arc<Segmentation>)>>,
 }
 
@@ -61,11 +96,9 @@ impl Warm {
         prepared: Arc<Prepared>,
         turns: &Turns,
     ) -> Result<Self, Refusal> {
-        let logits = {
-            let _turn = turns.quick.lock().unwrap_or_else(PoisonError::into_inner);
-            let logits = classifier.field().logits(std::slice::from_ref(&prepared.image))?;
-            logits.into_iter().next().unwrap_or_default()
-        };
+        let image = std::slice::from_ref(&prepared.image);
+        let logits = turns.quick.take(|| classifier.field().logits(image))?;
+        let logits = logits.into_iter().next().unwrap_or_default();
         if logits.is_empty() || !logits.iter().all(|logit| logit.is_finite()) {
             return Err(Refusal::internal(
                 "the network gave something that is not a number; check its weights",
@@ -73,7 +106,8 @@ impl Warm {
         }
         let quick = start(Arc::clone(&classifier), Arc::clone(&prepared), &turns.quick)?;
         let long = start(classifier, Arc::clone(&prepared), &turns.long)?;
-        Ok(Self { prepared, logits, quick, long, segments: Mutex::default() })
+        let quick_turn = turns.quick.clone();
+        Ok(Self { prepared, logits, quick, long, quick_turn, segments: Mutex::default() })
     }
 
     /// Hands in a job. A desk that is gone drops it, which the one who waits sees.
@@ -136,10 +170,10 @@ fn painted(base: &SegmentMap, regions: &[Region]) -> Result<SegmentMap> {
 fn start(
     classifier: Arc<Classifier>,
     prepared: Arc<Prepared>,
-    turn: &Arc<Mutex<()>>,
+    turn: &Turn,
 ) -> Result<mpsc::Sender<Job>, Refusal> {
     let (send, receive) = mpsc::channel::<Job>();
-    let turn = Arc::clone(turn);
+    let turn = turn.clone();
     let work = move || {
         let normalisation = normalisation(classifier.preprocessing());
         let new = || Desk {
@@ -154,9 +188,8 @@ fn start(
         };
         let mut desk = new();
         for job in receive {
-            let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
             // A job that panics takes its answer with it, and what it left half done.
-            if catch_unwind(AssertUnwindSafe(|| job(&mut desk))).is_err() {
+            if catch_unwind(AssertUnwindSafe(|| turn.take(|| job(&mut desk)))).is_err() {
                 desk = new();
             }
         }

@@ -11,6 +11,9 @@ use crate::{by_hand::ByHand, region::Region};
 pub(crate) struct Question {
     /// Which window of which browser asks; any text.
     pub(crate) window: String,
+    /// Grows from question to question of a window: what is sent first may arrive last.
+    #[serde(default)]
+    pub(crate) number: u64,
     /// Which picture.
     pub(crate) picture: String,
     /// What is explained; nothing for the most probable class.

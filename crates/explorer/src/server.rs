@@ -451,7 +451,7 @@ async fn ask(app: Arc<App>, request: Request<Incoming>) -> Answered {
         .map_err(|error| Refusal::bad(format!("not a question: {error}")))?;
     let window: String = question.window.chars().take(64).collect();
     let about = question.ask.about();
-    let (ticket, lines) = app.office.admit(&window, about, app.limits.n_waiting)?;
+    let (mut ticket, lines) = app.office.admit((&window, question.number), about, app.limits.n_waiting)?;
     aside(move || {
         let warm = app.catalog.warm(&question.picture)?;
         let entry = app.catalog.entry(&question.picture)?;
@@ -462,6 +462,9 @@ async fn ask(app: Arc<App>, request: Request<Incoming>) -> Answered {
             warm.known_segments(&(asked.by.clone(), asked.edits.clone())).is_none()
         });
         let is_long = question.ask.is_long() || unknown;
+        if is_long {
+            ticket.give_way(warm.quick_turn.clone());
+        }
         let place = Arc::clone(&warm);
         let job = move |desk: &mut Desk<'_>| {
             if ticket.is_cancelled() {

@@ -501,6 +501,7 @@ impl Network {
         let pair = [[arrays::region(first)?, arrays::region(second)?]];
         let mut plan = Self::settings(settings, Some("contrasts"), seed)?.plan;
         plan.target = self.0.target(target.as_ref(), against.as_ref())?;
+        plan.contrasts.regions.trials.exhaustive();
         let mut found = compute(py, progress, |progress| {
             self.0.explained(&prepared, &segmenting, progress, |explainer| {
                 Ok(explainer.contrast(&plan, &pair, progress)?)

@@ -37,10 +37,12 @@ pub(crate) fn run(args: &ContrastArgs, general: &General) -> anyhow::Result<()> 
         let [first, second] = [0, 1].map(|at| regions::inside(&args.polygon[at], shape));
         vec![[first?, second?]]
     };
+    let mut contrasts = contrast_settings(&args.contrasts, general, &network)?;
+    contrasts.regions.trials.exhaustive();
     let settings = Settings {
         method: Method::Contrasts,
         target: network.target(&args.target)?,
-        contrasts: contrast_settings(&args.contrasts, general, &network)?,
+        contrasts,
         ..Settings::paper()
     };
     let normalisation = network.normalisation();

@@ -158,6 +158,11 @@ impl Proposals {
 }
 
 impl Trials {
+    /// Every pair in all contexts and under all references, for regions that somebody names.
+    pub fn exhaustive(&mut self) {
+        self.first_contexts = self.contexts;
+    }
+
     /// Fails on a setting outside its range.
     pub fn check(&self) -> Result<()> {
         let counts = [

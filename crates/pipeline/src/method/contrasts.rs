@@ -91,8 +91,9 @@ pub struct Interactions {
 
 impl Explainer<'_> {
     /// Measures and tests pairs of regions that are given, as [`Method::Contrasts`](crate::Method)
-    /// does those it proposes, but every one in all contexts and under all references; the largest
-    /// |effect| / scale comes first. Regions have the size of the image.
+    /// does those it proposes; the largest |effect| / scale comes first. Regions have the size of the
+    /// image. With [`Trials::exhaustive`](hsets_detection::Trials::exhaustive) each is measured in
+    /// all contexts and under all references, hopeless or not.
     pub fn contrast(
         &self,
         settings: &Settings,
@@ -105,9 +106,8 @@ impl Explainer<'_> {
         let removals: Vec<_> =
             references.map(|name| self.removal(name, &target)).collect::<Result<_>>()?;
         let removals: Vec<_> = removals.iter().map(Arc::as_ref).collect();
-        let mut regions = settings.contrasts.regions.clone();
-        regions.trials.first_contexts = regions.trials.contexts;
-        measure_contrasts(&removals, self.segments(), pairs, &regions, progress)
+        let regions = &settings.contrasts.regions;
+        measure_contrasts(&removals, self.segments(), pairs, regions, progress)
     }
 
     /// By how much one region's being there changes what every other pixel adds \[H·W\], under the
