@@ -1,18 +1,25 @@
 //! First-order fields from any candle module, by candle's autograd.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use candle_core::{Device, Module, Tensor, Var};
 use hsets_core::{Differentiable, Evaluation, Image, Result, Scored, Shape, Target};
+
+use crate::weights::Hashed;
 
 /// A candle module as a [`Differentiable`] field: enough for Integrated Gradients and every other
 /// first-order method. Hessian rows need a [`crate::Network`].
 ///
-/// The gradients are as good as candle's `backward`, which scales max pooling wrongly and refuses
-/// pooling with overlap; compare with finite differences before you trust a network with pooling.
+/// The gradients are those of candle's `backward`, which scales max pooling wrongly and passes by
+/// operations that have no backward pass, such as `softmax_last_dim` and the layer norm of candle-nn,
+/// without a word. So the first gradient is compared with finite differences, and refused where it is
+/// not the derivative of the logits. Logits are not affected.
 pub struct ModuleField<M> {
     module: M,
     shape: Shape,
     n_classes: usize,
     device: Device,
+    is_checked: AtomicBool,
 }
 
 impl<M: Module + Send + Sync> ModuleField<M> {
@@ -21,7 +28,7 @@ impl<M: Module + Send + Sync> ModuleField<M> {
     pub fn new(module: M, shape: Shape, device: Device) -> crate::Result<Self> {
         let zeros = Tensor::zeros(dims(1, shape), candle_core::DType::F32, &device)?;
         let (_, n_classes) = module.forward(&zeros)?.dims2()?;
-        Ok(Self { module, shape, n_classes, device })
+        Ok(Self { module, shape, n_classes, device, is_checked: AtomicBool::new(false) })
     }
 
     fn upload(&self, images: &[Image]) -> Result<Tensor> {
@@ -30,6 +37,44 @@ impl<M: Module + Send + Sync> ModuleField<M> {
         }
         let data: Vec<f32> = images.iter().flat_map(Image::data).copied().collect();
         Tensor::from_vec(data, dims(images.len(), self.shape), &self.device).map_err(failed)
+    }
+
+    /// Compares a gradient with central differences along directions of ±1.
+    fn check(&self, image: &Image, target: &Target, found: &Evaluation) -> Result<()> {
+        let wide = |logits: &[f32]| logits.iter().map(|&z| f64::from(z)).collect::<Vec<_>>();
+        let target = target.fixed(&found.logits);
+        let most = image.data().iter().fold(1.0f32, |most, value| most.max(value.abs()));
+        let step = STEP * most;
+        let (mut error, mut size) = (0.0f64, 0.0f64);
+        for at in 0..N_DIRECTIONS {
+            let mut random = Hashed::new("direction", at);
+            let sign = |_| random.next().signum() as f32;
+            let direction: Vec<f32> = (0..self.shape.len()).map(sign).collect();
+            let moved = |by: f32| {
+                let data = image.data().iter().zip(&direction).map(|(x, d)| x + by * d);
+                Image::new(self.shape, data.collect())
+            };
+            let logits = self.logits(&[moved(step)?, moved(-step)?])?;
+            let [up, down] = [0, 1].map(|side| target.value(&wide(&logits[side])));
+            let measured = (up - down) / (2.0 * f64::from(step));
+            let pairs = found.gradient.iter().zip(&direction);
+            let claimed: f64 = pairs.map(|(g, d)| f64::from(g * d)).sum();
+            error += (measured - claimed).powi(2);
+            size += measured.powi(2).max(claimed.powi(2));
+        }
+        let logit = found.logits.iter().fold(0.0f32, |most, z| most.max(z.abs()));
+        let rounding = f64::from(8.0 * f32::EPSILON * logit / step) * (N_DIRECTIONS as f64).sqrt();
+        if error.sqrt() <= TOLERANCE * size.sqrt() + rounding {
+            return Ok(());
+        }
+        Err(crate::Error::Unsupported(format!(
+            "the gradient that candle gives of this module is not the derivative of its logits: off \
+             by {:.0} % along random directions. An operation in it has no backward pass, such as \
+             softmax_last_dim or the layer norm of candle-nn, or a wrong one, such as max pooling; \
+             a Network from the same weights has exact derivatives",
+            100.0 * (error / size).sqrt()
+        ))
+        .into())
     }
 
     /// Logits and gradients of a batch.
@@ -55,6 +100,14 @@ impl<M: Module + Send + Sync> ModuleField<M> {
 
 /// Images that go through together.
 const BATCH: usize = 8;
+/// Directions along which a gradient is compared.
+const N_DIRECTIONS: u64 = 4;
+/// Step of the differences, as a share of the largest pixel: kinks within it are few, and rounding
+/// is far below it.
+const STEP: f32 = 2e-3;
+/// Error of the gradient that kinks and curvature may cause. One that lacks a branch is off by more
+/// than half.
+const TOLERANCE: f64 = 0.2;
 
 impl<M: Module + Send + Sync> Scored for ModuleField<M> {
     fn shape(&self) -> Shape {
@@ -81,6 +134,12 @@ impl<M: Module + Send + Sync> Differentiable for ModuleField<M> {
         let mut evaluations = Vec::with_capacity(images.len());
         for batch in images.chunks(BATCH) {
             evaluations.extend(self.evaluate(&self.upload(batch)?, target).map_err(failed)?);
+        }
+        if let (Some(image), Some(found)) = (images.first(), evaluations.first())
+            && !self.is_checked.load(Ordering::Relaxed)
+        {
+            self.check(image, target, found)?;
+            self.is_checked.store(true, Ordering::Relaxed);
         }
         Ok(evaluations)
     }
@@ -129,5 +188,25 @@ mod tests {
                 assert!((a - b).abs() < 1e-5, "{a} against {b}");
             }
         }
+    }
+
+    /// `detach` stands for every operation without a backward pass.
+    #[test]
+    fn a_gradient_that_lacks_a_branch_is_refused() {
+        let shape = Shape::new(1, 2, 3);
+        let module = |x: &Tensor| {
+            let x = x.flatten_from(1)?;
+            (&x + x.detach().sqr()?)?.narrow(1, 0, 3)
+        };
+        let field = ModuleField::new(module, shape, Device::Cpu).unwrap();
+        let image = Image::new(shape, vec![0.3, -1.0, 0.5, 2.0, -0.2, 0.9]).unwrap();
+        let images = std::slice::from_ref(&image);
+        assert_eq!(field.logits(images).unwrap()[0].len(), 3);
+        let refused = field.gradients(images, &Target::Logit(1)).unwrap_err().to_string();
+        assert!(refused.contains("no backward pass"), "{refused}");
+        // Where nothing moves, nothing is wrong.
+        let still = |x: &Tensor| x.flatten_from(1)?.narrow(1, 0, 3)?.zeros_like();
+        let field = ModuleField::new(still, shape, Device::Cpu).unwrap();
+        assert_eq!(field.gradients(images, &Target::Logit(1)).unwrap()[0].gradient, [0.0; 6]);
     }
 }

@@ -126,15 +126,15 @@ fn is_finite(tensor: &Tensor) -> bool {
 }
 
 /// Uniform numbers in [-1, 1) by splitmix64, started from the FNV-1a hash of a name.
-struct Hashed(u64);
+pub(crate) struct Hashed(u64);
 
 impl Hashed {
-    fn new(name: &str, seed: u64) -> Self {
+    pub(crate) fn new(name: &str, seed: u64) -> Self {
         let fnv = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         Self(name.bytes().fold(0xcbf2_9ce4_8422_2325 ^ seed, fnv))
     }
 
-    fn next(&mut self) -> f64 {
+    pub(crate) fn next(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
