@@ -1,6 +1,8 @@
 //! The networks of candle-transformers, by their authors, beside ours with the same weights: logits
 //! and, where candle has them, gradients.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::{
     collections::HashMap,
     path::Path,

@@ -451,7 +451,8 @@ async fn ask(app: Arc<App>, request: Request<Incoming>) -> Answered {
         .map_err(|error| Refusal::bad(format!("not a question: {error}")))?;
     let window: String = question.window.chars().take(64).collect();
     let about = question.ask.about();
-    let (mut ticket, lines) = app.office.admit((&window, question.number), about, app.limits.n_waiting)?;
+    let (mut ticket, lines) =
+        app.office.admit((&window, question.number), about, app.limits.n_waiting)?;
     aside(move || {
         let warm = app.catalog.warm(&question.picture)?;
         let entry = app.catalog.entry(&question.picture)?;

@@ -105,13 +105,15 @@ impl Drop for Place {
     }
 }
 
+/// A question: its number, and whether it was given up.
+type Asked = (u64, Weak<AtomicBool>);
+
 /// All who wait.
 #[derive(Default)]
 pub(crate) struct Office {
     waiting: Arc<AtomicUsize>,
-    /// The last question of each window of a browser, by what it asks about: its number, and whether
-    /// it was given up.
-    last: Mutex<BTreeMap<(String, String), (u64, Weak<AtomicBool>)>>,
+    /// The last question of each window of a browser, by what it asks about.
+    last: Mutex<BTreeMap<(String, String), Asked>>,
 }
 
 impl Office {
