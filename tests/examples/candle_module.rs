@@ -13,8 +13,10 @@ use candle_nn::VarBuilder;
 use candle_transformers::models::efficientnet::{EfficientNet, MBConvConfig};
 use hsets_attribution::{PathGradients, PathSettings, integrated_gradients};
 use hsets_autodiff::ModuleField;
-use hsets_core::{Removal, Scored as _, Segmenter as _, Silent, Smoothing, Target};
-use hsets_detection::{Contrasts, find_contrasts, ring};
+use hsets_core::{
+    ChannelReduction, Mask, Removal, Scored as _, Segmenter as _, Silent, Smoothing, Target,
+};
+use hsets_detection::{Contrasts, measure_contrasts, ring};
 use hsets_models::{Classifier, LoadOptions, PaddingMode};
 use hsets_pipeline::segmentation::QuickShift;
 
@@ -50,15 +52,18 @@ fn main() -> anyhow::Result<()> {
     let segments = QuickShift::photo_of(SIDE).segment(&prepared.photo)?;
     let removal =
         Removal::new(&field, image, "ring", ring(image, &segments)?, Target::LogOdds(class.class))?;
-    let mut settings = Contrasts::standard();
-    (settings.proposals.n_pairs, settings.proposals.rounds) = (2, 1);
-    (settings.proposals.row_copies, settings.proposals.copies) = (1, 1);
-    let found = find_contrasts(&field, &[&removal], &segments, &settings, &Silent)?;
-    for pair in found.interactions {
-        let [low, high] = pair.contrast.effect.interval();
-        let verdict = if pair.claim { "an interaction" } else { "no interaction found" };
-        println!("{:+.2} [{low:+.2}, {high:+.2}]: {verdict}", pair.contrast.effect.mean);
+    let mut strengths = vec![0.0; segments.n_segments()];
+    for (value, &label) in ig.map.per_pixel(ChannelReduction::Sum).iter().zip(segments.labels()) {
+        strengths[label as usize] += value;
     }
+    let mut order: Vec<u32> = (0..).take(strengths.len()).collect();
+    order.sort_by(|&a, &b| strengths[b as usize].total_cmp(&strengths[a as usize]));
+    let pair = [0, 1].map(|at| Mask::of_segments(&segments, &order[at..=at]));
+    let settings = Contrasts::standard();
+    let found = measure_contrasts(&[&removal], &segments, &[pair], &settings, &Silent)?;
+    let effect = found[0].contrast.effect;
+    let [low, high] = effect.interval();
+    println!("its two strongest segments together: {:+.2} [{low:+.2}, {high:+.2}]", effect.mean);
 
     let curvature = ours.field().curvature_at(image, &target, Smoothing::Exact)?;
     let row = curvature.rows(&[image.shape().len() / 2])?.remove(0);
