@@ -21,15 +21,21 @@ install() { "$env/bin/python" -m pip install --quiet --disable-pip-version-check
 install 'maturin>=1.8,<2' 'numpy>=1.22' pillow pytest mypy nbclient ipykernel matplotlib \
   >"$work/pip" 2>&1 || skip "no package index: $(tail -n 1 "$work/pip")"
 
-# What it is compared with. Only PyTorch's own index has a build that does not bring CUDA's gigabytes.
-if ! "$env/bin/python" -c 'import torch' 2>/dev/null; then
-  install --retries 0 --timeout 10 --index-url https://download.pytorch.org/whl/cpu torch torchvision \
-    >/dev/null 2>&1 || true
+# What it is compared with. PyTorch's own index has a build without CUDA's gigabytes; the ordinary one
+# brings them, which needs room for what is downloaded and for what is unpacked.
+has_torch() { "$env/bin/python" -c 'import torch' 2>/dev/null; }
+has_torch || install --retries 0 --timeout 10 --index-url https://download.pytorch.org/whl/cpu \
+  torch torchvision >"$work/pip" 2>&1 || true
+free="$(df -Pk "$work" | awk 'NR == 2 { print int($4 / 1024 / 1024) }')"
+if ! has_torch && ((free >= 12)); then
+  echo "PyTorch's own index cannot be used: torch with CUDA is installed, 5 GB"
+  install torch torchvision >"$work/pip" 2>&1 || true
 fi
-if "$env/bin/python" -c 'import torch' 2>/dev/null; then
+if has_torch; then
   install onnx onnxscript timm captum quantus shapiq
 else
-  echo 'no torch without CUDA: what compares with torch, captum and Quantus is skipped'
+  echo "no torch: what compares with torch, captum and Quantus is skipped ($free GB of the 12 that" \
+    "torch with CUDA needs are free; pip: $(tail -n 1 "$work/pip"))"
 fi
 
 "$env/bin/maturin" build --release --interpreter "$env/bin/python" --out "$work/wheels"
