@@ -122,6 +122,22 @@ def test_it_plots(explained, net, picture):
     assert net.explain(picture, method="ig").plot() is not None
 
 
+def test_names_in_a_plot_hide_no_small_region():
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    from hsets._plot import _outline
+
+    ax = matplotlib.figure.Figure().subplots()
+    ax.imshow(np.zeros((64, 64)))
+    for name, rows, offset in (("small", 30, 9), ("at the edge", 2, -9), ("large", 0, 0)):
+        region = np.zeros((64, 64), bool)
+        region[rows : rows + (3 if offset else 40), 20:30] = True
+        _outline(ax, region, "#000000", name)
+        label = ax.texts[-1]
+        assert (label.get_text(), label.xyann) == (name, (0, offset))
+        assert region[round(label.xy[1]), round(label.xy[0])]
+
+
 def test_what_cannot_be_written_is_an_os_error(explained, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OSError, match="file"):

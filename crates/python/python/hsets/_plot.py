@@ -48,13 +48,18 @@ def explanation(found, ax=None):
 
 
 def _outline(ax, pixels, color, name):
-    """A region with its name at its middle, which it gives."""
+    """A region with its name; gives its middle."""
     plane = pixels.astype(float)
     if 0 < plane.sum() < plane.size:
         # On white, so that it shows on its own colour.
         for color_drawn, width in (("white", 3), (color, 1.5)):
             ax.contour(plane, levels=[0.5], colors=[color_drawn], linewidths=width)
     y, x = np.argwhere(pixels).mean(axis=0)
+    at, above = y, 0
+    if plane.mean() < 0.02:  # the name would hide it: it stands above, at the upper edge below
+        rows = np.flatnonzero(pixels.any(axis=1))
+        at, above = (rows[-1], -9) if rows[0] < len(pixels) / 8 else (rows[0], 9)
     box = {"boxstyle": "circle,pad=0.25", "fc": color, "ec": "none", "alpha": 0.9}
-    ax.annotate(name, (x, y), color="white", ha="center", va="center", fontsize=9, bbox=box)
+    style = {"color": "white", "ha": "center", "va": "center", "fontsize": 9, "bbox": box}
+    ax.annotate(name, (x, at), xytext=(0, above), textcoords="offset points", **style)
     return x, y
