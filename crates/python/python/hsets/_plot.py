@@ -27,14 +27,18 @@ def explanation(found, ax=None):
         _, ax = plt.subplots()
     ax.imshow(found.photo)
     claimed = [pair for pair in found.interactions if pair.claim]
+    # The first is drawn last, so that nothing lies on it.
     if claimed:
-        for rank, pair in enumerate(claimed):
-            color = _COLORS[rank % len(_COLORS)]
-            centres = [_outline(ax, region, color, str(rank + 1)) for region in pair.regions]
+        for rank, pair in reversed(list(enumerate(claimed))):
+            color, (first, second) = _COLORS[rank % len(_COLORS)], pair.regions
+            centres = [
+                _outline(ax, first, color, f"{rank + 1}a"),
+                _outline(ax, second, color, f"{rank + 1}b", "dotted"),
+            ]
             style = "-" if pair.sign == "synergy" else "--"
             ax.plot(*zip(*centres), style, color=color, linewidth=2)
     elif found.sets:
-        for rank, one in enumerate(found.sets):
+        for rank, one in reversed(list(enumerate(found.sets))):
             _outline(ax, one.pixels, _COLORS[rank % len(_COLORS)], str(rank + 1))
     else:
         strength = np.abs(found.map.sum(axis=0))
@@ -47,13 +51,15 @@ def explanation(found, ax=None):
     return ax
 
 
-def _outline(ax, pixels, color, name):
+def _outline(ax, pixels, color, name, line="solid"):
     """A region with its name; gives its middle."""
     plane = pixels.astype(float)
     if 0 < plane.sum() < plane.size:
         # On white, so that it shows on its own colour.
-        for color_drawn, width in (("white", 3), (color, 1.5)):
-            ax.contour(plane, levels=[0.5], colors=[color_drawn], linewidths=width)
+        for color_drawn, width, style in (("white", 3, "solid"), (color, 1.5, line)):
+            ax.contour(
+                plane, levels=[0.5], colors=[color_drawn], linewidths=width, linestyles=style
+            )
     y, x = np.argwhere(pixels).mean(axis=0)
     at, above = y, 0
     if plane.mean() < 0.02:  # the name would hide it: it stands above, at the upper edge below
