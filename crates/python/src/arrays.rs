@@ -79,7 +79,7 @@ impl<'py> Batch<'py> {
         Ok(all.chunks_exact(self.shape().len()).collect())
     }
 
-    /// The only image of `what`.
+    /// The only image of `what`: a copy, since the engine must know that nobody writes into it.
     pub(crate) fn one(&self, what: &str) -> PyResult<Image> {
         match self.slices()?[..] {
             [only] => Ok(Image::new(self.shape(), only.to_vec()).map_err(Error::from)?),
