@@ -226,6 +226,19 @@ impl Method {
         )
     }
 
+    /// Whether segments can change its map.
+    pub fn asks_for_segments(self) -> bool {
+        !matches!(
+            self,
+            Self::Ig
+                | Self::Gradient
+                | Self::GradientXInput
+                | Self::SmoothGrad
+                | Self::Cafo
+                | Self::RandomMap
+        )
+    }
+
     /// In what units its map is, unless its settings say otherwise: see [`Settings::units`].
     ///
     /// [`Settings::units`]: crate::Settings::units

@@ -70,6 +70,23 @@ fn same(a: &Explanation, b: &Explanation) {
 }
 
 #[test]
+fn some_methods_ask_for_no_segments() {
+    let (field, picture) = (field(), Picture::new());
+    let subject = picture.subject();
+    let segmented = Explainer::new(&field, &subject, &GRID, &Silent).unwrap();
+    let whole = Explainer::new(&field, &subject, &Whole, &Silent).unwrap();
+    let mut n = 0;
+    for settings in all_settings() {
+        if !settings.method.asks_for_segments() {
+            let maps = [&segmented, &whole].map(|e| e.explain(&settings, &Silent).unwrap().map);
+            assert_eq!(maps[0], maps[1], "{}", settings.method);
+            n += 1;
+        }
+    }
+    assert_eq!(n, 12);
+}
+
+#[test]
 fn explanations_do_not_depend_on_what_came_before() {
     let (field, picture) = (field(), Picture::new());
     let subject = picture.subject();

@@ -415,8 +415,13 @@ impl Network {
         progress: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         let batch = self.batch(x)?;
-        let segmenting = self.segmenting(py, segments)?;
+        let mut segmenting = self.segmenting(py, segments)?;
         let mut plan = Self::settings(settings, Some(method), seed)?.plan;
+        if !plan.method.asks_for_segments() {
+            let shape = self.0.classifier.shape();
+            let whole = SegmentMap::whole(shape.width, shape.height).map_err(Error::from)?;
+            segmenting.given = Some(whole);
+        }
         if let Some(baseline) = baselines {
             plan.baseline = self.baseline(&baseline, seed)?;
         }
