@@ -2,7 +2,8 @@
 
 use crate::Scalar;
 use crate::exponential::{
-    elu, erf, exponential, gelu, gelu_tanh, logarithm, power, sigmoid, silu, softplus, tanh,
+    elu, erf, exponential, gelu, gelu_for_single, gelu_tanh, logarithm, power, sigmoid, silu,
+    softplus, tanh,
 };
 
 /// An activation, with the derivatives it is given.
@@ -85,138 +86,136 @@ pub enum Curve {
     },
 }
 
+/// One list for all loops: φ, φ' and φ'' of numbers as they are go to `$map`, those that are made of
+/// exponentials, in f64, to `$wide`. Both are macros with loops of their own: closures are not always
+/// inlined, and then not vectorised. What of the three a loop does not read is not computed.
+macro_rules! curves {
+    ($curve:expr, $map:ident, $wide:ident) => {
+        match $curve {
+            Curve::Relu => $map!(|z| relu(z)),
+            Curve::Relu6 => $map!(|z| relu6(z)),
+            Curve::SqrtRelu { tau } => {
+                let tau = T::from_f64(tau);
+                $map!(|z| sqrt_relu(z, tau))
+            }
+            Curve::SqrtRelu6 { tau } => {
+                let tau = T::from_f64(tau);
+                $map!(|z| sqrt_relu6(z, tau))
+            }
+            Curve::HardSwish => $map!(|z| hard_swish(z)),
+            Curve::HardSigmoid => $map!(|z| hard_sigmoid(z)),
+            Curve::Softplus { beta } => $wide!(|z| softplus(z, beta)),
+            Curve::Softplus6 { beta } => $wide!(|z| softplus6(z, beta)),
+            Curve::Sigmoid => $wide!(|z| sigmoid(z)),
+            Curve::Silu => $wide!(|z| silu(z)),
+            Curve::Gelu if size_of::<T>() == size_of::<f32>() => $wide!(|z| gelu_for_single(z)),
+            Curve::Gelu => $wide!(|z| gelu(z)),
+            Curve::GeluSingle => $map!(|z| gelu_single(z)),
+            Curve::GeluTanh => $wide!(|z| gelu_tanh(z)),
+            Curve::Exp => $wide!(|z| exponential(z)),
+            Curve::Log => $wide!(|z| logarithm(z)),
+            Curve::Sqrt => $map!(|z| root(z)),
+            Curve::Reciprocal => $map!(|z| reciprocal(z)),
+            Curve::Power { exponent } => $wide!(|z| power(z, exponent)),
+            Curve::Erf => $wide!(|z| erf(z)),
+            Curve::Tanh => $wide!(|z| tanh(z)),
+            Curve::Abs => $map!(|z| absolute(z)),
+            Curve::Clip { low, high } => {
+                let (low, high) = (T::from_f64(low), T::from_f64(high));
+                $map!(|z| clip(z, low, high))
+            }
+            Curve::LeakyRelu { slope } => {
+                let slope = T::from_f64(slope);
+                $map!(|z| leaky_relu(z, slope))
+            }
+            Curve::Elu { alpha } => $wide!(|z| elu(z, alpha)),
+        }
+    };
+}
+
 impl Curve {
     /// φ, φ' and φ'' at z.
     pub fn evaluate<T: Scalar>(self, z: T) -> [T; 3] {
-        let number = T::from_f64;
-        match self {
-            Self::Relu => relu(z),
-            Self::Relu6 => relu6(z),
-            Self::SqrtRelu { tau } => sqrt_relu(z, number(tau)),
-            Self::SqrtRelu6 { tau } => sqrt_relu6(z, number(tau)),
-            Self::HardSwish => hard_swish(z),
-            Self::HardSigmoid => hard_sigmoid(z),
-            Self::Softplus { beta } => softplus(z.to_f64(), beta).map(number),
-            Self::Softplus6 { beta } => softplus6(z.to_f64(), beta).map(number),
-            Self::Sigmoid => sigmoid(z.to_f64()).map(number),
-            Self::Silu => silu(z.to_f64()).map(number),
-            Self::Gelu => gelu(z.to_f64()).map(number),
-            Self::GeluSingle => {
-                let [_, slope, bend] = gelu(z.to_f64()).map(number);
-                [z.gelu(), slope, bend]
-            }
-            Self::GeluTanh => gelu_tanh(z.to_f64()).map(number),
-            Self::Exp => exponential(z.to_f64()).map(number),
-            Self::Log => logarithm(z.to_f64()).map(number),
-            Self::Sqrt => root(z),
-            Self::Reciprocal => reciprocal(z),
-            Self::Power { exponent } => power(z.to_f64(), exponent).map(number),
-            Self::Erf => erf(z.to_f64()).map(number),
-            Self::Tanh => tanh(z.to_f64()).map(number),
-            Self::Abs => absolute(z),
-            Self::Clip { low, high } => clip(z, number(low), number(high)),
-            Self::LeakyRelu { slope } => leaky_relu(z, number(slope)),
-            Self::Elu { alpha } => elu(z.to_f64(), alpha).map(number),
+        macro_rules! map {
+            (|$z:ident| $jet:expr) => {{
+                let $z = z;
+                $jet
+            }};
         }
+        macro_rules! wide {
+            (|$z:ident| $jet:expr) => {{
+                let $z = z.to_f64();
+                $jet.map(T::from_f64)
+            }};
+        }
+        curves!(self, map, wide)
     }
 
-    /// `out` becomes the derivative of the given order at every z, one loop for each curve.
+    /// `out` becomes the derivative of the given order at every z.
     #[inline(always)]
     pub(crate) fn derivative<T: Scalar, const ORDER: usize>(self, z: &[T], out: &mut [T]) {
-        #[inline(always)]
-        fn map<T: Scalar>(z: &[T], out: &mut [T], f: impl Fn(T) -> T) {
-            // A loop and no `for_each`, which is not always inlined and then not vectorised.
-            for (&z, out) in z.iter().zip(out) {
-                *out = f(z);
-            }
+        macro_rules! map {
+            (|$z:ident| $jet:expr) => {
+                for (&$z, out) in z.iter().zip(out) {
+                    *out = $jet[ORDER];
+                }
+            };
         }
-        #[inline(always)]
-        fn wide<T: Scalar>(z: &[T], out: &mut [T], f: impl Fn(f64) -> f64) {
-            map(z, out, |z| T::from_f64(f(z.to_f64())));
+        macro_rules! wide {
+            (|$z:ident| $jet:expr) => {
+                for (&z, out) in z.iter().zip(out) {
+                    let $z = z.to_f64();
+                    *out = T::from_f64($jet[ORDER]);
+                }
+            };
         }
-        match self {
-            Self::Relu => map(z, out, |z| relu(z)[ORDER]),
-            Self::Relu6 => map(z, out, |z| relu6(z)[ORDER]),
-            Self::SqrtRelu { tau } => {
-                let tau = T::from_f64(tau);
-                map(z, out, |z| sqrt_relu(z, tau)[ORDER]);
-            }
-            Self::SqrtRelu6 { tau } => {
-                let tau = T::from_f64(tau);
-                map(z, out, |z| sqrt_relu6(z, tau)[ORDER]);
-            }
-            Self::HardSwish => map(z, out, |z| hard_swish(z)[ORDER]),
-            Self::HardSigmoid => map(z, out, |z| hard_sigmoid(z)[ORDER]),
-            Self::Softplus { beta } => wide(z, out, |z| softplus(z, beta)[ORDER]),
-            Self::Softplus6 { beta } => wide(z, out, |z| softplus6(z, beta)[ORDER]),
-            Self::Sigmoid => wide(z, out, |z| sigmoid(z)[ORDER]),
-            Self::Silu => wide(z, out, |z| silu(z)[ORDER]),
-            Self::GeluSingle if ORDER == 0 => map(z, out, T::gelu),
-            Self::Gelu | Self::GeluSingle => wide(z, out, |z| gelu(z)[ORDER]),
-            Self::GeluTanh => wide(z, out, |z| gelu_tanh(z)[ORDER]),
-            Self::Exp => wide(z, out, |z| exponential(z)[ORDER]),
-            Self::Log => wide(z, out, |z| logarithm(z)[ORDER]),
-            Self::Sqrt => map(z, out, |z| root(z)[ORDER]),
-            Self::Reciprocal => map(z, out, |z| reciprocal(z)[ORDER]),
-            Self::Power { exponent } => wide(z, out, |z| power(z, exponent)[ORDER]),
-            Self::Erf => wide(z, out, |z| erf(z)[ORDER]),
-            Self::Tanh => wide(z, out, |z| tanh(z)[ORDER]),
-            Self::Abs => map(z, out, |z| absolute(z)[ORDER]),
-            Self::Clip { low, high } => {
-                let (low, high) = (T::from_f64(low), T::from_f64(high));
-                map(z, out, |z| clip(z, low, high)[ORDER]);
-            }
-            Self::LeakyRelu { slope } => {
-                let slope = T::from_f64(slope);
-                map(z, out, |z| leaky_relu(z, slope)[ORDER]);
-            }
-            Self::Elu { alpha } => wide(z, out, |z| elu(z, alpha)[ORDER]),
-        }
+        curves!(self, map, wide);
     }
 
     /// Every z becomes φ(z).
     #[inline(always)]
     pub(crate) fn values_in_place<T: Scalar>(self, z: &mut [T]) {
-        #[inline(always)]
-        fn map<T: Scalar>(z: &mut [T], f: impl Fn(T) -> T) {
-            for z in z {
-                *z = f(*z);
-            }
+        macro_rules! map {
+            (|$z:ident| $jet:expr) => {
+                for value in z {
+                    let $z = *value;
+                    *value = $jet[0];
+                }
+            };
         }
-        #[inline(always)]
-        fn wide<T: Scalar>(z: &mut [T], f: impl Fn(f64) -> f64) {
-            map(z, |z| T::from_f64(f(z.to_f64())));
+        macro_rules! wide {
+            (|$z:ident| $jet:expr) => {
+                for value in z {
+                    let $z = value.to_f64();
+                    *value = T::from_f64($jet[0]);
+                }
+            };
         }
-        match self {
-            Self::Relu | Self::SqrtRelu { .. } => map(z, |z| relu(z)[0]),
-            Self::Relu6 | Self::SqrtRelu6 { .. } => map(z, |z| relu6(z)[0]),
-            Self::HardSwish => map(z, |z| hard_swish(z)[0]),
-            Self::HardSigmoid => map(z, |z| hard_sigmoid(z)[0]),
-            Self::Softplus { beta } => wide(z, |z| softplus(z, beta)[0]),
-            Self::Softplus6 { beta } => wide(z, |z| softplus6(z, beta)[0]),
-            Self::Sigmoid => wide(z, |z| sigmoid(z)[0]),
-            Self::Silu => wide(z, |z| silu(z)[0]),
-            Self::Gelu => wide(z, |z| gelu(z)[0]),
-            Self::GeluSingle => map(z, T::gelu),
-            Self::GeluTanh => wide(z, |z| gelu_tanh(z)[0]),
-            Self::Exp => wide(z, |z| exponential(z)[0]),
-            Self::Log => wide(z, |z| logarithm(z)[0]),
-            Self::Sqrt => map(z, |z| root(z)[0]),
-            Self::Reciprocal => map(z, |z| reciprocal(z)[0]),
-            Self::Power { exponent } => wide(z, |z| power(z, exponent)[0]),
-            Self::Erf => wide(z, |z| erf(z)[0]),
-            Self::Tanh => wide(z, |z| tanh(z)[0]),
-            Self::Abs => map(z, |z| absolute(z)[0]),
-            Self::Clip { low, high } => {
-                let (low, high) = (T::from_f64(low), T::from_f64(high));
-                map(z, |z| clip(z, low, high)[0]);
-            }
-            Self::LeakyRelu { slope } => {
-                let slope = T::from_f64(slope);
-                map(z, |z| leaky_relu(z, slope)[0]);
-            }
-            Self::Elu { alpha } => wide(z, |z| elu(z, alpha)[0]),
+        curves!(self, map, wide);
+    }
+
+    /// Every z becomes φ(z), and its φ'(z) goes to `slopes`: what both are made of is computed once.
+    #[inline(always)]
+    fn values_and_slopes<T: Scalar>(self, z: &mut [T], slopes: &mut [T]) {
+        macro_rules! map {
+            (|$z:ident| $jet:expr) => {
+                for (value, slope) in z.iter_mut().zip(slopes) {
+                    let $z = *value;
+                    let jet = $jet;
+                    (*value, *slope) = (jet[0], jet[1]);
+                }
+            };
         }
+        macro_rules! wide {
+            (|$z:ident| $jet:expr) => {
+                for (value, slope) in z.iter_mut().zip(slopes) {
+                    let $z = value.to_f64();
+                    let jet = $jet;
+                    (*value, *slope) = (T::from_f64(jet[0]), T::from_f64(jet[1]));
+                }
+            };
+        }
+        curves!(self, map, wide);
     }
 
     /// `z` becomes φ(z), its derivatives go where asked.
@@ -227,14 +226,21 @@ impl Curve {
         slopes: Option<&mut [T]>,
         bends: Option<&mut [T]>,
     ) {
-        if let Some(slopes) = slopes {
-            self.derivative::<T, 1>(z, slopes);
-        }
         if let Some(bends) = bends {
             self.derivative::<T, 2>(z, bends);
         }
-        self.values_in_place(z);
+        match slopes {
+            Some(slopes) => self.values_and_slopes(z, slopes),
+            None => self.values_in_place(z),
+        }
     }
+}
+
+/// z·Φ(z) to about 1e-6 in `f32`, its derivatives as near as `f32` is.
+#[inline(always)]
+fn gelu_single<T: Scalar>(z: T) -> [T; 3] {
+    let [_, slope, bend] = gelu_for_single(z.to_f64()).map(T::from_f64);
+    [z.gelu(), slope, bend]
 }
 
 /// 1 where the condition holds, else 0.
