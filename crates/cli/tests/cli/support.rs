@@ -188,10 +188,14 @@ pub(crate) struct Killer {
 
 #[cfg(unix)]
 impl Killer {
-    /// Kills at least `usually` times, or as often as `HSETS_KILLS` says.
+    /// Kills at least `usually` times, or as often as `HSETS_KILLS` says; `HSETS_KILL_SEED` gives
+    /// other moments.
     pub(crate) fn new(usually: usize) -> Self {
-        let n_wanted = std::env::var("HSETS_KILLS").map_or(usually, |text| text.parse().unwrap());
-        Self { state: 2026, n_kills: 0, n_wanted }
+        let number = |name| std::env::var(name).ok().map(|text| text.parse::<u32>().unwrap());
+        let n_wanted = number("HSETS_KILLS").map_or(usually, |n| n as usize);
+        let seed = number("HSETS_KILL_SEED").unwrap_or(2026);
+        println!("{n_wanted} kills at moments of seed {seed}");
+        Self { state: u64::from(seed), n_kills: 0, n_wanted }
     }
 
     pub(crate) fn is_done(&self) -> bool {
@@ -199,7 +203,13 @@ impl Killer {
     }
 
     /// Starts the program again and again and kills it within `span`, until it ends by itself, well.
-    pub(crate) fn run(&mut self, span: Duration, start: impl Fn() -> Command) {
+    /// After each kill, `check` looks at what is left.
+    pub(crate) fn run(
+        &mut self,
+        span: Duration,
+        start: impl Fn() -> Command,
+        mut check: impl FnMut(),
+    ) {
         loop {
             let mut command = start();
             let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
@@ -213,6 +223,7 @@ impl Killer {
                 Ran::of(output).ok();
                 return;
             }
+            check();
         }
     }
 

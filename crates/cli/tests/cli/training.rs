@@ -102,17 +102,36 @@ fn killed_at_random_moments_it_ends_with_the_same_bytes() {
     while !killer.is_done() {
         n_rounds += 1;
         let out = format!("killed-{n_rounds}");
-        killer.run(whole_run.mul_f64(0.8), || {
+        let start = || {
             let mut run = program();
             run.args(words(&format!("{SCRATCH} --save-every 1 --resume --out {out}")));
             run.current_dir(place.path(""));
             run
-        });
+        };
+        let mut kept = Vec::new();
+        killer.run(whole_run.mul_f64(0.8), start, || kept = whole_files(&place, &out, &kept));
         same_results(&place, &out);
         let drafts = place.names(&out).into_iter().filter(|name| name.starts_with('.'));
         assert_eq!(drafts.count(), 0, "leftovers in {out}");
     }
     println!("{} kills in {n_rounds} trainings, each of which ended alike", killer.n_kills);
+}
+
+/// The files that a killed training left, each of them whole, and none of `kept` lost.
+fn whole_files(place: &Place, out: &str, kept: &[&'static str]) -> Vec<&'static str> {
+    let mut files = vec!["model.safetensors", "checkpoint.safetensors", "curves.csv"];
+    files.retain(|file| place.path(out).join(file).exists());
+    assert!(kept.iter().all(|file| files.contains(file)), "{kept:?}, then {files:?} in {out}");
+    for file in &files {
+        let bytes = bytes(place, &format!("{out}/{file}"));
+        let is_whole = match file.strip_suffix(".csv") {
+            // Lines of epochs follow each other.
+            Some(_) => self::bytes(place, &format!("whole/{file}")).starts_with(&bytes),
+            None => SafeTensors::deserialize(&bytes).is_ok(),
+        };
+        assert!(is_whole, "{out}/{file}");
+    }
+    files
 }
 
 /// Asks that a training left the same files as the one in `whole`.

@@ -8,8 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use hsets_evaluation::{Results, Row};
+
 use super::{command, content, draw};
-use crate::support::{Killer, Place, program};
+use crate::support::{Killer, Place, program, wait_until};
 
 fn start(place: &Place, line: &str) -> Child {
     program()
@@ -28,6 +30,25 @@ fn small(out: &str) -> Vec<String> {
     line.split_whitespace().chain([out]).map(str::to_owned).collect()
 }
 
+/// The rows that a killed run left, none if it had not begun. They are read from a copy: whoever
+/// opens the file mends it, and that is up to the next run.
+fn left(place: &Place, out: &str) -> Vec<Row> {
+    for suffix in ["", "-journal"] {
+        let copy = place.path(&format!("copy.db{suffix}"));
+        let _ = fs::remove_file(&copy);
+        let _ = fs::copy(place.path(&format!("{out}{suffix}")), copy);
+    }
+    let copy = place.path("copy.db");
+    if !copy.exists() {
+        return Vec::new();
+    }
+    let results = Results::open(&copy);
+    if fs::metadata(&copy).unwrap().len() == 0 {
+        return Vec::new();
+    }
+    results.unwrap().rows().unwrap()
+}
+
 /// `HSETS_KILLS=100` kills more often than the usual 20 times.
 #[test]
 fn killed_at_random_moments_it_ends_with_the_same_rows() {
@@ -44,10 +65,18 @@ fn killed_at_random_moments_it_ends_with_the_same_rows() {
     while !killer.is_done() {
         n_rounds += 1;
         let out = format!("{n_rounds}.db");
-        killer.run(whole_run.mul_f64(0.6), || {
+        let start = || {
             let mut run = program();
             run.args(small(&out)).current_dir(place.path(""));
             run
+        };
+        let mut kept: Vec<Row> = Vec::new();
+        killer.run(whole_run.mul_f64(0.6), start, || {
+            let rows = left(&place, &out);
+            assert!(kept.iter().all(|row| rows.contains(row)), "lost in {out}");
+            let n_right = whole.0.iter().filter(|row| rows.contains(row)).count();
+            assert_eq!(n_right, rows.len(), "doubled or changed in {out}");
+            kept = rows;
         });
         assert_eq!(content(&place.path(&out)), whole, "after {} kills", killer.n_kills);
     }
@@ -60,10 +89,7 @@ fn two_processes_do_not_share_a_file() {
     let place = Place::new();
     draw(&place, 8);
     let mut first = start(&place, "--runs 50 --out r.db");
-    let begun = Instant::now();
-    while !place.path("r.db.lock").exists() && begun.elapsed() < Duration::from_mins(1) {
-        sleep(Duration::from_millis(10));
-    }
+    wait_until(|| place.path("r.db.lock").exists());
     let owner = format!("in use by process {}", first.id());
     // The file of the lock is there before its owner's name is.
     sleep(Duration::from_millis(100));
