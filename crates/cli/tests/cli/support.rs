@@ -221,6 +221,7 @@ impl Killer {
             let output = child.wait_with_output().unwrap();
             if output.status.code().is_some() {
                 Ran::of(output).ok();
+                println!("{} kills so far", self.n_kills);
                 return;
             }
             check();
