@@ -23,6 +23,9 @@ use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use failure::{Failure, INTERRUPTED};
 use hsets_pipeline::core::Error;
 
+/// More than any machine has cores.
+const MAX_THREADS: usize = 4096;
+
 fn main() -> ExitCode {
     let typed = Cli::command().get_matches();
     let cli = Cli::from_arg_matches(&typed).unwrap_or_else(|error| error.exit());
@@ -66,8 +69,10 @@ fn prepare(general: &General) -> anyhow::Result<()> {
     progress::listen_to_ctrl_c()?;
     check_device(general.device)?;
     if let Some(threads) = general.threads {
-        if threads == 0 {
-            return Err(Error::config("threads", 0, "at least 1").into());
+        // A slip of the finger shall not take all processes that the system has.
+        if !(1..=MAX_THREADS).contains(&threads) {
+            let expected = format!("at least 1, and at most {MAX_THREADS}");
+            return Err(Error::config("threads", threads, expected).into());
         }
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     }

@@ -28,9 +28,10 @@ pub(crate) fn check() -> anyhow::Result<()> {
     failed.map_or(Ok(()), |error| Err(anyhow::anyhow!("cannot write the results: {error}")))
 }
 
-/// An error, on one line.
+/// An error, on one line, also where the name of a file has several.
 pub(crate) fn complain(line: &str) {
-    let _ = writeln!(io::stderr().lock(), "hsets: {}", harmless(line));
+    let line = harmless(line).replace('\n', "\\u000a");
+    let _ = writeln!(io::stderr().lock(), "hsets: {line}");
 }
 
 /// Text for a terminal. Names of files and classes come from anywhere: what would steer the

@@ -106,7 +106,8 @@ impl Dataset {
 }
 
 fn recognise(path: &Path) -> Result<Layout> {
-    if path.is_file() {
+    // A pipe is no list either; its reader says so.
+    if !path.is_dir() {
         return Ok(Layout::Csv);
     }
     if cub::looks_like(path) {

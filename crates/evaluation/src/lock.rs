@@ -20,6 +20,11 @@ impl Lock {
     pub(crate) fn take(results: &Path) -> Result<Self> {
         let path = path(results);
         let failed = |error| Error::io(&path, error);
+        // Through a link, the name of the owner would be written over a file of someone else.
+        if path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
+            let problem = "is no file, but a link, a folder, a pipe or a device: remove it";
+            return Err(Error::mismatch(&path, problem));
+        }
         let mut options = OpenOptions::new();
         let options = options.read(true).write(true).create(true).truncate(false);
         let mut file = options.open(&path).map_err(failed)?;
@@ -48,7 +53,9 @@ impl Lock {
 
     /// Who writes to the file now, if anyone does.
     pub(crate) fn owner(results: &Path) -> Option<String> {
-        let mut file = File::open(path(results)).ok()?;
+        let path = path(results);
+        hsets_files::regular(&path).ok()?;
+        let mut file = File::open(path).ok()?;
         match file.try_lock_shared() {
             Err(TryLockError::WouldBlock) => {
                 let mut owner = String::new();

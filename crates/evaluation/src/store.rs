@@ -67,6 +67,10 @@ impl Store {
         if let Some(folder) = folder {
             fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
         }
+        // SQLite would open a pipe, and say that the disk is broken.
+        if path.exists() {
+            hsets_files::regular(path).map_err(|error| Error::io(path, error))?;
+        }
         let lock = Lock::take(path)?;
         let connection = connect(path)?;
         let mut store = Self {

@@ -51,8 +51,12 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 pub struct Draft(NamedTempFile);
 
 impl Draft {
-    /// A temporary file in the folder of `path`, which is made if it does not exist.
+    /// A temporary file in the folder of `path`, which is made if it does not exist. What is there
+    /// and no file stays: whoever may write to `/dev` would replace `/dev/null` for everyone.
     pub fn beside(path: &Path) -> io::Result<Self> {
+        if path.exists() {
+            regular(path)?;
+        }
         let folder = folder_of(path)?;
         let mut draft = temporary(0o666).tempfile_in(&folder)?;
         // Another process may have taken it for a leftover, between its birth and its lock.
@@ -213,13 +217,34 @@ mod tests {
         fs::write(root.path().join(".hsets-killed/big.png"), "half").unwrap();
         fs::write(root.path().join(".hsets-cut"), "half").unwrap();
         fs::write(root.path().join(".hsetsrc"), "mine").unwrap();
+        make_pipe(&root.path().join(".hsets-pipe"));
         let (file, folder) = (root.path().join("file"), root.path().join("folder"));
         let draft = Draft::beside(&file).unwrap();
         let drafts = DraftFolder::beside(&folder).unwrap();
-        assert_eq!(names(root.path()).len(), 3, "{:?}", names(root.path()));
+        assert_eq!(names(root.path()).len(), 4, "{:?}", names(root.path()));
         sweep(root.path());
         draft.publish(&file).unwrap();
         drafts.publish(&folder).unwrap();
-        assert_eq!(names(root.path()), [".hsetsrc", "file", "folder"]);
+        assert_eq!(names(root.path()), [".hsets-pipe", ".hsetsrc", "file", "folder"]);
+    }
+
+    #[cfg(unix)]
+    fn make_pipe(path: &Path) {
+        assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn only_files_are_replaced() {
+        let root = tempfile::tempdir().unwrap();
+        let (pipe, link) = (root.path().join("pipe"), root.path().join("link"));
+        make_pipe(&pipe);
+        std::os::unix::fs::symlink("/dev/null", &link).unwrap();
+        for path in [pipe, link, root.path().to_owned(), "/dev/null".into()] {
+            let error = write(&path, b"42").unwrap_err();
+            assert!(error.to_string().contains("no file"), "{error}");
+            assert!(!path.is_file());
+        }
+        assert_eq!(names(root.path()), ["link", "pipe"]);
     }
 }

@@ -42,8 +42,9 @@ pub(crate) fn hold(draft: &File, path: &Path) -> bool {
 
 /// Opens a file or folder to lock it, where the system can.
 pub(crate) fn open(path: &Path) -> Option<File> {
-    // A link is nothing of ours.
-    if path.is_symlink() || (cfg!(not(unix)) && path.is_dir()) {
+    // A link or a pipe is nothing of ours, and who opens a pipe waits for its other end.
+    let kind = path.symlink_metadata().ok()?.file_type();
+    if !(kind.is_file() || cfg!(unix) && kind.is_dir()) {
         return None;
     }
     File::open(path).ok()

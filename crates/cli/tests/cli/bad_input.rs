@@ -158,6 +158,7 @@ fn settings_out_of_range() {
     explain_fails(&place, "cat.png --mu 1.5", 2, &["mu = 1.5"]);
     explain_fails(&place, "cat.png --seed-pixel 64,0", 2, &["seed-pixel = 64,0", "64x64"]);
     explain_fails(&place, "cat.png --threads 0", 2, &["threads = 0"]);
+    explain_fails(&place, "cat.png --threads 99999999", 2, &["threads = 99999999", "4096"]);
     let line = "hessian cat.png --at 3,0,0 --out h.safetensors";
     place.run_model(line).failed(2, &["at = 3,0,0"]);
     let line = "explain cat.png --out out --sets 0";

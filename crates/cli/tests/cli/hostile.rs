@@ -56,6 +56,8 @@ fn names_are_data() {
     assert_eq!(json["input"], name);
     let missing = "photos/\u{1b}]0;x\u{7}.png";
     place.run_model(&format!("predict {missing}")).failed(1, &[r"\u001b]0;x\u0007"]);
+    // A name of two lines looks like an error that is none.
+    place.run_model("predict a\nhsets:\u{a0}b.png").failed(1, &[r"a\u000ahsets:"]);
 }
 
 /// A disk without space is an error; a reader that has gone is none.
@@ -87,6 +89,17 @@ fn pipes_and_devices_are_no_pictures() {
         place.run_model(&format!("predict {name}")).failed(1, &[name, "no file"]);
     }
     place.run(["segment", "pipe.png", "--out", "l.png"]).failed(1, &["pipe.png"]);
+    let list = "evaluate --data pipe.png --model bundled --methods random-map --out r.db";
+    place.run(list.split(' ')).failed(1, &["pipe.png", "no file"]);
+    // Nor are they replaced by results.
+    place.picture("cat.png", 64, 64);
+    fs::create_dir(place.path("data")).unwrap();
+    fs::copy(place.path("cat.png"), place.path("data/cat.png")).unwrap();
+    place
+        .run("segment cat.png --segmenter grid --out pipe.png".split(' '))
+        .failed(1, &["pipe.png", "no file"]);
+    let into = "evaluate --data data --model bundled --methods random-map --out pipe.png";
+    place.run(into.split(' ')).failed(1, &["pipe.png", "no file"]);
 }
 
 /// Slurm sends SIGTERM, a closed terminal SIGHUP: both clean up as Ctrl-C does.

@@ -148,3 +148,14 @@ fn maps_stay_in_their_folder() {
     }
     assert_ne!(file("../a.png"), file("a.png"));
 }
+
+/// What lies in the place of the lock and is no file is neither written over nor waited for.
+#[test]
+#[cfg(unix)]
+fn a_link_is_no_lock() {
+    let bench = Bench::new(dataset(8, &[]), Some(2));
+    fs::write(bench.path("mine"), "mine").unwrap();
+    std::os::unix::fs::symlink(bench.path("mine"), bench.path("r.db.lock")).unwrap();
+    refused(bench.store("r.db", Shard::WHOLE), &["r.db.lock", "a link"]);
+    assert_eq!(fs::read_to_string(bench.path("mine")).unwrap(), "mine");
+}
