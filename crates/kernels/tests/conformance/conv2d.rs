@@ -465,6 +465,6 @@ fn tasks_that_need_a_part_at_once_do_not_wait_for_themselves() {
         }
         done.send(()).unwrap();
     });
-    let minute = std::time::Duration::from_secs(60);
+    let minute = std::time::Duration::from_mins(1);
     assert!(waits.recv_timeout(minute).is_ok(), "tasks wait for each other");
 }
