@@ -40,6 +40,32 @@ fn curves_in_bulk_are_the_curves() {
     }
 }
 
+/// Compilers stop inlining what has grown, and loops that are not vectorised take ten times as long.
+#[test]
+#[cfg(not(debug_assertions))]
+fn loops_over_curves_are_vectorised() {
+    let z: Vec<f32> = narrow(&numbers(1, 4096));
+    let mut out = vec![0f32; z.len()];
+    let mut least = |work: &mut dyn FnMut(&mut [f32])| {
+        let time = |_| {
+            let start = std::time::Instant::now();
+            work(std::hint::black_box(&mut out));
+            start.elapsed()
+        };
+        (0..30).map(time).min().unwrap()
+    };
+    for curve in [Curve::Gelu, Curve::Silu, Curve::Softplus { beta: 5.0 }, Curve::Tanh] {
+        let bulk = least(&mut |out| curve_values(curve, &z, out));
+        let slopes = least(&mut |out| curve_slopes(curve, &z, out, None));
+        let single = least(&mut |out| {
+            for (out, z) in out.iter_mut().zip(&z) {
+                *out = std::hint::black_box(curve).evaluate(std::hint::black_box(*z))[0];
+            }
+        });
+        assert!(2 * bulk.max(slopes) < single, "{curve:?}: {bulk:?}, {slopes:?}, {single:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
