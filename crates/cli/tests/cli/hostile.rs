@@ -93,8 +93,8 @@ fn pipes_and_devices_are_no_pictures() {
     place.run(list.split(' ')).failed(1, &["pipe.png", "no file"]);
     // Nor are they replaced by results.
     place.picture("cat.png", 64, 64);
-    fs::create_dir_all(place.path("data/cats")).unwrap();
-    fs::copy(place.path("cat.png"), place.path("data/cats/cat.png")).unwrap();
+    fs::create_dir_all(place.path("data/draw")).unwrap();
+    fs::copy(place.path("cat.png"), place.path("data/draw/cat.png")).unwrap();
     place
         .run("segment cat.png --segmenter grid --out pipe.png".split(' '))
         .failed(1, &["pipe.png", "no file"]);
