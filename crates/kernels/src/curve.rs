@@ -2,8 +2,7 @@
 
 use crate::Scalar;
 use crate::exponential::{
-    elu, erf, exponential, gelu, gelu_for_single, gelu_tanh, logarithm, power, sigmoid, silu,
-    softplus, tanh,
+    elu, erf, exponential, gelu_tanh, logarithm, power, sigmoid, silu, softplus, tanh,
 };
 
 /// An activation, with the derivatives it is given.
@@ -44,8 +43,6 @@ pub enum Curve {
     Silu,
     /// z·Φ(z) with the normal distribution function Φ (the exact form, not its tanh approximation).
     Gelu,
-    /// The same with values to about 1e-6 in `f32`, several times as fast.
-    GeluSingle,
     /// z·(1 + tanh(√(2/π)·(z + 0.044715·z³)))/2, the approximation of `Gelu`.
     GeluTanh,
     /// exp(z).
@@ -86,8 +83,8 @@ pub enum Curve {
     },
 }
 
-/// One list for all loops: φ, φ' and φ'' of numbers as they are go to `$map`, those that are made of
-/// exponentials, in f64, to `$wide`. Both are macros with loops of their own: closures are not always
+/// One list for all loops: φ, φ' and φ'' of numbers as they are go to `$map`, those that are computed
+/// in f64 to `$wide`. Both are macros with loops of their own: closures are not always
 /// inlined, and then not vectorised. What of the three a loop does not read is not computed.
 macro_rules! curves {
     ($curve:expr, $map:ident, $wide:ident) => {
@@ -106,11 +103,9 @@ macro_rules! curves {
             Curve::HardSigmoid => $map!(|z| hard_sigmoid(z)),
             Curve::Softplus { beta } => $wide!(|z| softplus(z, beta)),
             Curve::Softplus6 { beta } => $wide!(|z| softplus6(z, beta)),
-            Curve::Sigmoid => $wide!(|z| sigmoid(z)),
-            Curve::Silu => $wide!(|z| silu(z)),
-            Curve::Gelu if size_of::<T>() == size_of::<f32>() => $wide!(|z| gelu_for_single(z)),
-            Curve::Gelu => $wide!(|z| gelu(z)),
-            Curve::GeluSingle => $map!(|z| gelu_single(z)),
+            Curve::Sigmoid => $map!(|z| sigmoid(z)),
+            Curve::Silu => $map!(|z| silu(z)),
+            Curve::Gelu => $map!(|z| z.gelu()),
             Curve::GeluTanh => $wide!(|z| gelu_tanh(z)),
             Curve::Exp => $wide!(|z| exponential(z)),
             Curve::Log => $wide!(|z| logarithm(z)),
@@ -234,13 +229,6 @@ impl Curve {
             None => self.values_in_place(z),
         }
     }
-}
-
-/// z·Φ(z) to about 1e-6 in `f32`, its derivatives as near as `f32` is.
-#[inline(always)]
-fn gelu_single<T: Scalar>(z: T) -> [T; 3] {
-    let [_, slope, bend] = gelu_for_single(z.to_f64()).map(T::from_f64);
-    [z.gelu(), slope, bend]
 }
 
 /// 1 where the condition holds, else 0.
@@ -372,7 +360,6 @@ mod tests {
             Curve::Sigmoid,
             Curve::Silu,
             Curve::Gelu,
-            Curve::GeluSingle,
             Curve::Relu,
             Curve::Relu6,
             Curve::GeluTanh,

@@ -19,7 +19,6 @@
 
 use rayon::prelude::*;
 
-use crate::exponential::exp;
 use crate::shared::Shared;
 use crate::{Isa, Scalar};
 
@@ -319,8 +318,7 @@ impl LineMap {
                         let low = T::from_f64(f64::NEG_INFINITY);
                         let larger = |a: T, b: T| if a > b { a } else { b };
                         let [most] = block.fold::<W, 1>(low, larger, |_, x| x);
-                        let power =
-                            |j: usize, [x]: [T; 1]| T::from_f64(exp((x - most[j]).to_f64()));
+                        let power = |j: usize, [x]: [T; 1]| (x - most[j]).exp_below();
                         // SAFETY: blocks are disjoint.
                         unsafe { block.write(&y, place, false, power) };
                         let end = place[0] + (lines.n - 1) * stride + count;

@@ -52,10 +52,14 @@ pub(crate) struct Rows<P> {
 }
 
 impl<T> Rows<*const T> {
-    /// What a tile of `n_terms` should ask for: part `i` of `n` of `data`.
-    pub(crate) fn ahead(data: &[T], (i, n): (usize, usize), n_terms: usize) -> Self {
-        let (first, end) = (i * data.len() / n, (i + 1) * data.len() / n);
-        Self { start: data.as_ptr().wrapping_add(first), step: (end - first).div_ceil(n_terms) }
+    /// What the first of `n` tiles should ask for of `data`, a part of it each.
+    pub(crate) fn ahead(data: &[T], n: usize, n_terms: usize) -> Self {
+        Self { start: data.as_ptr(), step: data.len().div_ceil((n * n_terms).max(1)) }
+    }
+
+    /// What the next tile should ask for.
+    pub(crate) fn next(self, n_terms: usize) -> Self {
+        Self { start: self.start.wrapping_add(n_terms * self.step), ..self }
     }
 }
 

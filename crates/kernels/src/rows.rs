@@ -48,24 +48,31 @@ unsafe fn copy_spread<S: Simd, const STEP: usize>(
     to: *mut S::Element,
     len: usize,
 ) {
+    #[inline(always)]
+    unsafe fn take<S: Simd, const STEP: usize>(part: impl Fn(usize) -> S) -> S {
+        // SAFETY: as for `copy_spread`.
+        unsafe {
+            let low = part(0).even(part(1));
+            if STEP == 2 { low } else { low.even(part(2).even(part(3))) }
+        }
+    }
     // SAFETY: the caller gives `len` numbers of `to` and STEP·(len - 1) + 1 of `from`.
     unsafe {
         let mut at = 0;
-        while at < len {
-            let n = S::LANES.min(len - at);
-            let span = STEP * (n - 1) + 1;
+        // As long as a number follows, all vectors up to it are whole.
+        while at + S::LANES < len {
+            let from = from.add(STEP * at);
+            take::<S, STEP>(|i| S::load(from.add(i * S::LANES))).store(to.add(at));
+            at += S::LANES;
+        }
+        if at < len {
+            let span = STEP * (len - at - 1) + 1;
             let from = from.add(STEP * at);
             let part = |i: usize| {
                 let start = i * S::LANES;
-                if start >= span {
-                    return S::load_first(from, 0);
-                }
-                S::load_first(from.add(start), S::LANES.min(span - start))
+                S::load_first(from.wrapping_add(start), S::LANES.min(span.saturating_sub(start)))
             };
-            let low = part(0).even(part(1));
-            let taken = if STEP == 2 { low } else { low.even(part(2).even(part(3))) };
-            taken.store_first(to.add(at), n);
-            at += S::LANES;
+            take::<S, STEP>(part).store_first(to.add(at), len - at);
         }
     }
 }
@@ -126,7 +133,7 @@ unsafe fn store_dense<S: Simd>(
     }
 }
 
-/// Stores to every second number of `to`, and leaves those between alone.
+/// Stores to every second number of `to`, and puts back those between.
 #[inline(always)]
 unsafe fn store_spread<S: Simd>(
     from: *const S::Element,
@@ -135,20 +142,35 @@ unsafe fn store_spread<S: Simd>(
     bias: S,
     add: bool,
 ) {
+    #[inline(always)]
+    unsafe fn merge<S: Simd>(value: S, low: S, high: S, add: bool) -> [S; 2] {
+        // SAFETY: as for `store_spread`.
+        unsafe {
+            let value = if add { low.even(high).add(value) } else { value };
+            value.zip(low.odd(high))
+        }
+    }
     // SAFETY: the caller gives `len` numbers of `from` and 2·(len - 1) + 1 of `to`.
     unsafe {
         let mut at = 0;
-        while at < len {
-            let n = S::LANES.min(len - at);
-            let (to, span) = (to.add(2 * at), 2 * (n - 1) + 1);
-            let mut value = S::load_first(from.add(at), n).add(bias);
-            if add {
-                let low = S::load_first(to, S::LANES.min(span));
-                let high = S::load_first(to.wrapping_add(S::LANES), span.saturating_sub(S::LANES));
-                value = low.even(high).add(value);
-            }
-            value.store_spread(to, n);
+        // As long as a number follows, both vectors up to it are whole.
+        while at + S::LANES < len {
+            let to = [to.add(2 * at), to.add(2 * at + S::LANES)];
+            let value = S::load(from.add(at)).add(bias);
+            let [low, high] = merge(value, S::load(to[0]), S::load(to[1]), add);
+            low.store(to[0]);
+            high.store(to[1]);
             at += S::LANES;
+        }
+        if at < len {
+            let span = 2 * (len - at - 1) + 1;
+            let n = [S::LANES.min(span), span.saturating_sub(S::LANES)];
+            let to = [to.add(2 * at), to.wrapping_add(2 * at + S::LANES)];
+            let value = S::load_first(from.add(at), len - at).add(bias);
+            let (low, high) = (S::load_first(to[0], n[0]), S::load_first(to[1], n[1]));
+            let [low, high] = merge(value, low, high, add);
+            low.store_first(to[0], n[0]);
+            high.store_first(to[1], n[1]);
         }
     }
 }

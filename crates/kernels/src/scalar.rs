@@ -55,12 +55,12 @@ pub trait Scalar:
     #[must_use]
     fn exp(self) -> Self;
     /// exp(self) of a number that is not above 0, to 2 units in the last place, without branches or
-    /// calls, so that loops over it are vectorised; about 0 far below.
+    /// calls, so that loops over it are vectorised; 0 far below.
     #[must_use]
     fn exp_below(self) -> Self;
-    /// self·Φ(self), the curve `Gelu`, to about 1e-6 in `f32`.
+    /// The curve `Gelu` with two derivatives.
     #[must_use]
-    fn gelu(self) -> Self;
+    fn gelu(self) -> [Self; 3];
     /// Whether it is no number.
     fn is_nan(self) -> bool;
 }
@@ -110,7 +110,7 @@ macro_rules! scalar {
                 $exp_below(self)
             }
             #[inline(always)]
-            fn gelu(self) -> Self {
+            fn gelu(self) -> [Self; 3] {
                 $gelu(self)
             }
             #[inline(always)]
@@ -122,7 +122,7 @@ macro_rules! scalar {
 }
 
 scalar!(f32, micro::for_f32, exponential::exp_single, exponential::gelu_single, Cow::Borrowed);
-scalar!(f64, micro::for_f64, exponential::exp, exponential::gelu_value, |values: &[f32]| values
+scalar!(f64, micro::for_f64, exponential::exp, exponential::gelu, |values: &[f32]| values
     .iter()
     .copied()
     .map(f64::from)

@@ -19,8 +19,8 @@ use crate::source::{Block, Source, Strides, View};
 /// Longest run of a sum kept in registers; partial sums are added up in memory. It is what makes a
 /// panel of weights fit into the first-level cache, and being constant makes sums reproducible.
 const MAX_TERMS: usize = 128;
-/// Bytes of input a block should copy: about a second-level cache.
-const BLOCK_BYTES: usize = 768 << 10;
+/// Bytes of input a block should copy: they leave room for outputs in a second-level cache of 512 KiB.
+const BLOCK_BYTES: usize = 320 << 10;
 /// Products below which threads cost more than they bring.
 const SERIAL_PRODUCTS: usize = 200_000;
 /// Output channels from which copying the input of a matrix product pays.
@@ -175,15 +175,16 @@ impl<'a, T: Scalar> Call<'a, T> {
             let own = &weights[terms.start * n_rows..terms.end * n_rows];
             let coming = &weights[terms.end * n_rows..];
             let coming = &coming[..coming.len().min(own.len())];
-            for tile in 0..n_tiles {
-                let (image, at) = (tile / per_image, tile % per_image * columns);
+            let mut ahead = Rows::ahead(coming, n_tiles, terms.len());
+            let places = (0..block.images.len())
+                .flat_map(|image| (0..per_image).map(move |at| (image, at * columns)));
+            for (tile, (image, at)) in places.enumerate() {
                 let len = columns.min(n_positions - at);
                 let n_vectors = len.div_ceil(micro.lanes);
                 // Sums that are finished at once need no place of their own.
                 let own_sums = if n_parts > 1 { tile * micro.tiles.len() * columns } else { 0 };
                 let sums = &mut sums[own_sums..][..n_rows * columns];
                 let values = &base.values[image * self.strides.image + at..];
-                let ahead = Rows::ahead(coming, (tile, n_tiles), terms.len());
                 assert!(base.reach + n_vectors * micro.lanes <= values.len());
                 // SAFETY: offsets, weights and sums are slices of sufficient length, the farthest
                 // read was just checked, `Gather::new` checked the instructions.
@@ -198,6 +199,7 @@ impl<'a, T: Scalar> Call<'a, T> {
                         ahead,
                     );
                 }
+                ahead = ahead.next(terms.len());
                 if part + 1 == n_parts {
                     self.write(block, image, at..at + len, channels.clone(), sums, columns);
                 }

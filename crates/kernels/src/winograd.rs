@@ -288,8 +288,8 @@ impl<T: Scalar> Winograd<T> {
                 let own = &weights[terms.start * n_rows..terms.end * n_rows];
                 let coming = &weights[terms.end * n_rows..];
                 let coming = &coming[..coming.len().min(own.len())];
+                let mut ahead = Rows::ahead(coming, n_column_tiles, terms.len());
                 for tile in 0..n_column_tiles {
-                    let ahead = Rows::ahead(coming, (tile, n_column_tiles), terms.len());
                     let at = tile * columns;
                     let n_vectors = (tiling.n_tiles - at).min(columns).div_ceil(micro.lanes);
                     let sums = &mut products[tile * n_rows * columns..][..n_rows * columns];
@@ -309,6 +309,7 @@ impl<T: Scalar> Winograd<T> {
                             ahead,
                         );
                     }
+                    ahead = ahead.next(terms.len());
                 }
             }
         }

@@ -25,8 +25,6 @@ pub(crate) trait Simd: Copy {
     unsafe fn load_first(from: *const Self::Element, n: usize) -> Self;
     /// Stores the first `n` ≤ LANES numbers.
     unsafe fn store_first(self, to: *mut Self::Element, n: usize);
-    /// Stores the first `n` ≤ LANES numbers at every second place from `to` on.
-    unsafe fn store_spread(self, to: *mut Self::Element, n: usize);
     /// self · factor + sum
     unsafe fn multiply_add(self, factor: Self, sum: Self) -> Self;
 }
@@ -93,11 +91,6 @@ impl<T: Copy + Add<Output = T> + Mul<Output = T>, const L: usize> Simd for Plain
         unsafe { std::ptr::copy_nonoverlapping(self.0.as_ptr(), to, n.min(L)) }
     }
     #[inline(always)]
-    unsafe fn store_spread(self, to: *mut T, n: usize) {
-        // SAFETY: valid for n numbers at even places by the trait's contract.
-        unsafe { self.0.iter().take(n).enumerate().for_each(|(i, &x)| to.add(2 * i).write(x)) }
-    }
-    #[inline(always)]
     unsafe fn add(mut self, other: Self) -> Self {
         for lane in 0..L {
             self.0[lane] = self.0[lane] + other.0[lane];
@@ -116,7 +109,7 @@ impl<T: Copy + Add<Output = T> + Mul<Output = T>, const L: usize> Simd for Plain
 macro_rules! intrinsics {
     ($name:ident, $module:ident, $element:ty, $lanes:literal, $vector:ident,
      $splat:ident, $load:ident, $store:ident, $add:ident, $fma:ident, $load_first:ident,
-     $store_first:ident, $even:ident, $store_spread:ident, $odd:ident, $zip:ident,
+     $store_first:ident, $even:ident, $odd:ident, $zip:ident,
      $load_lanes:ident) => {
         /// Vector of the architecture.
         #[derive(Clone, Copy)]
@@ -169,11 +162,6 @@ macro_rules! intrinsics {
             unsafe fn store_first(self, to: *mut $element, n: usize) {
                 // SAFETY: instructions present and pointer valid by the trait's contract.
                 unsafe { $store_first(to, n, self.0) }
-            }
-            #[inline(always)]
-            unsafe fn store_spread(self, to: *mut $element, n: usize) {
-                // SAFETY: instructions present and pointer valid by the trait's contract.
-                unsafe { $store_spread(to, n, self.0) }
             }
             #[inline(always)]
             unsafe fn add(self, other: Self) -> Self {

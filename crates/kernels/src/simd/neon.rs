@@ -10,7 +10,7 @@ use std::arch::aarch64::{
 
 /// Arithmetic and partial loads and stores in the operand order of the x86 intrinsics.
 macro_rules! order {
-    ($fma:ident, $load:ident, $store:ident, $spread:ident, $load_lanes:ident, $zip:ident,
+    ($fma:ident, $load:ident, $store:ident, $load_lanes:ident, $zip:ident,
      $element:ty, $lanes:literal, $vector:ident, $vfma:ident, $vload:ident, $vstore:ident,
      $vzip:ident, $vzip_high:ident) => {
         #[inline(always)]
@@ -54,22 +54,12 @@ macro_rules! order {
                 std::ptr::copy_nonoverlapping(all.as_ptr(), to, n.min($lanes));
             }
         }
-        #[inline(always)]
-        unsafe fn $spread(to: *mut $element, n: usize, value: $vector) {
-            let mut all = [0.0; $lanes];
-            // SAFETY: only the first n numbers are written, at even places.
-            unsafe {
-                $vstore(all.as_mut_ptr(), value);
-                all.iter().take(n).enumerate().for_each(|(i, &x)| to.add(2 * i).write(x));
-            }
-        }
     };
 }
 order!(
     fma_f32,
     load_first_f32,
     store_first_f32,
-    store_spread_f32,
     load_lanes_f32,
     zip_f32,
     f32,
@@ -85,7 +75,6 @@ order!(
     fma_f64,
     load_first_f64,
     store_first_f64,
-    store_spread_f64,
     load_lanes_f64,
     zip_f64,
     f64,
@@ -111,7 +100,6 @@ intrinsics!(
     load_first_f32,
     store_first_f32,
     vuzp1q_f32,
-    store_spread_f32,
     vuzp2q_f32,
     zip_f32,
     load_lanes_f32
@@ -130,7 +118,6 @@ intrinsics!(
     load_first_f64,
     store_first_f64,
     vuzp1q_f64,
-    store_spread_f64,
     vuzp2q_f64,
     zip_f64,
     load_lanes_f64

@@ -6,23 +6,6 @@ use super::Simd;
 use std::arch::x86_64 as arch;
 use std::arch::x86_64::{_mm256_fmadd_pd, _mm256_fmadd_ps, _mm512_fmadd_pd, _mm512_fmadd_ps};
 
-/// Loads and stores of the first n numbers, by a mask.
-macro_rules! partial {
-    ($load:ident, $store:ident, $element:ty, $vector:ident, $mask:expr, $masked_load:ident,
-     $masked_store:ident) => {
-        #[inline(always)]
-        unsafe fn $load(from: *const $element, n: usize) -> arch::$vector {
-            // SAFETY: numbers beyond the mask are not touched.
-            unsafe { arch::$masked_load(from, $mask(n)) }
-        }
-        #[inline(always)]
-        unsafe fn $store(to: *mut $element, n: usize, value: arch::$vector) {
-            // SAFETY: numbers beyond the mask are not touched.
-            unsafe { arch::$masked_store(to, $mask(n), value) }
-        }
-    };
-}
-
 /// Lanes whose number is below n, all bits set.
 #[inline(always)]
 unsafe fn mask_32(n: usize) -> arch::__m256i {
@@ -196,72 +179,58 @@ unsafe fn load_lanes_f64x8(from: *const f64, bits: u64) -> arch::__m512d {
     unsafe { arch::_mm512_maskz_loadu_pd(bits as arch::__mmask8, from) }
 }
 #[inline(always)]
-unsafe fn store_spread_f32x8(to: *mut f32, n: usize, x: arch::__m256) {
-    // SAFETY: AVX2 by the caller's contract; numbers beyond the masks are not touched.
+unsafe fn load_first_f32x8(from: *const f32, n: usize) -> arch::__m256 {
+    // SAFETY: numbers beyond the mask are not touched.
+    unsafe { arch::_mm256_maskload_ps(from, mask_32(n)) }
+}
+#[inline(always)]
+unsafe fn load_first_f64x4(from: *const f64, n: usize) -> arch::__m256d {
+    // SAFETY: numbers beyond the mask are not touched.
+    unsafe { arch::_mm256_maskload_pd(from, mask_64(n)) }
+}
+/// In parts of 4, 2 and 1: stores by a mask take dozens of cycles on some processors.
+#[inline(always)]
+unsafe fn store_first_f32x8(mut to: *mut f32, n: usize, value: arch::__m256) {
+    // SAFETY: the parts make up the first n numbers.
     unsafe {
-        for (half, at) in [(0, [0, 0, 1, 1, 2, 2, 3, 3]), (1, [4, 4, 5, 5, 6, 6, 7, 7])] {
-            let at = arch::_mm256_loadu_si256(at.as_ptr().cast());
-            let even = arch::_mm256_setr_epi32(-1, 0, -1, 0, -1, 0, -1, 0);
-            let mask = arch::_mm256_and_si256(mask_32((2 * n).saturating_sub(8 * half)), even);
-            let spread = arch::_mm256_permutevar8x32_ps(x, at);
-            arch::_mm256_maskstore_ps(to.wrapping_add(8 * half), mask, spread);
+        if n >= 8 {
+            return arch::_mm256_storeu_ps(to, value);
+        }
+        let mut rest = arch::_mm256_castps256_ps128(value);
+        if n & 4 != 0 {
+            arch::_mm_storeu_ps(to, rest);
+            rest = arch::_mm256_extractf128_ps::<1>(value);
+            to = to.add(4);
+        }
+        if n & 2 != 0 {
+            arch::_mm_storel_pd(to.cast(), arch::_mm_castps_pd(rest));
+            rest = arch::_mm_movehl_ps(rest, rest);
+            to = to.add(2);
+        }
+        if n & 1 != 0 {
+            arch::_mm_store_ss(to, rest);
         }
     }
 }
+/// As [`store_first_f32x8`].
 #[inline(always)]
-unsafe fn store_spread_f64x4(to: *mut f64, n: usize, x: arch::__m256d) {
-    // SAFETY: AVX2 by the caller's contract; numbers beyond the masks are not touched.
+unsafe fn store_first_f64x4(mut to: *mut f64, n: usize, value: arch::__m256d) {
+    // SAFETY: the parts make up the first n numbers.
     unsafe {
-        let even = arch::_mm256_setr_epi64x(-1, 0, -1, 0);
-        let mask =
-            |half: usize| arch::_mm256_and_si256(mask_64((2 * n).saturating_sub(4 * half)), even);
-        arch::_mm256_maskstore_pd(to, mask(0), arch::_mm256_permute4x64_pd::<0b01_01_00_00>(x));
-        let high = arch::_mm256_permute4x64_pd::<0b11_11_10_10>(x);
-        arch::_mm256_maskstore_pd(to.wrapping_add(4), mask(1), high);
+        if n >= 4 {
+            return arch::_mm256_storeu_pd(to, value);
+        }
+        let mut rest = arch::_mm256_castpd256_pd128(value);
+        if n & 2 != 0 {
+            arch::_mm_storeu_pd(to, rest);
+            rest = arch::_mm256_extractf128_pd::<1>(value);
+            to = to.add(2);
+        }
+        if n & 1 != 0 {
+            arch::_mm_store_sd(to, rest);
+        }
     }
 }
-#[inline(always)]
-unsafe fn store_spread_f32x16(to: *mut f32, n: usize, x: arch::__m512) {
-    // SAFETY: AVX-512 by the caller's contract; numbers beyond the masks are not touched.
-    unsafe {
-        let low = arch::_mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
-        let high = arch::_mm512_add_epi32(low, arch::_mm512_set1_epi32(8));
-        let mask = |half: usize| bits_16((2 * n).saturating_sub(16 * half)) & 0x5555;
-        arch::_mm512_mask_storeu_ps(to, mask(0), arch::_mm512_permutexvar_ps(low, x));
-        let to = to.wrapping_add(16);
-        arch::_mm512_mask_storeu_ps(to, mask(1), arch::_mm512_permutexvar_ps(high, x));
-    }
-}
-#[inline(always)]
-unsafe fn store_spread_f64x8(to: *mut f64, n: usize, x: arch::__m512d) {
-    // SAFETY: AVX-512 by the caller's contract; numbers beyond the masks are not touched.
-    unsafe {
-        let low = arch::_mm512_setr_epi64(0, 0, 1, 1, 2, 2, 3, 3);
-        let high = arch::_mm512_setr_epi64(4, 4, 5, 5, 6, 6, 7, 7);
-        let mask = |half: usize| bits_8((2 * n).saturating_sub(8 * half)) & 0x55;
-        arch::_mm512_mask_storeu_pd(to, mask(0), arch::_mm512_permutexvar_pd(low, x));
-        let to = to.wrapping_add(8);
-        arch::_mm512_mask_storeu_pd(to, mask(1), arch::_mm512_permutexvar_pd(high, x));
-    }
-}
-partial!(
-    load_first_f32x8,
-    store_first_f32x8,
-    f32,
-    __m256,
-    mask_32,
-    _mm256_maskload_ps,
-    _mm256_maskstore_ps
-);
-partial!(
-    load_first_f64x4,
-    store_first_f64x4,
-    f64,
-    __m256d,
-    mask_64,
-    _mm256_maskload_pd,
-    _mm256_maskstore_pd
-);
 
 intrinsics!(
     F32x8,
@@ -277,7 +246,6 @@ intrinsics!(
     load_first_f32x8,
     store_first_f32x8,
     even_f32x8,
-    store_spread_f32x8,
     odd_f32x8,
     zip_f32x8,
     load_lanes_f32x8
@@ -296,7 +264,6 @@ intrinsics!(
     load_first_f64x4,
     store_first_f64x4,
     even_f64x4,
-    store_spread_f64x4,
     odd_f64x4,
     zip_f64x4,
     load_lanes_f64x4
@@ -315,7 +282,6 @@ intrinsics!(
     load_first_f32x16,
     store_first_f32x16,
     even_f32x16,
-    store_spread_f32x16,
     odd_f32x16,
     zip_f32x16,
     load_lanes_f32x16
@@ -334,7 +300,6 @@ intrinsics!(
     load_first_f64x8,
     store_first_f64x8,
     even_f64x8,
-    store_spread_f64x8,
     odd_f64x8,
     zip_f64x8,
     load_lanes_f64x8

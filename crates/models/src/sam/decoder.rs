@@ -103,10 +103,10 @@ pub(super) fn upscaling(config: &SamConfig) -> Result<Graph> {
     // The four pixels of a cell stay side by side until the end.
     let x = pixels(&mut g, x, &name(0), dim / 4)?; // dim/4, 4, grid²
     let x = g.layer_norm(x, &name(1), 0, 1e-6)?;
-    let x = g.activation(x, Activation::GeluSingle);
+    let x = g.activation(x, Activation::Gelu);
     let x = g.reshape(x, &[dim / 4, 4 * grid * grid])?;
     let x = pixels(&mut g, x, &name(3), dim / 8)?; // dim/8, 4, 4·grid²
-    let x = g.activation(x, Activation::GeluSingle);
+    let x = g.activation(x, Activation::Gelu);
     let x = g.reshape(x, &[dim / 8, 16 * grid * grid])?;
     let x = g.matmul(coefficients, x)?;
     // Rows and columns of the finer pixels, of the coarser, and of cells.

@@ -156,7 +156,7 @@ fn downscaling(config: &SamConfig) -> Result<hsets_autodiff::Graph> {
     for (i, channels) in [(0, CHANNELS / 4), (3, CHANNELS)] {
         x = g.conv2d(x, &name(i), Conv2d::new(channels, 2).with_stride(2).with_bias())?;
         x = g.layer_norm(x, &name(i + 1), 0, 1e-6)?;
-        x = g.activation(x, Activation::GeluSingle);
+        x = g.activation(x, Activation::Gelu);
     }
     let x = g.conv2d(x, &name(6), Conv2d::new(config.dim, 1).with_bias())?;
     Ok(g.finish(x))

@@ -42,7 +42,7 @@ fn normed(g: &mut GraphBuilder, x: NodeId, name: &str, conv: Conv2d) -> Result<N
 }
 
 fn gelu(g: &mut GraphBuilder, x: NodeId) -> NodeId {
-    g.activation(x, Activation::GeluSingle)
+    g.activation(x, Activation::Gelu)
 }
 
 fn depthwise(g: &GraphBuilder, x: NodeId) -> Conv2d {

@@ -70,7 +70,7 @@ fn add_block(
     let x = g.add(x, y)?;
     let y = g.layer_norm(x, &name("norm2"), 0, EPSILON)?;
     let y = g.linear_along(y, &name("mlp.lin1"), 4 * dim, 0, true)?;
-    let y = g.activation(y, Activation::GeluSingle);
+    let y = g.activation(y, Activation::Gelu);
     let y = g.linear_along(y, &name("mlp.lin2"), dim, 0, true)?;
     g.add(x, y)
 }

@@ -16,7 +16,7 @@ pub(super) fn value(curve: Curve, z: &Tensor) -> Result<Tensor> {
         Curve::HardSigmoid => z.affine(1.0 / 6.0, 0.5)?.clamp(0f32, 1f32)?,
         Curve::Sigmoid => sigmoid(z)?,
         Curve::Silu => (z * sigmoid(z)?)?,
-        Curve::Gelu | Curve::GeluSingle => z.gelu_erf()?,
+        Curve::Gelu => z.gelu_erf()?,
         Curve::GeluTanh => (z * sigmoid(&tanh_argument(z)?)?)?,
         Curve::Exp => z.exp()?,
         Curve::Log => z.log()?,
@@ -48,7 +48,7 @@ pub(super) fn slope(curve: Curve, z: &Tensor) -> Result<Tensor> {
         Curve::HardSigmoid => between(z, -3.0, 3.0)?.affine(1.0 / 6.0, 0.0)?,
         Curve::Sigmoid => sigmoid_slope(z)?,
         Curve::Silu => (sigmoid(z)? + (z * sigmoid_slope(z)?)?)?,
-        Curve::Gelu | Curve::GeluSingle => (distribution(z)? + (z * density(z)?)?)?,
+        Curve::Gelu => (distribution(z)? + (z * density(z)?)?)?,
         Curve::GeluTanh => {
             let u = tanh_argument(z)?;
             (sigmoid(&u)? + (z * (sigmoid_slope(&u)? * tanh_argument_slope(z)?)?)?)?
@@ -91,7 +91,7 @@ pub(super) fn bend(curve: Curve, z: &Tensor) -> Result<Tensor> {
         Curve::HardSwish => between(z, -3.0, 3.0)?.affine(1.0 / 3.0, 0.0)?,
         Curve::Sigmoid => sigmoid_bend(z)?,
         Curve::Silu => ((sigmoid_slope(z)? * 2.0)? + (z * sigmoid_bend(z)?)?)?,
-        Curve::Gelu | Curve::GeluSingle => (z.sqr()?.affine(-1.0, 2.0)? * density(z)?)?,
+        Curve::Gelu => (z.sqr()?.affine(-1.0, 2.0)? * density(z)?)?,
         Curve::GeluTanh => {
             let (u, inner) = (tanh_argument(z)?, tanh_argument_slope(z)?);
             let slope = sigmoid_slope(&u)?;
