@@ -32,6 +32,8 @@ pub use contrast::ContrastPlot;
 pub use lines::{LinePlot, Series};
 pub use scene::{Anchor, Mark, Paint, Scene};
 
+use maud::Markup;
+
 use crate::{Result, draw::Canvas};
 
 /// Any plot.
@@ -69,11 +71,16 @@ impl Plot {
 
     /// A file of its own: SVG on white, with title and description for those who cannot see it.
     pub fn svg(&self) -> Result<String> {
-        Ok(svg::file(&self.scene()?))
+        Ok(svg::file(&self.scene()?).into_string())
     }
 
     /// Part of a page: SVG in the colours of the page, light or dark. `id` must be unique there.
     pub fn inline_svg(&self, id: &str) -> Result<String> {
+        Ok(self.markup(id)?.into_string())
+    }
+
+    /// The same for our own pages.
+    pub(crate) fn markup(&self, id: &str) -> Result<Markup> {
         Ok(svg::inline(&self.scene()?, id))
     }
 

@@ -1,91 +1,67 @@
 //! Scenes as SVG.
 
+use maud::{Markup, html};
+
 use super::scene::{Anchor, Mark, Paint, Scene};
-use crate::{
-    draw::Palette,
-    html::{escape, hex},
-};
+use crate::{draw::Palette, html::hex};
 
 /// A file: on white, in colours of its own.
-pub(super) fn file(scene: &Scene) -> String {
-    let palette = &Palette::LIGHT;
-    let color = |paint: Paint| hex(paint.color(palette));
-    let attributes = format!(
-        "xmlns=\"http://www.w3.org/2000/svg\" width=\"{}\" height=\"{}\"",
-        scene.width, scene.height
-    );
-    let ground = format!("<rect width=\"100%\" height=\"100%\" fill=\"{}\"/>", hex(palette.paper));
-    draw(scene, "plot", &attributes, &ground, &color)
+pub(super) fn file(scene: &Scene) -> Markup {
+    draw(scene, "plot", Some(&Palette::LIGHT))
 }
 
 /// Part of a page: in the variables of its style.
-pub(super) fn inline(scene: &Scene, id: &str) -> String {
-    let color = |paint: Paint| format!("var({})", paint.variable());
-    draw(scene, id, "class=\"plot\"", "", &color)
+pub(super) fn inline(scene: &Scene, id: &str) -> Markup {
+    draw(scene, id, None)
 }
 
-fn draw(
-    scene: &Scene,
-    id: &str,
-    attributes: &str,
-    ground: &str,
-    color: &dyn Fn(Paint) -> String,
-) -> String {
-    let (width, height) = (short(scene.width), short(scene.height));
-    let mut svg = format!(
-        "<svg {attributes} viewBox=\"0 0 {width} {height}\" role=\"img\" \
-         aria-labelledby=\"{id}-title {id}-desc\" font-family=\"system-ui, sans-serif\">\
-         <title id=\"{id}-title\">{}</title><desc id=\"{id}-desc\">{}</desc>{ground}",
-        escape(&scene.title),
-        escape(&scene.description),
-    );
-    for mark in &scene.marks {
-        svg.push_str(&element(mark, color));
+/// In the colours of `palette`, or of the page around it.
+fn draw(scene: &Scene, id: &str, palette: Option<&Palette>) -> Markup {
+    let color = |paint: Paint| match palette {
+        Some(palette) => hex(paint.color(palette)),
+        None => format!("var({})", paint.variable()),
+    };
+    html! {
+        svg xmlns=[palette.map(|_| "http://www.w3.org/2000/svg")]
+            width=[palette.map(|_| scene.width)] height=[palette.map(|_| scene.height)]
+            class=[palette.is_none().then_some("plot")]
+            viewBox={ "0 0 " (short(scene.width)) " " (short(scene.height)) } role="img"
+            aria-labelledby={ (id) "-title " (id) "-desc" } font-family="system-ui, sans-serif" {
+            title id={ (id) "-title" } { (scene.title) }
+            desc id={ (id) "-desc" } { (scene.description) }
+            @if let Some(palette) = palette {
+                rect width="100%" height="100%" fill=(hex(palette.paper)) {}
+            }
+            @for mark in &scene.marks { (element(mark, &color)) }
+        }
     }
-    svg.push_str("</svg>");
-    svg
 }
 
-fn element(mark: &Mark, color: &dyn Fn(Paint) -> String) -> String {
-    match mark {
-        Mark::Line { points, paint, width, dashes } => {
-            let dashes: Vec<String> = dashes.iter().map(|length| short(*length)).collect();
-            let dashes = match dashes.as_slice() {
-                [] => String::new(),
-                dashes => format!(" stroke-dasharray=\"{}\"", dashes.join(" ")),
-            };
-            format!(
-                "<polyline points=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"{}\" \
-                 stroke-linejoin=\"round\"{dashes}/>",
-                list(points),
-                color(*paint),
-                short(*width),
-            )
-        }
-        Mark::Area { points, paint, opacity } => {
-            let opacity = match *opacity {
-                1.0 => String::new(),
-                share => format!(" fill-opacity=\"{share}\""),
-            };
-            format!("<polygon points=\"{}\" fill=\"{}\"{opacity}/>", list(points), color(*paint))
-        }
-        Mark::Disc { center: [x, y], radius, paint } => {
-            let (x, y, radius) = (short(*x), short(*y), short(*radius));
-            format!("<circle cx=\"{x}\" cy=\"{y}\" r=\"{radius}\" fill=\"{}\"/>", color(*paint))
-        }
-        Mark::Text { at: [x, y], text, size, anchor, paint } => {
-            let anchor = match anchor {
-                Anchor::Start => "",
-                Anchor::Middle => " text-anchor=\"middle\"",
-                Anchor::End => " text-anchor=\"end\"",
-            };
-            format!(
-                "<text x=\"{}\" y=\"{}\" font-size=\"{size}\"{anchor} fill=\"{}\">{}</text>",
-                short(*x),
-                short(*y),
-                color(*paint),
-                escape(text),
-            )
+fn element(mark: &Mark, color: &dyn Fn(Paint) -> String) -> Markup {
+    html! {
+        @match mark {
+            Mark::Line { points, paint, width, dashes } => {
+                @let dashes: Vec<String> = dashes.iter().map(|length| short(*length)).collect();
+                polyline points=(list(points)) fill="none" stroke=(color(*paint))
+                    stroke-width=(short(*width)) stroke-linejoin="round"
+                    stroke-dasharray=[(!dashes.is_empty()).then(|| dashes.join(" "))] {}
+            }
+            Mark::Area { points, paint, opacity } => {
+                polygon points=(list(points)) fill=(color(*paint))
+                    fill-opacity=[(*opacity != 1.0).then_some(opacity)] {}
+            }
+            Mark::Disc { center: [x, y], radius, paint } => {
+                circle cx=(short(*x)) cy=(short(*y)) r=(short(*radius)) fill=(color(*paint)) {}
+            }
+            Mark::Text { at: [x, y], text, size, anchor, paint } => {
+                @let anchor = match anchor {
+                    Anchor::Start => None,
+                    Anchor::Middle => Some("middle"),
+                    Anchor::End => Some("end"),
+                };
+                text x=(short(*x)) y=(short(*y)) font-size=(size) text-anchor=[anchor]
+                    fill=(color(*paint)) { (text) }
+            }
         }
     }
 }
