@@ -1,196 +1,205 @@
 //! Documents as pages.
 
-use super::{Agreement, Block, Cell, Document, Figure, Origin, PlotBlock, Table, Text, cell};
+use maud::{Markup, html};
+
+use super::{Agreement, Block, Cell, Document, Figure, Origin, PlotBlock, Table, cell};
 use crate::{
     Result,
-    html::{escape, png_uri, shell, slug},
+    html::{png_uri, shell, slug},
 };
 
 /// A list of contents is worth its room from so many sections on.
 const MIN_CONTENTS: usize = 3;
 
 pub(super) fn page(document: &Document) -> Result<String> {
-    let mut body = format!("<header><h1>{}</h1>", escape(&document.title));
-    if !document.subtitle.is_empty() {
-        body.push_str(&format!("<p class=\"subtitle\">{}</p>", escape(&document.subtitle)));
-    }
-    body.push_str("</header>");
-    body.push_str(&contents(&document.blocks));
-    body.push_str(&format!("<main>{}</main>", blocks(&document.blocks, 2, "section")?));
+    let body = html! {
+        header {
+            h1 { (document.title) }
+            @if !document.subtitle.is_empty() { p.subtitle { (document.subtitle) } }
+        }
+        (contents(&document.blocks))
+        main { (blocks(&document.blocks, 2, "section")?) }
+    };
     Ok(shell(&document.title, &body))
 }
 
 /// Links to the sections.
-fn contents(blocks: &[Block]) -> String {
-    let link = |(index, block): (usize, &Block)| match block {
-        Block::Section { title, .. } => {
-            Some(format!("<li><a href=\"#section-{index}\">{}</a></li>", escape(title)))
-        }
+fn contents(blocks: &[Block]) -> Markup {
+    let titles = blocks.iter().enumerate().filter_map(|(index, block)| match block {
+        Block::Section { title, .. } => Some((index, title)),
         _ => None,
-    };
-    let links: Vec<String> = blocks.iter().enumerate().filter_map(link).collect();
-    if links.len() < MIN_CONTENTS {
-        return String::new();
+    });
+    html! {
+        @if titles.clone().count() >= MIN_CONTENTS {
+            nav aria-label="Contents" { ul {
+                @for (index, title) in titles { li { a href={ "#section-" (index) } { (title) } } }
+            } }
+        }
     }
-    format!("<nav aria-label=\"Contents\"><ul>{}</ul></nav>", links.concat())
 }
 
 /// Blocks whose sections have headings of `level` and anchors that begin with `parent`.
-pub(crate) fn blocks(all: &[Block], level: usize, parent: &str) -> Result<String> {
-    let block = |(index, one)| block(one, level, &format!("{parent}-{index}"));
-    all.iter().enumerate().map(block).collect()
-}
-
-fn block(block: &Block, level: usize, id: &str) -> Result<String> {
-    Ok(match block {
-        Block::Section { title, blocks: inner } => {
-            let (title, inner) = (escape(title), blocks(inner, level + 1, id)?);
-            let level = level.min(6);
-            format!(
-                "<section aria-labelledby=\"{id}\"><h{level} id=\"{id}\">{title}</h{level}>{inner}\
-                 </section>"
-            )
+pub(crate) fn blocks(all: &[Block], level: usize, parent: &str) -> Result<Markup> {
+    Ok(html! {
+        @for (index, one) in all.iter().enumerate() {
+            (block(one, level, &format!("{parent}-{index}"))?)
         }
-        Block::Paragraph(text) => format!("<p>{}</p>", text.html()),
-        Block::List(items) => {
-            let items = items.iter().map(|item| format!("<li>{}</li>", item.html()));
-            format!("<ul>{}</ul>", items.collect::<String>())
-        }
-        Block::Table(table) => self::table(table),
-        Block::Plot(block) => plot(block)?,
-        Block::Figure(figure) => self::figure(figure),
-        Block::Row(inner) => format!("<div class=\"row\">{}</div>", blocks(inner, level, id)?),
-        Block::Code(code) => self::code(code),
-        Block::Facts(facts) => self::facts(facts),
-        Block::Details { summary, blocks: inner } => details(summary, &blocks(inner, level, id)?),
     })
 }
 
-fn details(summary: &str, inner: &str) -> String {
-    format!("<details><summary>{}</summary>{inner}</details>", escape(summary))
+fn block(block: &Block, level: usize, id: &str) -> Result<Markup> {
+    Ok(html! {
+        @match block {
+            Block::Section { title, blocks: inner } => {
+                section aria-labelledby=(id) {
+                    @match level {
+                        2 => h2 id=(id) { (title) },
+                        3 => h3 id=(id) { (title) },
+                        4 => h4 id=(id) { (title) },
+                        5 => h5 id=(id) { (title) },
+                        _ => h6 id=(id) { (title) },
+                    }
+                    (blocks(inner, level + 1, id)?)
+                }
+            }
+            Block::Paragraph(text) => p { (text.html()) },
+            Block::List(items) => ul { @for item in items { li { (item.html()) } } },
+            Block::Table(table) => (self::table(table)),
+            Block::Plot(block) => (plot(block)?),
+            Block::Figure(figure) => (self::figure(figure)),
+            Block::Row(inner) => div.row { (blocks(inner, level, id)?) },
+            Block::Code(code) => (self::code(code)),
+            Block::Facts(facts) => (self::facts("facts", facts)),
+            Block::Details { summary, blocks: inner } =>
+                (details(summary, &blocks(inner, level, id)?)),
+        }
+    })
+}
+
+fn details(summary: &str, inner: &Markup) -> Markup {
+    html! { details { summary { (summary) } (inner) } }
 }
 
 /// Commands, in a region that scrolls by itself where it is too wide.
-fn code(code: &str) -> String {
-    let code = escape(code.trim());
-    format!("<pre class=\"scroll\" role=\"region\" aria-label=\"Code\"><code>{code}</code></pre>")
+fn code(code: &str) -> Markup {
+    html! { pre.scroll role="region" aria-label="Code" { code { (code.trim()) } } }
 }
 
-fn facts(facts: &[(String, String)]) -> String {
-    let fact = |(name, value): &(String, String)| {
-        format!("<div><dt>{}</dt><dd>{}</dd></div>", escape(name), escape(value))
-    };
-    format!("<dl class=\"facts\">{}</dl>", facts.iter().map(fact).collect::<String>())
+/// Names and values.
+fn facts(class: &str, facts: &[(String, String)]) -> Markup {
+    html! { dl class=(class) { @for (name, value) in facts { div { dt { (name) } dd { (value) } } } } }
 }
 
-fn origin(origin: &Origin) -> String {
-    if origin.is_empty() {
-        return String::new();
-    }
-    let command = match origin.command.as_str() {
-        "" => String::new(),
-        command => code(command),
+fn origin(origin: &Origin) -> Markup {
+    let Origin { command, settings } = origin;
+    let inner = html! {
+        @if !command.is_empty() { (code(command)) }
+        @if !settings.is_empty() { (facts("facts", settings)) }
     };
-    let settings = match origin.settings.as_slice() {
-        [] => String::new(),
-        settings => facts(settings),
-    };
-    details("Command and settings", &(command + &settings))
+    html! { @if !origin.is_empty() { (details("Command and settings", &inner)) } }
 }
 
-fn plot(block: &PlotBlock) -> Result<String> {
+fn plot(block: &PlotBlock) -> Result<Markup> {
     let id = slug(&block.name);
-    let svg = block.plot.inline_svg(&id)?;
     let (columns, rows) = block.plot.data();
-    let line = |tag: &str, cells: &[String]| {
-        let cells = cells.iter().map(|cell| format!("<{tag}>{}</{tag}>", escape(cell)));
-        format!("<tr>{}</tr>", cells.collect::<String>())
+    let data = html! {
+        div.scroll role="region" aria-label={ "Data of the plot " (block.plot.title()) } {
+            table {
+                thead { tr { @for cell in &columns { th { (cell) } } } }
+                tbody { @for row in &rows { tr { @for cell in row { td { (cell) } } } } }
+            }
+        }
     };
-    let data = format!(
-        "<div class=\"scroll\" role=\"region\" aria-label=\"Data of the plot {title}\">\
-         <table><thead>{}</thead><tbody>{}</tbody></table></div>",
-        line("th", &columns),
-        rows.iter().map(|row| line("td", row)).collect::<String>(),
-        title = escape(block.plot.title()),
-    );
-    Ok(format!(
-        "<figure id=\"{id}\"><div class=\"scroll\">{svg}</div><figcaption>{}</figcaption>{}{}\
-         </figure>",
-        block.caption.html(),
-        details("Data", &data),
-        origin(&block.origin),
-    ))
+    Ok(html! {
+        figure id=(id) {
+            div.scroll { (block.plot.markup(&id)?) }
+            figcaption { (block.caption.html()) }
+            (details("Data", &data))
+            (origin(&block.origin))
+        }
+    })
 }
 
-fn figure(figure: &Figure) -> String {
-    let id = slug(&figure.name);
-    let picture = format!("<img src=\"{}\" alt=\"{}\">", png_uri(&figure.png), escape(&figure.alt));
-    let caption = figure.caption.html();
-    format!("<figure id=\"{id}\">{picture}<figcaption>{caption}</figcaption></figure>")
+fn figure(figure: &Figure) -> Markup {
+    html! {
+        figure id=(slug(&figure.name)) {
+            img src=(png_uri(&figure.png)) alt=(figure.alt);
+            figcaption { (figure.caption.html()) }
+        }
+    }
 }
 
 /// Every column can be sorted by the button in its head.
-fn table(table: &Table) -> String {
+fn table(table: &Table) -> Markup {
     let id = slug(&table.name);
-    let mut out = format!(
-        "<div class=\"table\" id=\"{id}\"><div class=\"scroll\" role=\"region\" \
-         aria-labelledby=\"{id}-caption\"><table class=\"sortable\">\
-         <caption id=\"{id}-caption\">{}</caption><thead><tr>",
-        table.caption.html()
-    );
-    for (index, column) in table.columns.iter().enumerate() {
-        let hint = column.better.map_or(String::new(), |better| {
-            let (arrow, words) = (better.arrow(), better.words());
-            format!(
-                " <span aria-hidden=\"true\">{arrow}</span><span class=\"unseen\"> ({words})</span>"
-            )
-        });
-        let class = if table.is_numeric(index) { " class=\"number\"" } else { "" };
-        let name = escape(&column.name);
-        out.push_str(&format!("<th scope=\"col\"{class}>{name}{hint}</th>"));
+    html! {
+        div.table id=(id) {
+            div.scroll role="region" aria-labelledby={ (id) "-caption" } {
+                table.sortable {
+                    caption id={ (id) "-caption" } { (table.caption.html()) }
+                    thead { tr { @for index in 0..table.columns.len() { (head(table, index)) } } }
+                    tbody {
+                        @for row in 0..table.rows.len() {
+                            tr { @for column in 0..table.columns.len() { (cell(table, row, column)) } }
+                        }
+                    }
+                }
+            }
+            @for note in table.legend() { p.note { (note) } }
+            @for note in &table.notes { p.note { (note.html()) } }
+            (origin(&table.origin))
+        }
     }
-    out.push_str("</tr></thead><tbody>");
-    for row in 0..table.rows.len() {
-        let cells = (0..table.columns.len()).map(|column| self::cell(table, row, column));
-        out.push_str(&format!("<tr>{}</tr>", cells.collect::<String>()));
-    }
-    out.push_str("</tbody></table></div>");
-    let legend = table.legend();
-    let notes =
-        legend.iter().map(String::as_str).map(escape).chain(table.notes.iter().map(Text::html));
-    out.push_str(&notes.map(|note| format!("<p class=\"note\">{note}</p>")).collect::<String>());
-    out + &origin(&table.origin) + "</div>"
 }
 
-fn cell(table: &Table, row: usize, column: usize) -> String {
-    let decimals = table.columns[column].decimals;
-    let content = table.cell(row, column);
-    let html = match content {
-        Cell::Missing => "<span class=\"soft\">–</span>".into(),
-        Cell::Failed(reason) => format!("<span class=\"below\">failed: {}</span>", escape(reason)),
-        Cell::Text(text) => text.html(),
-        Cell::Count(count) => count.to_string(),
-        Cell::Number(ours) => ours.written(decimals),
-        Cell::Beside { ours, published } => {
-            let (agreement, difference) = cell::difference(ours, *published, decimals);
-            format!(
-                "{} <span class=\"beside\"><span class=\"unseen\">published </span>{}\
-                 <span class=\"difference {}\"><span class=\"unseen\">, {}: </span>{difference}\
-                 </span></span>",
-                ours.written(decimals),
-                cell::number(*published, decimals),
-                class(agreement),
-                agreement.words(),
-            )
+fn head(table: &Table, index: usize) -> Markup {
+    let column = &table.columns[index];
+    html! {
+        th scope="col" class=[table.is_numeric(index).then_some("number")] {
+            (column.name)
+            @if let Some(better) = column.better {
+                " " span aria-hidden="true" { (better.arrow()) }
+                span.unseen { " (" (better.words()) ")" }
+            }
         }
-        Cell::Time(time) => cell::time(*time),
+    }
+}
+
+fn cell(table: &Table, row: usize, column: usize) -> Markup {
+    let content = table.cell(row, column);
+    let html = shown(content, table.columns[column].decimals);
+    let html = if table.is_best(row, column) {
+        html! { strong { (html) } }
+    } else {
+        html
     };
-    let html = if table.is_best(row, column) { format!("<strong>{html}</strong>") } else { html };
-    let sort = content.value().map_or(String::new(), |value| format!(" data-sort=\"{value}\""));
-    let class = if table.is_numeric(column) { " class=\"number\"" } else { "" };
-    match column {
-        0 => format!("<th scope=\"row\"{class}{sort}>{html}</th>"),
-        _ => format!("<td{class}{sort}>{html}</td>"),
+    let (class, sort) = (table.is_numeric(column).then_some("number"), content.value());
+    html! {
+        @if column == 0 { th scope="row" class=[class] data-sort=[sort] { (html) } }
+        @else { td class=[class] data-sort=[sort] { (html) } }
+    }
+}
+
+fn shown(content: &Cell, decimals: usize) -> Markup {
+    html! {
+        @match content {
+            Cell::Missing => span.soft { "–" },
+            Cell::Failed(reason) => span.below { "failed: " (reason) },
+            Cell::Text(text) => (text.html()),
+            Cell::Count(count) => (count),
+            Cell::Number(ours) => (ours.written(decimals)),
+            Cell::Beside { ours, published } => {
+                @let (agreement, difference) = cell::difference(ours, *published, decimals);
+                (ours.written(decimals)) " "
+                span.beside {
+                    span.unseen { "published " } (cell::number(*published, decimals))
+                    span.difference.(class(agreement)) {
+                        span.unseen { ", " (agreement.words()) ": " } (difference)
+                    }
+                }
+            }
+            Cell::Time(time) => (cell::time(*time)),
+        }
     }
 }
 
@@ -213,7 +222,7 @@ mod tests {
             .column(Column::text("model"))
             .column(Column::number("Gini", 2).better(Better::Higher))
             .row([Cell::text("a"), Cell::beside(Estimate::exact(0.90), 0.95)]);
-        let html = table(&made);
+        let html = table(&made).into_string();
         assert!(html.contains("lower than published") && html.contains("▼ −0.05"), "{html}");
         assert!(html.contains("data-sort=\"0.9\"") && html.contains("higher is better"));
     }

@@ -50,10 +50,8 @@ fn block(block: &Block, level: usize) -> String {
         }
         Block::Details { summary, blocks: inner } => {
             let inner = blocks(inner, level);
-            format!(
-                "<details><summary>{}</summary>\n\n{inner}</details>\n\n",
-                crate::html::escape(summary)
-            )
+            let summary = maud::html! { summary { (summary) } }.into_string();
+            format!("<details>{summary}\n\n{inner}</details>\n\n")
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Text with a little emphasis.
 
-use crate::html::escape;
+use maud::{Markup, html};
 
 /// A run of text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,16 +69,17 @@ impl Text {
         self.0.iter().map(words).collect()
     }
 
-    pub(super) fn html(&self) -> String {
-        let html = |span: &Span| match span {
-            Span::Plain(text) => escape(text),
-            Span::Strong(text) => format!("<strong>{}</strong>", escape(text)),
-            Span::Code(text) => format!("<code>{}</code>", escape(text)),
-            Span::Link { text, address } => {
-                format!("<a href=\"{}\">{}</a>", escape(address), escape(text))
+    pub(super) fn html(&self) -> Markup {
+        html! {
+            @for span in &self.0 {
+                @match span {
+                    Span::Plain(text) => (text),
+                    Span::Strong(text) => strong { (text) },
+                    Span::Code(text) => code { (text) },
+                    Span::Link { text, address } => a href=(address) { (text) },
+                }
             }
-        };
-        self.0.iter().map(html).collect()
+        }
     }
 
     pub(super) fn markdown(&self) -> String {

@@ -118,9 +118,9 @@ pub fn image_page(report: &ImageReport<'_>) -> Result<String> {
     if report.methods.len() > 1 {
         body.push_str(&side_by_side(report)?);
     }
-    body.push_str(&render_blocks(&sections(report), 2, "section")?);
+    body.push_str(&render_blocks(&sections(report), 2, "section")?.into_string());
     body.push_str("</main>");
-    Ok(shell(&report.title, &body))
+    Ok(shell(&report.title, &maud::PreEscaped(body)))
 }
 
 /// What the first method found: pairs of regions, if it looks for them, with the ranking of segments

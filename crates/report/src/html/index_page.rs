@@ -1,6 +1,8 @@
 //! The pages of many pictures, each behind its thumbnail.
 
-use super::{escape, png_uri, shell};
+use maud::{Markup, html};
+
+use super::{png_uri, shell};
 use crate::{Result, draw::Canvas};
 
 /// Pixels that thumbnails keep of their longer side, at least, where there are as many.
@@ -36,30 +38,30 @@ impl IndexEntry {
         Ok(Self { address, name, target, verdict, thumbnail: small.png()?, size })
     }
 
-    fn html(&self) -> String {
+    fn html(&self) -> Markup {
         let (width, height) = self.size;
-        format!(
-            "<li><a href=\"{}\"><img src=\"{}\" width=\"{width}\" height=\"{height}\" \
-             alt=\"Saliency map\"> <strong>{}</strong> <span class=\"soft\">{}</span>{}</a></li>",
-            escape(&self.address),
-            png_uri(&self.thumbnail),
-            escape(&self.name),
-            escape(&self.target),
-            match self.verdict.as_str() {
-                "" => String::new(),
-                verdict => format!(" <span class=\"found\">{}</span>", escape(verdict)),
-            },
-        )
+        html! {
+            li {
+                a href=(self.address) {
+                    img src=(png_uri(&self.thumbnail)) width=(width) height=(height)
+                        alt="Saliency map";
+                    " " strong { (self.name) } " " span.soft { (self.target) }
+                    @if !self.verdict.is_empty() { " " span.found { (self.verdict) } }
+                }
+            }
+        }
     }
 }
 
 /// A page of links to the pages of `entries`, in their order.
 pub fn index_page(title: &str, subtitle: &str, entries: &[IndexEntry]) -> String {
-    let (heading, subtitle) = (escape(title), escape(subtitle));
-    let entries: String = entries.iter().map(IndexEntry::html).collect();
-    let body = format!(
-        "<header><h1>{heading}</h1><p class=\"subtitle\">{subtitle}</p></header><main>\
-         <nav aria-label=\"{heading}\"><ol class=\"gallery\">{entries}</ol></nav></main>"
-    );
+    let body = html! {
+        header { h1 { (title) } p.subtitle { (subtitle) } }
+        main {
+            nav aria-label=(title) {
+                ol.gallery { @for entry in entries { (entry.html()) } }
+            }
+        }
+    };
     shell(title, &body)
 }

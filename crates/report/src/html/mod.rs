@@ -18,6 +18,8 @@ mod verdict;
 pub use image_page::{Curve, ImageReport, Measure, MethodReport, SetReport, image_page};
 pub use index_page::{IndexEntry, index_page};
 
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
 use crate::draw::Palette;
 
 /// Everything but colours.
@@ -27,20 +29,32 @@ const PAGE: &str = include_str!("page.js");
 /// Lighting up of sets.
 const EXPLORER: &str = include_str!("explorer.js");
 
+/// What a page may do: nothing but show what is in it.
+const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; \
+                      script-src 'unsafe-inline'";
+
 /// A page around `body`.
-pub(crate) fn shell(title: &str, body: &str) -> String {
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
-         img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n\
-         <link rel=\"icon\" href=\"data:,\">\n<title>{}</title>\n\
-         <style>\n{}{STYLE}</style>\n</head>\n<body>\n{body}\n<script>\n{PAGE}{EXPLORER}</script>\n\
-         </body>\n</html>\n",
-        escape(title),
-        colors(),
-    )
+pub(crate) fn shell(title: &str, body: &Markup) -> String {
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                link rel="icon" href="data:,";
+                title { (title) }
+                // Ours: nothing that was typed is in them.
+                style { (PreEscaped(colors())) (PreEscaped(STYLE)) }
+            }
+            body {
+                (body)
+                script { (PreEscaped(PAGE)) (PreEscaped(EXPLORER)) }
+            }
+        }
+    };
+    page.into_string()
 }
 
 /// The palettes as variables of a style, for light and dark.
