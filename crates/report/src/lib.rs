@@ -4,7 +4,7 @@
 #![allow(
     clippy::format_push_string,
     clippy::format_collect,
-    reason = "pages are small, and a piece of markup reads best as one string"
+    reason = "texts are small, and a piece of one reads best as one string"
 )]
 
 mod comparison;

@@ -86,8 +86,10 @@ fn code(code: &str) -> Markup {
 }
 
 /// Names and values.
-fn facts(class: &str, facts: &[(String, String)]) -> Markup {
-    html! { dl class=(class) { @for (name, value) in facts { div { dt { (name) } dd { (value) } } } } }
+pub(crate) fn facts(class: &str, facts: &[(String, String)]) -> Markup {
+    html! {
+        dl class=(class) { @for (name, value) in facts { div { dt { (name) } dd { (value) } } } }
+    }
 }
 
 fn origin(origin: &Origin) -> Markup {
@@ -131,16 +133,16 @@ fn figure(figure: &Figure) -> Markup {
 
 /// Every column can be sorted by the button in its head.
 fn table(table: &Table) -> Markup {
-    let id = slug(&table.name);
+    let (id, columns) = (slug(&table.name), 0..table.columns.len());
     html! {
         div.table id=(id) {
             div.scroll role="region" aria-labelledby={ (id) "-caption" } {
                 table.sortable {
                     caption id={ (id) "-caption" } { (table.caption.html()) }
-                    thead { tr { @for index in 0..table.columns.len() { (head(table, index)) } } }
+                    thead { tr { @for column in columns.clone() { (head(table, column)) } } }
                     tbody {
                         @for row in 0..table.rows.len() {
-                            tr { @for column in 0..table.columns.len() { (cell(table, row, column)) } }
+                            tr { @for column in columns.clone() { (cell(table, row, column)) } }
                         }
                     }
                 }
@@ -168,11 +170,7 @@ fn head(table: &Table, index: usize) -> Markup {
 fn cell(table: &Table, row: usize, column: usize) -> Markup {
     let content = table.cell(row, column);
     let html = shown(content, table.columns[column].decimals);
-    let html = if table.is_best(row, column) {
-        html! { strong { (html) } }
-    } else {
-        html
-    };
+    let html = html! { @if table.is_best(row, column) { strong { (html) } } @else { (html) } };
     let (class, sort) = (table.is_numeric(column).then_some("number"), content.value());
     html! {
         @if column == 0 { th scope="row" class=[class] data-sort=[sort] { (html) } }

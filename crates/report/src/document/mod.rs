@@ -31,7 +31,7 @@ mod markdown;
 mod table;
 mod text;
 
-pub(crate) use html::blocks as render_blocks;
+pub(crate) use html::{blocks as render_blocks, facts as render_facts};
 
 pub use cell::{Agreement, Cell, Estimate, Spread};
 pub use table::{Better, Column, Origin, Table};

@@ -1,196 +1,209 @@
 //! The picture whose sets light up when pointed at or focused.
 
-use hsets_core::{FeatureSet, Photo, SaliencyMap, SegmentMap};
+use hsets_core::{FeatureSet, Photo};
+use maud::{Markup, html};
 
 use super::{
-    SetReport, escape,
+    SetReport,
     image_page::{ImageReport, MethodReport, rendering},
     picture, png_uri, trace,
     verdict::{share, verdict, whereabouts},
 };
 use crate::{
     Result,
-    document::{Cell, Column, Estimate, Table},
-    draw::{set_color, text_on},
+    document::{Cell, Column, Estimate, Table, render_facts},
+    draw::{Rgb, set_color, text_on},
     html::hex,
     panel::{BADGE, DENSE, layout, zoom},
 };
 
 /// The views of the picture: value and label; the first one is shown first.
-const VIEWS: [(&str, &str); 4] =
+pub(super) const VIEWS: [(&str, &str); 4] =
     [("sets", "sets"), ("heat", "saliency"), ("segments", "segments"), ("photo", "photo")];
 
-/// What sets do not show.
-const UNTESTED: &str = "A set says what matters. That its pixels act together was not tested: \
-                        <code>--method contrasts</code> does that.";
-
-/// The picture below whatever is marked on it.
-pub(super) struct Stage<'a> {
-    pub(super) photo: &'a Photo,
-    pub(super) segments: &'a SegmentMap,
-    pub(super) map: &'a SaliencyMap,
-    /// Begins the names of its title and description.
-    pub(super) id: &'a str,
-    pub(super) title: &'a str,
-    pub(super) description: &'a str,
+/// An SVG of the photo, its saliency map, the borders of its segments, and `marks` on them. `id`
+/// begins the names of its title and description.
+pub(super) fn stage(
+    report: &ImageReport<'_>,
+    method: &MethodReport<'_>,
+    id: &str,
+    title: &str,
+    description: &[String],
+    marks: &Markup,
+) -> Result<Markup> {
+    let (width, height) = (report.photo.width(), report.photo.height());
+    let heat = png_uri(&picture::heat_map(method.map)?);
+    Ok(html! {
+        svg.picture viewBox={ "0 0 " (width) " " (height) } role="img"
+            aria-labelledby={ (id) "-title " (id) "-desc" } {
+            title id={ (id) "-title" } { (title) }
+            desc id={ (id) "-desc" } { (description.join(" ")) }
+            use.pale href="#pale" {}
+            use class="true" href="#photo" {}
+            image.heat width=(width) height=(height) href=(heat) style=[rendering(report.photo)] {}
+            (cased("borders", &trace::boundaries(report.segments)))
+            rect.dim width=(width) height=(height) {}
+            (marks)
+        }
+    })
 }
 
-impl Stage<'_> {
-    /// An SVG that is still open: the photo, the saliency map, the borders of the segments.
-    pub(super) fn begin(&self) -> Result<String> {
-        let (width, height, id) = (self.photo.width(), self.photo.height(), self.id);
-        Ok(format!(
-            "<svg class=\"picture\" viewBox=\"0 0 {width} {height}\" role=\"img\" \
-             aria-labelledby=\"{id}-title {id}-desc\"><title id=\"{id}-title\">{}</title>\
-             <desc id=\"{id}-desc\">{}</desc><use href=\"#pale\" class=\"pale\"/>\
-             <use href=\"#photo\" class=\"true\"/>\
-             <image class=\"heat\" width=\"{width}\" height=\"{height}\" href=\"{}\"{}/>\
-             <path class=\"borders casing\" d=\"{borders}\"/><path class=\"borders\" d=\"{borders}\"/>\
-             <rect class=\"dim\" width=\"{width}\" height=\"{height}\"/>",
-            escape(self.title),
-            escape(self.description),
-            png_uri(&picture::heat_map(self.map)?),
-            rendering(self.photo),
-            borders = trace::boundaries(self.segments),
-        ))
+/// A line with a lighter one below it, to be seen on every photo.
+pub(super) fn cased(class: &str, path: &str) -> Markup {
+    html! { path.(class).casing d=(path) {} path.(class) d=(path) {} }
+}
+
+/// The photo in its colours within `path`.
+pub(super) fn inside(id: &str, path: &str) -> Markup {
+    html! {
+        clipPath id=(id) { path d=(path) {} }
+        use.inside href="#photo" clip-path={ "url(#" (id) ")" } {}
     }
 }
 
-/// Numbers that belong to the title.
-pub(super) fn headline(report: &ImageReport<'_>) -> String {
-    let facts = report.facts.iter().map(|(name, value)| {
-        format!("<div><dt>{}</dt><dd>{}</dd></div>", escape(name), escape(value))
-    });
-    format!("<dl class=\"headline\">{}</dl>", facts.collect::<String>())
+/// The number of a set on a disc.
+pub(super) fn disc(n: usize, color: Rgb, (x, y): (f32, f32), radius: f32) -> Markup {
+    let size = 1.4 * radius;
+    html! {
+        circle cx=(short(x)) cy=(short(y)) r=(short(radius)) {}
+        text x=(short(x)) y=(short(y + 0.36 * size)) font-size=(short(size))
+            fill=(hex(text_on(color))) { (n) }
+    }
+}
+
+/// A length in a picture.
+pub(super) fn short(value: f32) -> String {
+    format!("{value:.2}")
+}
+
+/// A button that lights a set: its number, its size in words and as a bar, and where it is. The
+/// value of the bar and the ends of its interval are shares of the longest.
+pub(super) fn item(
+    (rank, color): (usize, Rgb),
+    [kind, what]: [&str; 2],
+    size: &str,
+    (value, interval): (f64, Option<[f64; 2]>),
+    place: &Markup,
+) -> Markup {
+    let percent = |share: f64| format!("{:.2}%", 100.0 * share.clamp(0.0, 1.0));
+    html! {
+        li {
+            button type="button" data-set=(rank + 1) aria-pressed="false"
+                style={ "--set:" (hex(color)) ";--on-set:" (hex(text_on(color))) } {
+                span.rank { span.unseen { (kind) " " } (rank + 1) }
+                span.score { span.unseen { ", " (what) " " } (size) }
+                span.bar aria-hidden="true" {
+                    span.value style={ "width:" (percent(value)) } {}
+                    @if let Some([low, high]) = interval.map(|ends| ends.map(percent)) {
+                        span.error style={ "left:" (low) ";right:calc(100% - " (high) ")" } {}
+                    }
+                }
+                span.where { (place) }
+            }
+        }
+    }
 }
 
 /// Picture at the left, ranked sets at the right.
-pub(super) fn explorer(report: &ImageReport<'_>, method: &MethodReport<'_>) -> Result<String> {
-    let side = if method.sets.is_empty() {
-        String::new()
-    } else {
-        format!(
-            "<p class=\"verdict\">{}</p><p class=\"soft\">{UNTESTED}</p>{}",
-            escape(&verdict(report.photo, &method.sets)),
-            list(report.photo, &method.sets)
-        )
-    };
-    Ok(format!(
-        "<section class=\"explorer\" aria-label=\"The picture explained by {}\"><div>{}{}</div>\
-         <div>{side}{}</div></section>",
-        escape(&method.name),
-        picture(report, method)?,
-        views("view", &VIEWS[usize::from(method.sets.is_empty())..]),
-        headline(report),
-    ))
+pub(super) fn explorer(report: &ImageReport<'_>, method: &MethodReport<'_>) -> Result<Markup> {
+    let (photo, sets) = (report.photo, &method.sets);
+    let shown = &VIEWS[usize::from(sets.is_empty())..];
+    Ok(html! {
+        section.explorer aria-label={ "The picture explained by " (method.name) } {
+            div { (picture(report, method)?) (views("view", shown)) }
+            div {
+                @if !sets.is_empty() {
+                    p.verdict { (verdict(photo, sets)) }
+                    // What sets do not show.
+                    p.soft {
+                        "A set says what matters. That its pixels act together was not tested: "
+                        code { "--method contrasts" } " does that."
+                    }
+                    (list(photo, sets))
+                }
+                (render_facts("headline", &report.facts))
+            }
+        }
+    })
 }
 
 /// A choice of views; `name` tells it from others on the page.
-pub(super) fn views(name: &str, shown: &[(&str, &str)]) -> String {
-    let view = |(index, (value, label)): (usize, &(&str, &str))| {
-        let checked = if index == 0 { " checked" } else { "" };
-        format!(
-            "<label><input type=\"radio\" name=\"{name}\" value=\"{value}\"{checked}> {label}</label>"
-        )
-    };
-    let views: String = shown.iter().enumerate().map(view).collect();
-    format!("<fieldset class=\"views\"><legend>Show</legend>{views}</fieldset>")
+pub(super) fn views(name: &str, shown: &[(&str, &str)]) -> Markup {
+    html! {
+        fieldset.views {
+            legend { "Show" }
+            @for (index, (value, label)) in shown.iter().enumerate() {
+                @let checked = index == 0;
+                label { input type="radio" name=(name) value=(value) checked[checked]; " " (label) }
+            }
+        }
+    }
 }
 
-fn picture(report: &ImageReport<'_>, method: &MethodReport<'_>) -> Result<String> {
+fn picture(report: &ImageReport<'_>, method: &MethodReport<'_>) -> Result<Markup> {
     let photo = report.photo;
     let (width, height) = (photo.width(), photo.height());
     let features: Vec<&FeatureSet> = method.sets.iter().map(|set| set.features).collect();
     let layouts = layout(photo, &features);
-    let description = method
-        .sets
-        .iter()
-        .enumerate()
-        .map(|(rank, set)| format!("Set {}: {}.", rank + 1, described(photo, set)));
-    let mut out = Stage {
-        photo,
-        segments: report.segments,
-        map: method.map,
-        id: "picture",
-        title: &format!("The photo with the sets of {}", method.name),
-        description: &description.collect::<Vec<_>>().join(" "),
-    }
-    .begin()?;
-    // The best set is drawn last and lies on top.
-    for (rank, layout) in layouts.iter().enumerate().rev() {
-        let segment = method.sets[rank].segment.map_or(String::new(), |segment| {
-            let labels = report.segments.labels().iter();
-            let pixels = labels.enumerate().filter(|(_, label)| **label == segment);
-            let mask = crate::panel::Plane::mask(width, height, pixels.map(|(pixel, _)| pixel));
-            format!("<path class=\"segment\" d=\"{}\"/>", trace::pixels(&mask))
-        });
-        let region = trace::contour(&layout.density, DENSE * layout.density.max());
-        out.push_str(&format!(
-            "<g class=\"set\" data-set=\"{n}\" style=\"--set:{}\">\
-             <clipPath id=\"region-{n}\"><path d=\"{region}\"/></clipPath>\
-             <use href=\"#photo\" class=\"inside\" clip-path=\"url(#region-{n})\"/>{segment}\
-             <path class=\"region casing\" d=\"{region}\"/><path class=\"region\" d=\"{region}\"/>\
-             <path class=\"members\" d=\"{}\"/></g>",
-            hex(set_color(rank)),
-            trace::pixels(&layout.mask),
-            n = rank + 1,
-        ));
-    }
+    let describe = |(rank, set)| format!("Set {}: {}.", rank + 1, described(photo, set));
+    let description: Vec<String> = method.sets.iter().enumerate().map(describe).collect();
+    let outline = |segment: u32| {
+        let labels = report.segments.labels().iter();
+        let pixels = labels.enumerate().filter(|(_, label)| **label == segment);
+        trace::pixels(&crate::panel::Plane::mask(width, height, pixels.map(|(pixel, _)| pixel)))
+    };
     let factor = zoom(photo).factor() as f32;
-    for (rank, layout) in layouts.iter().enumerate().filter(|(_, l)| l.density.max() > 0.0) {
-        let places = [layout.badge, layout.anchor].map(|(x, y)| (x / factor, y / factor));
-        out.push_str(&badge(rank, places, BADGE / factor));
-    }
-    Ok(out + "</svg>")
-}
-
-/// The numbered disc of a set, with a line to where the set is densest.
-fn badge(rank: usize, [(x, y), (to_x, to_y)]: [(f32, f32); 2], radius: f32) -> String {
-    let color = set_color(rank);
-    format!(
-        "<g class=\"badge\" data-set=\"{n}\" style=\"--set:{}\"><path d=\"M{x:.2} {y:.2}L{to_x:.2} \
-         {to_y:.2}\"/><circle cx=\"{x:.2}\" cy=\"{y:.2}\" r=\"{radius:.2}\"/><text x=\"{x:.2}\" \
-         y=\"{:.2}\" font-size=\"{:.2}\" fill=\"{}\">{n}</text></g>",
-        hex(color),
-        y + 0.36 * 1.4 * radius,
-        1.4 * radius,
-        hex(text_on(color)),
-        n = rank + 1,
-    )
+    let marks = html! {
+        // The best set is drawn last and lies on top.
+        @for (rank, layout) in layouts.iter().enumerate().rev() {
+            @let region = trace::contour(&layout.density, DENSE * layout.density.max());
+            g.set data-set=(rank + 1) style={ "--set:" (hex(set_color(rank))) } {
+                (inside(&format!("region-{}", rank + 1), &region))
+                @if let Some(segment) = method.sets[rank].segment {
+                    path.segment d=(outline(segment)) {}
+                }
+                (cased("region", &region))
+                path.members d=(trace::pixels(&layout.mask)) {}
+            }
+        }
+        @for (rank, layout) in layouts.iter().enumerate().filter(|(_, l)| l.density.max() > 0.0) {
+            @let scaled = |(x, y): (f32, f32)| (x / factor, y / factor);
+            @let ((x, y), (to_x, to_y)) = (scaled(layout.badge), scaled(layout.anchor));
+            g.badge data-set=(rank + 1) style={ "--set:" (hex(set_color(rank))) } {
+                // A line to where the set is densest.
+                path d=(format!("M{x:.2} {y:.2}L{to_x:.2} {to_y:.2}")) {}
+                (disc(rank + 1, set_color(rank), (x, y), BADGE / factor))
+            }
+        }
+    };
+    let title = format!("The photo with the sets of {}", method.name);
+    stage(report, method, "picture", &title, &description, &marks)
 }
 
 /// Buttons in the order of the ranks, each with its bar.
-fn list(photo: &Photo, sets: &[SetReport<'_>]) -> String {
-    let reach = |set: &SetReport<'_>| set.score + set.standard_error;
-    let longest = sets.iter().map(reach).fold(f64::MIN_POSITIVE, f64::max);
-    let percent = |value: f64| format!("{:.2}%", 100.0 * (value / longest).clamp(0.0, 1.0));
+fn list(photo: &Photo, sets: &[SetReport<'_>]) -> Markup {
+    let ends =
+        |set: &SetReport<'_>| [set.score - set.standard_error, set.score + set.standard_error];
+    let longest = sets.iter().map(|set| ends(set)[1]).fold(f64::MIN_POSITIVE, f64::max);
     // All scores to the same digit, so that they stand below each other.
     let decimals = decimals(longest);
-    let item = |(rank, set): (usize, &SetReport<'_>)| {
-        let color = set_color(rank);
-        format!(
-            "<li><button type=\"button\" data-set=\"{n}\" aria-pressed=\"false\" style=\"--set:{};\
-             --on-set:{}\"><span class=\"rank\"><span class=\"unseen\">Set </span>{n}</span>\
-             <span class=\"score\"><span class=\"unseen\">, score </span>{}</span>\
-             <span class=\"bar\" aria-hidden=\"true\"><span class=\"value\" style=\"width:{}\"></span>\
-             <span class=\"error\" style=\"left:{};right:calc(100% - {})\"></span></span>\
-             <span class=\"where\"><span class=\"unseen\">, </span>{}</span></button></li>",
-            hex(color),
-            hex(text_on(color)),
-            score(set, decimals),
-            percent(set.score),
-            percent(set.score - set.standard_error),
-            percent(reach(set)),
-            escape(&place(photo, set)),
-            n = rank + 1,
-        )
-    };
-    let items: String = sets.iter().enumerate().map(item).collect();
-    format!(
-        "<ol class=\"sets\" aria-label=\"Sets, the most important first\">{items}</ol>\
-         <p class=\"note\">Score ± standard error. Point at a set or move to it with the keyboard \
-         to see it alone; click or press Enter to keep it, Escape to see all.</p>"
-    )
+    html! {
+        ol.sets aria-label="Sets, the most important first" {
+            @for (rank, set) in sets.iter().enumerate() {
+                (item(
+                    (rank, set_color(rank)),
+                    ["Set", "score"],
+                    &score(set, decimals),
+                    (set.score / longest, Some(ends(set).map(|end| end / longest))),
+                    &html! { span.unseen { ", " } (place(photo, set)) },
+                ))
+            }
+        }
+        p.note {
+            "Score ± standard error. Point at a set or move to it with the keyboard to see it \
+             alone; click or press Enter to keep it, Escape to see all."
+        }
+    }
 }
 
 /// "1.93 ± 0.04", or "1.93" where the score is exact.

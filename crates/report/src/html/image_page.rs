@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use hsets_core::{FeatureSet, Photo, SaliencyMap, SegmentMap};
 use hsets_pipeline::Interactions;
+use maud::{Markup, html};
 
-use super::{escape, explorer, pairs, picture, png_uri, ranking, shell};
+use super::{explorer, pairs, picture, png_uri, ranking, shell};
 use crate::{
     Result,
-    document::{Better, Block, Blocks, Cell, Column, Estimate, PlotBlock, Table, render_blocks},
+    document::{
+        Better, Block, Blocks, Cell, Column, Estimate, PlotBlock, Table, render_blocks,
+        render_facts,
+    },
     plot::{Axis, Bar, BarPlot, LinePlot, Series},
 };
 
@@ -106,99 +110,96 @@ pub struct Curve {
 /// The page: the picture whose sets light up when pointed at or focused, their scores with error
 /// bars, then all methods side by side, curves, settings and costs.
 pub fn image_page(report: &ImageReport<'_>) -> Result<String> {
-    let mut body = format!(
-        "{}<header><h1>{}</h1><p class=\"subtitle\">{}</p></header><main>",
-        definitions(report.photo)?,
-        escape(&report.title),
-        escape(&report.subtitle)
-    );
-    if let Some(method) = report.methods.first() {
-        body.push_str(&found(report, method)?);
-    }
-    if report.methods.len() > 1 {
-        body.push_str(&side_by_side(report)?);
-    }
-    body.push_str(&render_blocks(&sections(report), 2, "section")?.into_string());
-    body.push_str("</main>");
-    Ok(shell(&report.title, &maud::PreEscaped(body)))
+    let body = html! {
+        (definitions(report.photo)?)
+        header { h1 { (report.title) } p.subtitle { (report.subtitle) } }
+        main {
+            @if let Some(method) = report.methods.first() { (found(report, method)?) }
+            @if report.methods.len() > 1 { (side_by_side(report)?) }
+            (render_blocks(&sections(report), 2, "section")?)
+        }
+    };
+    Ok(shell(&report.title, &body))
 }
 
 /// What the first method found: pairs of regions, if it looks for them, with the ranking of segments
 /// before them where no pair is claimed and below them where one is; or its sets.
-fn found(report: &ImageReport<'_>, method: &MethodReport<'_>) -> Result<String> {
+fn found(report: &ImageReport<'_>, method: &MethodReport<'_>) -> Result<Markup> {
     let Interactions { contrasts, pair_effects, banzhaf } = &method.interactions;
     let ranking = match (banzhaf, pair_effects) {
-        (Some(values), effects) => ranking::ranking(report, method, values, effects.as_deref())?,
-        (None, Some(effects)) => ranking::pairs_of_segments(report, method, effects)?,
-        (None, None) => String::new(),
+        (Some(values), effects) => {
+            Some(ranking::ranking(report, method, values, effects.as_deref())?)
+        }
+        (None, Some(effects)) => Some(ranking::pairs_of_segments(report, method, effects)?),
+        (None, None) => None,
     };
     let Some(contrasts) = contrasts else {
-        let is_better = banzhaf.is_some() || pair_effects.is_some();
-        return if is_better { Ok(ranking) } else { explorer::explorer(report, method) };
+        return ranking.map_or_else(|| explorer::explorer(report, method), Ok);
     };
-    let pairs = pairs::pairs(report, method, contrasts)?;
-    let verdict = format!(
-        "<div class=\"lead\"><p class=\"verdict\">{}</p>{}</div>",
-        escape(&pairs::verdict(report.photo, contrasts)),
-        explorer::headline(report)
-    );
-    let [first, then] = if contrasts.has_claim() { [pairs, ranking] } else { [ranking, pairs] };
-    Ok(verdict + &first + &then)
+    let mut parts = vec![pairs::pairs(report, method, contrasts)?];
+    parts.extend(ranking);
+    if !contrasts.has_claim() {
+        parts.reverse();
+    }
+    Ok(html! {
+        div.lead {
+            p.verdict { (pairs::verdict(report.photo, contrasts)) }
+            (render_facts("headline", &report.facts))
+        }
+        @for part in parts { (part) }
+    })
 }
 
 /// The photo in colour and in grey: once on the page, shown in many places.
-fn definitions(photo: &Photo) -> Result<String> {
-    let (width, height) = (photo.width(), photo.height());
-    let image = |id: &str, png: &[u8]| {
-        format!(
-            "<image id=\"{id}\" width=\"{width}\" height=\"{height}\" href=\"{}\"{}/>",
-            png_uri(png),
-            rendering(photo)
-        )
-    };
-    Ok(format!(
-        "<svg width=\"0\" height=\"0\" class=\"unseen\" aria-hidden=\"true\"><defs>{}{}</defs></svg>",
-        image("photo", &picture::photo(photo)?),
-        image("pale", &picture::pale_photo(photo)?),
-    ))
+fn definitions(photo: &Photo) -> Result<Markup> {
+    let images = [("photo", picture::photo(photo)?), ("pale", picture::pale_photo(photo)?)];
+    Ok(html! {
+        svg.unseen width="0" height="0" aria-hidden="true" {
+            defs {
+                @for (id, png) in &images {
+                    image id=(id) width=(photo.width()) height=(photo.height()) href=(png_uri(png))
+                        style=[rendering(photo)] {}
+                }
+            }
+        }
+    })
 }
 
 /// Small pictures are enlarged pixel by pixel, as in the figures.
-pub(super) fn rendering(photo: &Photo) -> &'static str {
+pub(super) fn rendering(photo: &Photo) -> Option<&'static str> {
     let is_small = photo.width().max(photo.height()) <= 128;
-    if is_small { " style=\"image-rendering:pixelated\"" } else { "" }
+    is_small.then_some("image-rendering:pixelated")
 }
 
 /// The heat maps of all methods, with what tells them apart.
-fn side_by_side(report: &ImageReport<'_>) -> Result<String> {
-    let mut out =
-        "<section aria-labelledby=\"methods\"><h2 id=\"methods\">All methods side by side\
-                   </h2><ul class=\"methods\">"
-            .to_owned();
-    for (index, method) in report.methods.iter().enumerate() {
-        let name = escape(&method.name);
-        let measure = |m: &Measure| format!("{} {}", m.name, m.value.written(m.decimals));
-        let best: Vec<String> = method.measures.iter().take(2).map(measure).collect();
-        let description = format!("Saliency map of {} over the photo in grey.", method.name);
-        out.push_str(&format!(
-            "<li><figure>{}<figcaption><strong>{name}</strong> {}</figcaption></figure></li>",
-            heat_panel(report.photo, method.map, &format!("method-{index}"), &description)?,
-            escape(&best.join(", ")),
-        ));
-    }
-    Ok(out + "</ul></section>")
-}
-
-fn heat_panel(photo: &Photo, map: &SaliencyMap, id: &str, title: &str) -> Result<String> {
-    let (width, height) = (photo.width(), photo.height());
-    let heat = png_uri(&picture::heat_map(map)?);
-    Ok(format!(
-        "<svg class=\"panel\" viewBox=\"0 0 {width} {height}\" role=\"img\" \
-         aria-labelledby=\"{id}\"><title id=\"{id}\">{}</title><desc>Hot pixels matter most.</desc>\
-         <use href=\"#pale\"/><image width=\"{width}\" height=\"{height}\" href=\"{heat}\"{}/></svg>",
-        escape(title),
-        rendering(photo)
-    ))
+fn side_by_side(report: &ImageReport<'_>) -> Result<Markup> {
+    let (width, height) = (report.photo.width(), report.photo.height());
+    let measure = |m: &Measure| format!("{} {}", m.name, m.value.written(m.decimals));
+    Ok(html! {
+        section aria-labelledby="methods" {
+            h2 id="methods" { "All methods side by side" }
+            ul.methods {
+                @for (index, method) in report.methods.iter().enumerate() {
+                    @let id = format!("method-{index}");
+                    @let heat = png_uri(&picture::heat_map(method.map)?);
+                    @let best: Vec<String> = method.measures.iter().take(2).map(measure).collect();
+                    li { figure {
+                        svg.panel viewBox={ "0 0 " (width) " " (height) } role="img"
+                            aria-labelledby=(id) {
+                            title id=(id) {
+                                "Saliency map of " (method.name) " over the photo in grey."
+                            }
+                            desc { "Hot pixels matter most." }
+                            use href="#pale" {}
+                            image width=(width) height=(height) href=(heat)
+                                style=[rendering(report.photo)] {}
+                        }
+                        figcaption { strong { (method.name) } " " (best.join(", ")) }
+                    } }
+                }
+            }
+        }
+    })
 }
 
 /// Everything below the pictures.

@@ -2,10 +2,10 @@
 
 use hsets_core::{FeatureSet, Mask, Photo};
 use hsets_pipeline::detection::{Contrasted, Interaction, Sign};
+use maud::{Markup, html};
 
 use super::{
-    escape,
-    explorer::{Stage, views},
+    explorer::{cased, disc, inside, item, short, stage, views},
     hex,
     image_page::{ImageReport, MethodReport},
     trace,
@@ -14,7 +14,7 @@ use super::{
 use crate::{
     Result, contrast_words,
     document::{Cell, Column, Estimate, Table},
-    draw::{set_color, text_on},
+    draw::set_color,
     panel::{BADGE, DENSE, Link, link, zoom},
     plot::{Axis, ContrastPlot, Plot},
     verdict_words,
@@ -28,28 +28,33 @@ pub(super) fn pairs(
     report: &ImageReport<'_>,
     method: &MethodReport<'_>,
     found: &Contrasted,
-) -> Result<String> {
+) -> Result<Markup> {
     let claimed = found.has_claim();
-    let (title, lead) = if claimed {
-        ("Regions that act together", String::new())
-    } else {
-        let lead = "<p>The pairs that came closest. What any of them does beyond the sum of its \
-                    parts is too small, or not sure enough, to be called an interaction.</p>";
-        ("Pairs that were tested", lead.to_owned())
-    };
-    let mut details = String::new();
-    for (rank, pair) in found.interactions.iter().enumerate() {
-        details.push_str(&detail(report, rank, pair)?);
-    }
-    Ok(format!(
-        "<section class=\"explorer{}\" aria-labelledby=\"pairs\"><div>{}{}</div><div>\
-         <h2 id=\"pairs\">{title}</h2>{lead}{}<div class=\"details\" aria-live=\"polite\">{details}\
-         </div></div></section>",
-        if claimed { " claims" } else { "" },
-        picture(report, method, found)?,
-        views("pairs", &[("sets", "pairs"), ("heat", "saliency"), ("photo", "photo")]),
-        list(report.photo, found),
-    ))
+    Ok(html! {
+        section.explorer.claims[claimed] aria-labelledby="pairs" {
+            div {
+                (picture(report, method, found)?)
+                (views("pairs", &[("sets", "pairs"), ("heat", "saliency"), ("photo", "photo")]))
+            }
+            div {
+                @if claimed {
+                    h2 id="pairs" { "Regions that act together" }
+                } @else {
+                    h2 id="pairs" { "Pairs that were tested" }
+                    p {
+                        "The pairs that came closest. What any of them does beyond the sum of its \
+                         parts is too small, or not sure enough, to be called an interaction."
+                    }
+                }
+                (list(report.photo, found))
+                div.details aria-live="polite" {
+                    @for (rank, pair) in found.interactions.iter().enumerate() {
+                        (detail(report, rank, pair)?)
+                    }
+                }
+            }
+        }
+    })
 }
 
 /// "2 pairs of regions act together: …", or that none was found, in so many words.
@@ -91,37 +96,28 @@ fn picture(
     report: &ImageReport<'_>,
     method: &MethodReport<'_>,
     found: &Contrasted,
-) -> Result<String> {
+) -> Result<Markup> {
     let photo = report.photo;
-    let description = found.interactions.iter().enumerate().map(|(rank, pair)| {
+    let describe = |(rank, pair)| {
         let [a, b] = places(photo, pair);
         format!("Pair {}: {a} and {b}; {}.", rank + 1, verdict_words(pair))
-    });
-    let mut out = Stage {
-        photo,
-        segments: report.segments,
-        map: method.map,
-        id: "pairs-picture",
-        title: "The photo with the pairs of regions that were tested",
-        description: &description.collect::<Vec<_>>().join(" "),
-    }
-    .begin()?;
+    };
+    let description: Vec<String> = found.interactions.iter().enumerate().map(describe).collect();
     let regions: Vec<[&Mask; 2]> =
         found.interactions.iter().map(|pair| pair.regions.each_ref()).collect();
     let links = link(photo, &regions);
-    for (rank, (pair, link)) in found.interactions.iter().zip(&links).enumerate().rev() {
-        out.push_str(&joined(rank, pair.claim, link, zoom(photo).factor() as f32));
-    }
     let factor = zoom(photo).factor() as f32;
-    for (rank, link) in links.iter().enumerate() {
-        out.push_str(&badges(rank, found.interactions[rank].claim, link, factor));
-    }
-    Ok(out + "</svg>")
+    let all = found.interactions.iter().zip(&links).enumerate();
+    let marks = html! {
+        @for (rank, (pair, link)) in all.clone().rev() { (joined(rank, pair.claim, link, factor)) }
+        @for (rank, (pair, link)) in all { (badges(rank, pair.claim, link, factor)) }
+    };
+    let title = "The photo with the pairs of regions that were tested";
+    stage(report, method, "pairs-picture", title, &description, &marks)
 }
 
 /// Both regions of a pair and the line between them.
-fn joined(rank: usize, claim: bool, link: &Link, factor: f32) -> String {
-    let n = rank + 1;
+fn joined(rank: usize, claim: bool, link: &Link, factor: f32) -> Markup {
     let outlines = link
         .layouts
         .each_ref()
@@ -130,87 +126,72 @@ fn joined(rank: usize, claim: bool, link: &Link, factor: f32) -> String {
     let line =
         format!("M{:.1} {:.1}L{:.1} {:.1}", a.0 / factor, a.1 / factor, b.0 / factor, b.1 / factor);
     let both = outlines.concat();
-    let weak = if claim { "" } else { " weak" };
-    format!(
-        "<g class=\"set pair{weak}\" data-set=\"{n}\" style=\"--set:{}\">\
-         <clipPath id=\"pair-{n}\"><path d=\"{both}\"/></clipPath>\
-         <use href=\"#photo\" class=\"inside\" clip-path=\"url(#pair-{n})\"/>\
-         <path class=\"link casing\" d=\"{line}\"/><path class=\"link\" d=\"{line}\"/>\
-         <path class=\"region casing\" d=\"{both}\"/><path class=\"region\" d=\"{both}\"/></g>",
-        hex(set_color(rank)),
-    )
+    html! {
+        g.set.pair.weak[!claim] data-set=(rank + 1) style={ "--set:" (hex(set_color(rank))) } {
+            (inside(&format!("pair-{}", rank + 1), &both))
+            (cased("link", &line))
+            (cased("region", &both))
+        }
+    }
 }
 
 /// The number of a pair on its line, and the letters of its regions.
-fn badges(rank: usize, claim: bool, link: &Link, factor: f32) -> String {
-    let weak = if claim { "" } else { " weak" };
-    let (n, color, radius) = (rank + 1, set_color(rank), BADGE / factor);
-    let (x, y) = (link.badge.0 / factor, link.badge.1 / factor);
-    let letters = link.layouts.iter().zip(NAMES).map(|(layout, name)| {
-        let (x, y) = (layout.anchor.0 / factor, layout.anchor.1 / factor);
-        format!(
-            "<text class=\"letter\" x=\"{x:.2}\" y=\"{:.2}\" font-size=\"{:.2}\">{name}</text>",
-            y + 0.5 * radius,
-            1.6 * radius,
-        )
-    });
-    format!(
-        "<g class=\"badge{weak}\" data-set=\"{n}\" style=\"--set:{}\">{}\
-         <circle cx=\"{x:.2}\" cy=\"{y:.2}\" r=\"{radius:.2}\"/><text x=\"{x:.2}\" y=\"{:.2}\" \
-         font-size=\"{:.2}\" fill=\"{}\">{n}</text></g>",
-        hex(color),
-        letters.collect::<String>(),
-        y + 0.36 * 1.4 * radius,
-        1.4 * radius,
-        hex(text_on(color)),
-    )
+fn badges(rank: usize, claim: bool, link: &Link, factor: f32) -> Markup {
+    let (color, radius) = (set_color(rank), BADGE / factor);
+    let scaled = |(x, y): (f32, f32)| (x / factor, y / factor);
+    html! {
+        g.badge.weak[!claim] data-set=(rank + 1) style={ "--set:" (hex(color)) } {
+            @for (layout, name) in link.layouts.iter().zip(NAMES) {
+                @let (x, y) = scaled(layout.anchor);
+                text.letter x=(short(x)) y=(short(y + 0.5 * radius))
+                    font-size=(short(1.6 * radius)) { (name) }
+            }
+            (disc(rank + 1, color, scaled(link.badge), radius))
+        }
+    }
 }
 
 /// Buttons in the order of the pairs, each with the size of its effect.
-fn list(photo: &Photo, found: &Contrasted) -> String {
+fn list(photo: &Photo, found: &Contrasted) -> Markup {
     let reach = |pair: &Interaction| {
         let [low, high] = pair.contrast.effect.interval();
         low.abs().max(high.abs())
     };
     let longest = found.interactions.iter().map(reach).fold(f64::MIN_POSITIVE, f64::max);
-    let percent = |value: f64| format!("{:.2}%", 100.0 * (value / longest).clamp(0.0, 1.0));
-    let item = |(rank, pair): (usize, &Interaction)| {
-        let effect = pair.contrast.effect;
-        let [low, high] = effect.interval();
-        // The bar shows the size, the text its sign.
-        let (low, high) = if effect.mean < 0.0 { (-high, -low) } else { (low, high) };
-        let [a, b] = places(photo, pair);
-        let color = set_color(rank);
-        format!(
-            "<li><button type=\"button\" data-set=\"{n}\" aria-pressed=\"false\" style=\"--set:{};\
-             --on-set:{}\"><span class=\"rank\"><span class=\"unseen\">Pair </span>{n}</span>\
-             <span class=\"score\"><span class=\"unseen\">, effect </span>{}</span>\
-             <span class=\"bar\" aria-hidden=\"true\"><span class=\"value\" style=\"width:{}\"></span>\
-             <span class=\"error\" style=\"left:{};right:calc(100% - {})\"></span></span>\
-             <span class=\"where\">{a} and {b} · {}</span></button></li>",
-            hex(color),
-            hex(text_on(color)),
-            signed(effect.mean, effect.standard_error),
-            percent(effect.mean.abs()),
-            percent(low),
-            percent(high),
-            status(pair),
-            n = rank + 1,
-        )
-    };
-    let items: String = found.interactions.iter().enumerate().map(item).collect();
-    format!("<ol class=\"sets\" aria-label=\"Pairs of regions\">{items}</ol>")
+    html! {
+        ol.sets aria-label="Pairs of regions" {
+            @for (rank, pair) in found.interactions.iter().enumerate() {
+                @let effect = pair.contrast.effect;
+                @let [low, high] = effect.interval();
+                // The bar shows the size, the text its sign.
+                @let ends = if effect.mean < 0.0 { [-high, -low] } else { [low, high] };
+                @let [a, b] = places(photo, pair);
+                (item(
+                    (rank, set_color(rank)),
+                    ["Pair", "effect"],
+                    &signed(effect.mean, effect.standard_error),
+                    (effect.mean.abs() / longest, Some(ends.map(|end| end / longest))),
+                    &html! { (a) " and " (b) " · " (status(pair)) },
+                ))
+            }
+        }
+    }
 }
 
 /// What is claimed of a pair, in a few words.
-fn status(pair: &Interaction) -> String {
-    let claim = match (pair.claim, pair.sign()) {
-        (true, Sign::Synergy) => "<strong>interaction</strong>, each needs the other",
-        (true, Sign::Redundancy) => "<strong>interaction</strong>, each stands in for the other",
-        (false, _) => "no interaction found",
-    };
-    let flips = if pair.depends_on_reference() { " · depends on the reference" } else { "" };
-    format!("{claim}{flips}")
+fn status(pair: &Interaction) -> Markup {
+    html! {
+        @if pair.claim {
+            strong { "interaction" }
+            @match pair.sign() {
+                Sign::Synergy => ", each needs the other",
+                Sign::Redundancy => ", each stands in for the other",
+            }
+        } @else {
+            "no interaction found"
+        }
+        @if pair.depends_on_reference() { " · depends on the reference" }
+    }
 }
 
 /// "+4.92 ± 0.25".
@@ -222,34 +203,38 @@ fn signed(mean: f64, error: f64) -> String {
 }
 
 /// The contrast of a pair as a plot and in words, and what it is under other references.
-fn detail(report: &ImageReport<'_>, rank: usize, pair: &Interaction) -> Result<String> {
+fn detail(report: &ImageReport<'_>, rank: usize, pair: &Interaction) -> Result<Markup> {
     let n = rank + 1;
     let plot: Plot = contrast_plot(report, pair).into();
     let claims: &str =
         if report.reference.is_empty() { "the reference" } else { &report.reference };
-    let effect = pair.contrast.effect;
-    let beside = pair.references.iter().map(|other| {
-        let effect = other.contrast.effect;
-        (other.name.as_str(), effect.mean, effect.standard_error)
-    });
-    let all = std::iter::once((claims, effect.mean, effect.standard_error)).chain(beside);
-    let item = |(at, (name, mean, error)): (usize, (&str, f64, f64))| {
-        let role = if at == 0 { " <span class=\"soft\">the test was made here</span>" } else { "" };
-        format!("<li><strong>{}</strong> {}{role}</li>", escape(name), signed(mean, error))
-    };
-    let references: String = all.enumerate().map(item).collect();
+    let beside = pair.references.iter().map(|other| (other.name.as_str(), &other.contrast));
+    let all = std::iter::once((claims, &pair.contrast)).chain(beside);
     let sign = match (pair.references.is_empty(), pair.depends_on_reference()) {
         (true, _) => "What was shown in the place of the regions:",
         (_, true) => "Depends on the reference: the effect, where the regions show",
         (_, false) => "The same sign under every reference: the effect, where the regions show",
     };
-    Ok(format!(
-        "<div class=\"detail\" data-set=\"{n}\"><h3>Pair {n}</h3>{}<p>{}.</p><p>{}.</p>\
-         <p class=\"references\">{sign}</p><ul class=\"references\">{references}</ul></div>",
-        plot.inline_svg(&format!("contrast-{n}"))?,
-        escape(&sentence(&verdict_words(pair))),
-        escape(&sentence(&contrast_words(&pair.contrast, ["first region (a)", "second (b)"]))),
-    ))
+    Ok(html! {
+        div.detail data-set=(n) {
+            h3 { "Pair " (n) }
+            (plot.markup(&format!("contrast-{n}"))?)
+            p { (sentence(&verdict_words(pair))) "." }
+            p {
+                (sentence(&contrast_words(&pair.contrast, ["first region (a)", "second (b)"]))) "."
+            }
+            p.references { (sign) }
+            ul.references {
+                @for (at, (name, contrast)) in all.enumerate() {
+                    li {
+                        strong { (name) } " "
+                        (signed(contrast.effect.mean, contrast.effect.standard_error))
+                        @if at == 0 { " " span.soft { "the test was made here" } }
+                    }
+                }
+            }
+        }
+    })
 }
 
 /// With a capital.
