@@ -102,7 +102,7 @@ pub(crate) fn exp_single(x: f32) -> f32 {
 pub(crate) fn gelu_single(z: f32) -> [f32; 3] {
     const SCALE: f32 = 0.265;
     const TAIL: [f32; 9] = [
-        3.082_079_1e-2,
+        3.082_079e-2,
         -1.442_283_2e-1,
         2.178_143_5e-1,
         -1.163_619_6e-1,
