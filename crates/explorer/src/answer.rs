@@ -157,8 +157,8 @@ impl Context<'_> {
         for (feature, (h, d)) in product.iter().zip(&difference).enumerate() {
             map[shape.pixel(feature)] += h * d;
         }
-        let own: f64 = region.pixels().iter().map(|&pixel| f64::from(map[pixel])).sum();
-        region.pixels().iter().for_each(|&pixel| map[pixel] = 0.0);
+        let own: f64 = region.pixels().map(|pixel| f64::from(map[pixel])).sum();
+        region.pixels().for_each(|pixel| map[pixel] = 0.0);
         Ok(json!({
             "map": encode(&map),
             "own": own,

@@ -157,11 +157,9 @@ impl Warm {
 fn painted(base: &SegmentMap, regions: &[Region]) -> Result<SegmentMap> {
     let mut labels = base.labels().to_vec();
     for (label, region) in (base.n_segments() as u32..).zip(regions) {
-        for &pixel in region.pixels() {
-            if let Some(cell) = labels.get_mut(pixel) {
-                *cell = label;
-            }
-        }
+        let n = labels.len();
+        let inside = region.pixels().take_while(|&pixel| pixel < n);
+        inside.for_each(|pixel| labels[pixel] = label);
     }
     SegmentMap::new(base.width(), base.height(), &labels)
 }
