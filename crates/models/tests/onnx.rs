@@ -332,6 +332,15 @@ fn what_is_wrong_is_said_in_one_line() {
         ),
         (changed(|g| g.initializer[0] = external("beside.data", "400")), &["400 bytes", "432"]),
         (
+            changed(|g| {
+                for i in 0..2500 {
+                    let tied = external(["beside.data", "./beside.data"][i % 2], "432");
+                    g.initializer.push(TensorProto { name: text(&format!("t{i}")), ..tied });
+                }
+            }),
+            &["beside.data, in the same bytes as many others"],
+        ),
+        (
             changed(|g| g.initializer[0].data_type = Some(DataType::FLOAT8E4M3FN)),
             &["tensor 'k'", "FLOAT8E4M3FN"],
         ),
@@ -370,6 +379,16 @@ fn what_is_wrong_is_said_in_one_line() {
             &["no derivative of Det in 'even'; no derivative of NonZero in 'odd'"],
         ),
         (changed(|g| g.initializer[1].dims = vec![5, 4]), &["Gemm 'fc'"]),
+        (
+            changed(|g| {
+                g.node.insert(1, node("Expand", "wide", &["one", "sizes"], &["o"]));
+                g.node.insert(2, node("Mul", "scaled", &["a", "o"], &["e"]));
+                g.node[3].input[0] = "e".into();
+                g.initializer.push(floats("one", &[1]));
+                g.initializer.push(whole_numbers("sizes", &[2], &[1 << 13, 1 << 12]));
+            }),
+            &["Expand 'wide': makes a tensor of sizes [8192, 4096]", "a file of this size"],
+        ),
         (
             changed(|g| {
                 let ints = AttributeProto {

@@ -2,7 +2,7 @@
 //! depends on the picture.
 
 use super::read::Node;
-use super::tensor::Constant;
+use super::tensor::{Constant, few_axes};
 
 type Result<T, E = String> = std::result::Result<T, E>;
 
@@ -28,7 +28,14 @@ pub(super) fn axis(axis: i64, rank: usize) -> Result<usize> {
     found.ok_or_else(|| format!("names axis {axis} of a tensor with {rank}"))
 }
 
+/// Sizes along axes.
 pub(super) fn sizes(values: &[i64]) -> Result<Vec<usize>> {
+    few_axes(values.len())?;
+    lengths(values)
+}
+
+/// Any number of sizes.
+fn lengths(values: &[i64]) -> Result<Vec<usize>> {
     let size = |&value: &i64| usize::try_from(value).map_err(|_| format!("has a size of {value}"));
     values.iter().map(size).collect()
 }
@@ -46,6 +53,7 @@ pub(super) fn indices(values: &[i64], size: usize) -> Result<Vec<usize>> {
 /// The sizes a Reshape gives: 0 keeps one, -1 takes what is left.
 pub(super) fn reshape(node: &Node, from: &[usize], to: &[i64]) -> Result<Vec<usize>> {
     let refuse = || format!("can't make {to:?} of {from:?}");
+    few_axes(to.len())?;
     let n: usize = from.iter().product();
     let mut dims = Vec::with_capacity(to.len());
     for (axis, &size) in to.iter().enumerate() {
@@ -89,6 +97,7 @@ pub(super) fn squeezed(node: &Node, from: &[usize], axes: Option<Vec<i64>>) -> R
     }
     let listed = listed.ok_or("names no axes")?;
     let rank = from.len() + listed.len();
+    few_axes(rank)?;
     let new: Vec<usize> = listed.iter().map(|&a| axis(a, rank)).collect::<Result<_>>()?;
     let mut old = from.iter();
     let size = |axis| if new.contains(&axis) { Some(1) } else { old.next().copied() };
@@ -167,17 +176,22 @@ pub(super) fn split(
 ) -> Result<Vec<Span>> {
     let axis = axis(node.int("axis").unwrap_or(0), dims.len())?;
     let sizes_listed = sizes_input.or_else(|| node.ints("split").map(<[i64]>::to_vec));
+    let n_outputs = node.outputs.len();
     let parts = if let Some(list) = sizes_listed {
-        sizes(&list)?
+        lengths(&list)?
     } else {
         let n = node.int("num_outputs").filter(|_| opset >= 18);
-        let n = n.map_or(node.outputs.len(), |n| n.max(1) as usize).min(dims[axis].max(1));
+        let n = n.map_or(n_outputs, |n| n.max(1) as usize).min(dims[axis].max(1));
         let each = dims[axis].div_ceil(n.max(1));
-        (0..n).map(|i| each.min(dims[axis].saturating_sub(i * each))).collect()
+        // The last of those that have a name may be followed by others.
+        let rest = dims[axis].saturating_sub(n_outputs * each);
+        let named = (0..n.min(n_outputs)).map(|i| each.min(dims[axis].saturating_sub(i * each)));
+        named.chain((n > n_outputs).then_some(rest)).collect()
     };
     let sum = parts.iter().try_fold(0_usize, |sum, &part| sum.checked_add(part));
-    if sum != Some(dims[axis]) || parts.len() < node.outputs.len() {
-        return Err(format!("splits an axis of size {} into {parts:?}", dims[axis]));
+    if sum != Some(dims[axis]) || parts.len() < n_outputs {
+        let first = &parts[..parts.len().min(16)];
+        return Err(format!("splits an axis of size {} into {first:?}", dims[axis]));
     }
     let mut start = 0;
     let span = |&len: &usize| {
@@ -185,7 +199,7 @@ pub(super) fn split(
         start += len;
         span
     };
-    Ok(parts.iter().map(span).collect())
+    Ok(parts.iter().take(n_outputs).map(span).collect())
 }
 
 /// The axes a Reduce goes over: all, unless it names some.

@@ -11,19 +11,26 @@ pub(super) struct External {
     folder: Option<PathBuf>,
     /// Content by the location that the network states.
     files: BTreeMap<String, Vec<u8>>,
+    /// Bytes that tensors were read from.
+    n_read: usize,
 }
+
+/// Most tensors that may lie in the same bytes, on average: tied weights do.
+const TENSORS_OF_A_BYTE: usize = 4;
+/// Bytes that any number of tensors may lie in.
+const FEW_BYTES: usize = 1 << 20;
 
 impl External {
     /// Of a network in this file.
     pub(super) fn beside(network: &Path) -> Self {
         let folder = network.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new(".")).to_owned();
-        Self { folder: Some(folder), files: BTreeMap::new() }
+        Self { folder: Some(folder), files: BTreeMap::new(), n_read: 0 }
     }
 
     /// Of a network in memory.
     pub(super) fn nowhere() -> Self {
-        Self { folder: None, files: BTreeMap::new() }
+        Self { folder: None, files: BTreeMap::new(), n_read: 0 }
     }
 
     /// `length` bytes from `offset` of a file; all to its end without a length.
@@ -40,21 +47,33 @@ impl External {
         };
         let offset = number(offset, "the offset")?.unwrap_or(0);
         let length = number(length, "the length")?;
-        let bytes = self.file(location)?;
+        let name = self.open(location)?;
+        let n_bytes: usize = self.files.values().map(Vec::len).sum();
+        let bytes = &self.files[&name];
         let end = length.map_or(Some(bytes.len()), |length| offset.checked_add(length));
-        end.and_then(|end| bytes.get(offset..end)).ok_or_else(|| {
+        let found = end.and_then(|end| bytes.get(offset..end)).ok_or_else(|| {
             let wanted = length.map_or("the end".into(), |length| format!("{length} more"));
             let len = bytes.len();
             format!("is said to lie in {location} from byte {offset} to {wanted}; that has {len}")
-        })
+        })?;
+        self.n_read += found.len();
+        if self.n_read > TENSORS_OF_A_BYTE * n_bytes + FEW_BYTES {
+            return Err(format!("lies in {location}, in the same bytes as many others"));
+        }
+        Ok(found)
     }
 
-    fn file(&mut self, location: &str) -> Result<&[u8], String> {
-        if !self.files.contains_key(location) {
+    /// Reads a file that was not read yet. Gives its name in [`External::files`], which is one for
+    /// all spellings of its location.
+    fn open(&mut self, location: &str) -> Result<String, String> {
+        let is_name = |part: &Component<'_>| !matches!(part, Component::CurDir);
+        let path: PathBuf = Path::new(location).components().filter(is_name).collect();
+        let name = path.display().to_string();
+        if !self.files.contains_key(&name) {
             let bytes = self.read(location)?;
-            self.files.insert(location.to_owned(), bytes);
+            self.files.insert(name.clone(), bytes);
         }
-        Ok(&self.files[location])
+        Ok(name)
     }
 
     fn read(&self, location: &str) -> Result<Vec<u8>, String> {

@@ -1,19 +1,54 @@
 //! Values of nodes that do not depend on the picture: shape arithmetic, masks, folded weights.
 
 use super::axes::{self, Span};
+use super::budget::Budget;
 use super::read::Node;
-use super::tensor::{Constant, Data, offsets, strides};
-
-/// Most elements a folded value may have: more than any network's, less than memory.
-const MAX_ELEMENTS: usize = 1 << 28;
+use super::tensor::{Constant, Data, few_axes, offsets, strides};
 
 type Result<T, E = String> = std::result::Result<T, E>;
 
 /// The results of a node all of whose inputs are constants; `None` for an op that is not folded.
+/// What they take of the budget is gone.
 pub(super) fn fold(
     node: &Node,
     inputs: &[Option<&Constant>],
     opset: i64,
+    budget: &Budget,
+) -> Result<Option<Vec<Constant>>> {
+    /// They look at their inputs, or give them another shape.
+    const VIEWS: [&str; 9] = [
+        "Constant",
+        "Identity",
+        "Dropout",
+        "Shape",
+        "Size",
+        "Reshape",
+        "Flatten",
+        "Squeeze",
+        "Unsqueeze",
+    ];
+    let given = || inputs.iter().flatten();
+    let n = given().map(|input| input.len()).sum();
+    if !VIEWS.contains(&node.op.as_str()) {
+        budget.room(n)?;
+        budget.visit(n)?;
+    }
+    let results = results(node, inputs, opset, budget)?;
+    for result in results.iter().flatten() {
+        few_axes(result.dims.len())?;
+        if node.op != "Constant" && !given().any(|input| input.shares(result)) {
+            budget.hold(result.len())?;
+            budget.visit(result.len())?;
+        }
+    }
+    Ok(results)
+}
+
+fn results(
+    node: &Node,
+    inputs: &[Option<&Constant>],
+    opset: i64,
+    budget: &Budget,
 ) -> Result<Option<Vec<Constant>>> {
     let input = |index: usize| -> Result<&Constant> {
         let input = inputs.get(index).copied().flatten();
@@ -38,7 +73,7 @@ pub(super) fn fold(
             let x = input(0)?;
             x.permuted(&axes::order(node, x.dims.len())?)
         }
-        "Concat" => concat(node, inputs)?,
+        "Concat" => concat(node, inputs, budget)?,
         "Slice" => {
             let x = input(0)?;
             let spans = axes::slices(node, &x.dims, &inputs[1..])?;
@@ -47,42 +82,36 @@ pub(super) fn fold(
         "Split" => {
             return split(node, input(0)?, inputs.get(1).copied().flatten(), opset).map(Some);
         }
-        "Gather" => gather(node, input(0)?, input(1)?)?,
+        "Gather" => gather(node, input(0)?, input(1)?, budget)?,
         "GatherElements" => gather_elements(node, input(0)?, input(1)?)?,
-        "GatherND" => gather_nd(node, input(0)?, input(1)?)?,
+        "GatherND" => gather_nd(node, input(0)?, input(1)?, budget)?,
         "ScatterND" => scatter_nd(input(0)?, input(1)?, input(2)?)?,
         "Expand" => {
             let x = input(0)?;
             let to = axes::sizes(&input(1)?.to_integers())?;
-            expand(x, &broadcast(&x.dims, &to)?)?
+            expand(x, &broadcast(&x.dims, &to)?, budget)?
         }
-        "Tile" => tile(input(0)?, &input(1)?.to_integers())?,
-        "ConstantOfShape" => constant_of_shape(node, &input(0)?.to_integers())?,
-        "Range" => range(input(0)?, input(1)?, input(2)?)?,
-        "Where" => select(input(0)?, input(1)?, input(2)?)?,
+        "Tile" => tile(input(0)?, &input(1)?.to_integers(), budget)?,
+        "ConstantOfShape" => constant_of_shape(node, &input(0)?.to_integers(), budget)?,
+        "Range" => range(input(0)?, input(1)?, input(2)?, budget)?,
+        "Where" => select(input(0)?, input(1)?, input(2)?, budget)?,
         "DequantizeLinear" => {
             dequantize(node, input(0)?, input(1)?, inputs.get(2).copied().flatten())?
         }
         "ReduceProd" | "ReduceSum" | "ReduceMax" | "ReduceMin" | "ReduceMean" => {
             reduce(node, input(0)?, inputs.get(1).copied().flatten())?
         }
-        "MatMul" => matmul(input(0)?, input(1)?)?,
+        "MatMul" => matmul(input(0)?, input(1)?, budget)?,
         "BatchNormalization" if node.is_set("training_mode") => {
             standardized(node, input(0)?, input(1)?, input(2)?)?
         }
         "Clip" => clip(input(0)?, &inputs[1..])?,
-        op => match elementwise(op, inputs)? {
+        op => match elementwise(op, inputs, budget)? {
             Some(result) => result,
             None => return Ok(None),
         },
     };
     Ok(Some(vec![one]))
-}
-
-/// Fails if this many elements are too many.
-fn checked(dims: &[usize]) -> Result<usize> {
-    let n = dims.iter().try_fold(1_usize, |n, &size| n.checked_mul(size));
-    n.filter(|&n| n <= MAX_ELEMENTS).ok_or_else(|| format!("makes a tensor of sizes {dims:?}"))
 }
 
 fn constant(node: &Node) -> Result<Constant> {
@@ -128,7 +157,7 @@ fn cast(node: &Node, x: &Constant, like: Option<&Constant>) -> Constant {
     }
 }
 
-fn concat(node: &Node, inputs: &[Option<&Constant>]) -> Result<Constant> {
+fn concat(node: &Node, inputs: &[Option<&Constant>], budget: &Budget) -> Result<Constant> {
     let inputs: Vec<&Constant> = inputs.iter().copied().flatten().collect();
     let first = inputs.first().ok_or("joins nothing")?;
     let axis = axes::axis(node.int("axis").unwrap_or(0), first.dims.len())?;
@@ -142,13 +171,13 @@ fn concat(node: &Node, inputs: &[Option<&Constant>]) -> Result<Constant> {
         }
         dims[axis] += input.dims[axis];
     }
-    checked(&dims)?;
+    let n = budget.tensor(&dims)?;
     let outer: usize = dims[..axis].iter().product();
     let block = |x: &Constant| x.dims[axis..].iter().product::<usize>();
     let float = inputs.iter().any(|input| input.is_float());
     if float {
         let values: Vec<Vec<f64>> = inputs.iter().map(|input| input.to_floats()).collect();
-        let mut all = Vec::new();
+        let mut all = Vec::with_capacity(n);
         for o in 0..outer {
             for (input, values) in inputs.iter().zip(&values) {
                 let block = block(input);
@@ -158,7 +187,7 @@ fn concat(node: &Node, inputs: &[Option<&Constant>]) -> Result<Constant> {
         return Ok(Constant::floats(dims, all));
     }
     let values: Vec<Vec<i64>> = inputs.iter().map(|input| input.to_integers()).collect();
-    let mut all = Vec::new();
+    let mut all = Vec::with_capacity(n);
     for o in 0..outer {
         for (input, values) in inputs.iter().zip(&values) {
             let block = block(input);
@@ -200,11 +229,11 @@ fn split(node: &Node, x: &Constant, sizes: Option<&Constant>, opset: i64) -> Res
     Ok(parts.iter().map(|part| slice(x, std::slice::from_ref(part))).collect())
 }
 
-fn gather(node: &Node, x: &Constant, indices: &Constant) -> Result<Constant> {
+fn gather(node: &Node, x: &Constant, indices: &Constant, budget: &Budget) -> Result<Constant> {
     let axis = axes::axis(node.int("axis").unwrap_or(0), x.dims.len())?;
     let at = axes::indices(&indices.to_integers(), x.dims[axis])?;
     let dims = [&x.dims[..axis], &indices.dims, &x.dims[axis + 1..]].concat();
-    checked(&dims)?;
+    budget.tensor(&dims)?;
     Ok(take(x, axis, &at, &indices.dims))
 }
 
@@ -216,22 +245,24 @@ fn gather_elements(node: &Node, x: &Constant, indices: &Constant) -> Result<Cons
     }
     let mut from = strides(&x.dims);
     let along = std::mem::replace(&mut from[axis], 0);
-    let positions: Vec<usize> =
-        offsets(&indices.dims, &from).zip(at).map(|(offset, at)| offset + at * along).collect();
-    if positions.iter().any(|&at| at >= x.len()) {
+    let positions = || {
+        let offsets = offsets(indices.dims.clone(), from.clone());
+        offsets.zip(&at).map(|(offset, at)| offset + at * along)
+    };
+    if positions().any(|at| at >= x.len()) {
         return Err(format!("has indices {:?} into {:?}", indices.dims, x.dims));
     }
-    Ok(x.pick(indices.dims.clone(), positions.into_iter()))
+    Ok(x.pick(indices.dims.clone(), positions()))
 }
 
-fn gather_nd(node: &Node, x: &Constant, indices: &Constant) -> Result<Constant> {
+fn gather_nd(node: &Node, x: &Constant, indices: &Constant, budget: &Budget) -> Result<Constant> {
     if node.int("batch_dims").unwrap_or(0) != 0 {
         return Err("has axes of a batch, which is not folded".into());
     }
     let (starts, block) = blocks(x, indices)?;
     let depth = x.dims.len() - block.len();
     let dims = [&indices.dims[..indices.dims.len() - 1], block].concat();
-    checked(&dims)?;
+    budget.tensor(&dims)?;
     let n: usize = x.dims[depth..].iter().product();
     let positions = starts.into_iter().flat_map(|start| start..start + n);
     Ok(x.pick(dims, positions))
@@ -258,23 +289,16 @@ fn scatter_nd(x: &Constant, indices: &Constant, updates: &Constant) -> Result<Co
     if updates.len() != starts.len() * block {
         return Err(format!("has updates {:?} at indices {:?}", updates.dims, indices.dims));
     }
-    let mut sources: Vec<usize> = (0..x.len()).collect();
-    for (i, start) in starts.into_iter().enumerate() {
-        for k in 0..block {
-            sources[start + k] = x.len() + i * block + k;
-        }
-    }
-    let both = concat_flat(x, updates);
-    Ok(both.pick(x.dims.clone(), sources.into_iter()))
-}
-
-/// The elements of `a` and behind them those of `b`.
-fn concat_flat(a: &Constant, b: &Constant) -> Constant {
-    let n = a.len() + b.len();
-    if a.is_float() || b.is_float() {
-        return Constant::floats(vec![n], [a.to_floats(), b.to_floats()].concat());
-    }
-    Constant::vector([a.to_integers(), b.to_integers()].concat())
+    let places = starts.into_iter().flat_map(|start| start..start + block).enumerate();
+    Ok(if x.is_float() || updates.is_float() {
+        let mut values = x.to_floats();
+        places.for_each(|(at, place)| values[place] = updates.float_at(at));
+        Constant::floats(x.dims.clone(), values)
+    } else {
+        let mut values = x.to_integers();
+        places.for_each(|(at, place)| values[place] = updates.integer_at(at));
+        Constant::integers(x.dims.clone(), values)
+    })
 }
 
 /// What both sizes are broadcast to.
@@ -294,42 +318,43 @@ pub(super) fn broadcast(a: &[usize], b: &[usize]) -> Result<Vec<usize>> {
 }
 
 /// Copies along axes where `x` has size 1.
-pub(super) fn expand(x: &Constant, dims: &[usize]) -> Result<Constant> {
-    checked(dims)?;
+pub(super) fn expand(x: &Constant, dims: &[usize], budget: &Budget) -> Result<Constant> {
     if x.dims == dims {
         return Ok(x.clone());
     }
-    let missing = dims.len() - x.dims.len();
-    let own = strides(&x.dims);
-    let from: Vec<usize> = (0..dims.len())
-        .map(|axis| match axis.checked_sub(missing) {
-            Some(own_axis) if x.dims[own_axis] > 1 => own[own_axis],
-            _ => 0,
-        })
-        .collect();
-    let positions: Vec<usize> = offsets(dims, &from).collect();
-    Ok(x.pick(dims.to_vec(), positions.into_iter()))
+    budget.tensor(dims)?;
+    Ok(x.pick(dims.to_vec(), spread(&x.dims, dims)))
 }
 
-fn tile(x: &Constant, repeats: &[i64]) -> Result<Constant> {
+/// Where the elements of a tensor of the sizes `own` are when it is broadcast to others.
+fn spread(own: &[usize], dims: &[usize]) -> impl Iterator<Item = usize> + use<> {
+    let missing = dims.len().saturating_sub(own.len());
+    let strides = strides(own);
+    let from = (0..dims.len()).map(|axis| match axis.checked_sub(missing) {
+        Some(own_axis) if own[own_axis] > 1 => strides[own_axis],
+        _ => 0,
+    });
+    offsets(dims.to_vec(), from.collect())
+}
+
+fn tile(x: &Constant, repeats: &[i64], budget: &Budget) -> Result<Constant> {
     let repeats = axes::sizes(repeats)?;
     if repeats.len() != x.dims.len() {
         return Err(format!("repeats {:?} so often: {repeats:?}", x.dims));
     }
-    checked(
-        &x.dims.iter().zip(&repeats).map(|(size, n)| size.saturating_mul(*n)).collect::<Vec<_>>(),
-    )?;
-    let mut x = x.clone();
-    for (axis, n) in repeats.into_iter().enumerate() {
-        let along: Vec<usize> = (0..n).flat_map(|_| 0..x.dims[axis]).collect();
-        x = take(&x, axis, &along, &[along.len()]);
-    }
-    Ok(x)
+    let sizes = x.dims.iter().zip(&repeats).map(|(size, n)| size.saturating_mul(*n));
+    let dims: Vec<usize> = sizes.collect();
+    budget.tensor(&dims)?;
+    // Each axis as two, of which the first is one of copies.
+    let own = strides(&x.dims);
+    let copied = repeats.into_iter().zip(&x.dims).flat_map(|(n, &size)| [n, size]);
+    let from = own.into_iter().flat_map(|stride| [0, stride]);
+    Ok(x.pick(dims, offsets(copied.collect(), from.collect())))
 }
 
-fn constant_of_shape(node: &Node, sizes: &[i64]) -> Result<Constant> {
+fn constant_of_shape(node: &Node, sizes: &[i64], budget: &Budget) -> Result<Constant> {
     let dims = axes::sizes(sizes)?;
-    let n = checked(&dims)?;
+    let n = budget.tensor(&dims)?;
     let zero = Constant { dims: vec![1], data: Data::F32(vec![0.0].into()) };
     let value = node.tensor("value").unwrap_or(&zero);
     if value.len() != 1 {
@@ -338,11 +363,16 @@ fn constant_of_shape(node: &Node, sizes: &[i64]) -> Result<Constant> {
     Ok(value.pick(dims, std::iter::repeat_n(0, n)))
 }
 
-fn range(start: &Constant, limit: &Constant, delta: &Constant) -> Result<Constant> {
+fn range(
+    start: &Constant,
+    limit: &Constant,
+    delta: &Constant,
+    budget: &Budget,
+) -> Result<Constant> {
     let number = |x: &Constant| x.number().ok_or("is bounded by more than one number");
     let (from, to, by) = (number(start)?, number(limit)?, number(delta)?);
     let n = ((to - from) / by).ceil().max(0.0);
-    if !n.is_finite() || n > MAX_ELEMENTS as f64 {
+    if !n.is_finite() || budget.room(n as usize).is_err() {
         return Err(format!("counts from {from} to {to} by {by}"));
     }
     let values = (0..n as usize).map(|i| from + i as f64 * by);
@@ -353,13 +383,20 @@ fn range(start: &Constant, limit: &Constant, delta: &Constant) -> Result<Constan
     })
 }
 
-fn select(condition: &Constant, a: &Constant, b: &Constant) -> Result<Constant> {
+fn select(condition: &Constant, a: &Constant, b: &Constant, budget: &Budget) -> Result<Constant> {
     let dims = broadcast(&condition.dims, &broadcast(&a.dims, &b.dims)?)?;
-    let condition = expand(condition, &dims)?.to_integers();
-    let (a, b) = (expand(a, &dims)?, expand(b, &dims)?);
-    let n = a.len();
-    let positions = condition.iter().enumerate().map(|(i, &c)| if c != 0 { i } else { n + i });
-    Ok(concat_flat(&a, &b).pick(dims, positions))
+    budget.tensor(&dims)?;
+    let chosen = spread(&condition.dims, &dims).map(|at| condition.integer_at(at) != 0);
+    let places = chosen.zip(spread(&a.dims, &dims)).zip(spread(&b.dims, &dims));
+    Ok(if a.is_float() || b.is_float() {
+        let pick = |((is_a, i), j)| if is_a { a.float_at(i) } else { b.float_at(j) };
+        let values = places.map(pick).collect();
+        Constant::floats(dims, values)
+    } else {
+        let pick = |((is_a, i), j)| if is_a { a.integer_at(i) } else { b.integer_at(j) };
+        let values = places.map(pick).collect();
+        Constant::integers(dims, values)
+    })
 }
 
 /// (q - zero)·scale, per tensor or along an axis.
@@ -369,9 +406,9 @@ fn dequantize(
     scale: &Constant,
     zero: Option<&Constant>,
 ) -> Result<Constant> {
-    let along = |x: &Constant| -> Result<Vec<f64>> {
+    let along = |x: &Constant| -> Result<Constant> {
         if x.len() == 1 {
-            return Ok(expand(&x.reshaped(vec![]), &q.dims)?.to_floats());
+            return Ok(x.reshaped(vec![]));
         }
         let axis = axes::axis(node.int("axis").unwrap_or(1), q.dims.len())?;
         if x.dims != [q.dims[axis]] {
@@ -379,12 +416,13 @@ fn dequantize(
         }
         let mut dims = vec![1; q.dims.len()];
         dims[axis] = x.len();
-        Ok(expand(&x.reshaped(dims), &q.dims)?.to_floats())
+        Ok(x.reshaped(dims))
     };
     let scale = along(scale)?;
-    let zero = zero.map_or_else(|| Ok(vec![0.0; q.len()]), along)?;
-    let values = q.to_floats().into_iter().zip(zero).zip(scale);
-    Ok(Constant::floats(q.dims.clone(), values.map(|((q, z), s)| (q - z) * s).collect()))
+    let zero = zero.map_or_else(|| Ok(Constant::floats(vec![], vec![0.0])), along)?;
+    let factors = spread(&zero.dims, &q.dims).zip(spread(&scale.dims, &q.dims)).enumerate();
+    let value = |(at, (z, s))| (q.float_at(at) - zero.float_at(z)) * scale.float_at(s);
+    Ok(Constant::floats(q.dims.clone(), factors.map(value).collect()))
 }
 
 fn reduce(node: &Node, x: &Constant, axes_input: Option<&Constant>) -> Result<Constant> {
@@ -429,7 +467,7 @@ fn clip(x: &Constant, bounds: &[Option<&Constant>]) -> Result<Constant> {
 
 /// Over the last two axes, broadcast over those before; a vector is a row on the left, a column on
 /// the right.
-fn matmul(a: &Constant, b: &Constant) -> Result<Constant> {
+fn matmul(a: &Constant, b: &Constant, budget: &Budget) -> Result<Constant> {
     let refused = || format!("multiplies {:?} with {:?}", a.dims, b.dims);
     let promoted = |x: &Constant, axis: usize| {
         let mut dims = x.dims.clone();
@@ -446,16 +484,23 @@ fn matmul(a: &Constant, b: &Constant) -> Result<Constant> {
         return Err(refused());
     }
     let outer = broadcast(outer_a, outer_b)?;
+    let n_outer = budget.tensor(&outer)?;
     let of = |sizes: [usize; 2]| [outer.as_slice(), &sizes].concat();
-    checked(&of([*n, *m]))?;
-    let (left, right) = (expand(&left, &of([*n, *k]))?, expand(&right, &of([*k, *m]))?);
-    let (left, right) = (left.to_floats(), right.to_floats());
-    let mut product = Vec::new();
-    for (left, right) in left.chunks_exact((n * k).max(1)).zip(right.chunks_exact((k * m).max(1))) {
-        let element = |i: usize, j: usize| -> f64 {
-            (0..*k).map(|l| left[i * k + l] * right[l * m + j]).sum()
-        };
-        product.extend((0..n * m).map(|at| element(at / m, at % m)));
+    let n_product = budget.tensor(&of([*n, *m]))?;
+    budget.visit(n_product.saturating_mul(*k))?;
+    let starts = |own: &[usize], size: usize| spread(own, &outer).map(move |matrix| matrix * size);
+    let (a_values, b_values) = (a.to_floats(), b.to_floats());
+    let mut product = vec![0.0; n_product];
+    let places = starts(outer_a, n * k).zip(starts(outer_b, k * m)).take(n_outer);
+    for ((i, j), product) in places.zip(product.chunks_exact_mut((n * m).max(1))) {
+        let (left, right) = (&a_values[i..i + n * k], &b_values[j..j + k * m]);
+        // Row by row: each element still is a sum in the order of l.
+        for (row, sums) in product.chunks_exact_mut((*m).max(1)).enumerate() {
+            for (l, line) in right.chunks_exact((*m).max(1)).enumerate() {
+                let factor = left[row * k + l];
+                sums.iter_mut().zip(line).for_each(|(sum, value)| *sum += factor * value);
+            }
+        }
     }
     let mut dims = outer;
     dims.extend(
@@ -492,7 +537,11 @@ fn standardized(node: &Node, x: &Constant, weight: &Constant, bias: &Constant) -
 }
 
 /// Ops on single elements, broadcast; `None` for any other op.
-fn elementwise(op: &str, inputs: &[Option<&Constant>]) -> Result<Option<Constant>> {
+fn elementwise(
+    op: &str,
+    inputs: &[Option<&Constant>],
+    budget: &Budget,
+) -> Result<Option<Constant>> {
     let unary: Option<fn(f64) -> f64> = match op {
         "Neg" => Some(|x| -x),
         "Abs" => Some(f64::abs),
@@ -542,13 +591,14 @@ fn elementwise(op: &str, inputs: &[Option<&Constant>]) -> Result<Option<Constant
     };
     let (Some(a), Some(b), None) = (input(0), input(1), input(2)) else { return Ok(None) };
     let dims = broadcast(&a.dims, &b.dims)?;
-    let (x, y) = (expand(a, &dims)?, expand(b, &dims)?);
+    budget.tensor(&dims)?;
+    let places = spread(&a.dims, &dims).zip(spread(&b.dims, &dims));
     let is_truth = matches!(
         op,
         "Equal" | "Less" | "LessOrEqual" | "Greater" | "GreaterOrEqual" | "And" | "Or"
     );
     if a.is_float() || b.is_float() {
-        let values = x.to_floats().into_iter().zip(y.to_floats()).map(|(a, b)| f(a, b));
+        let values = places.map(|(i, j)| f(a.float_at(i), b.float_at(j)));
         return Ok(Some(if is_truth {
             Constant::integers(dims, values.map(|v| v as i64).collect())
         } else {
@@ -564,7 +614,7 @@ fn elementwise(op: &str, inputs: &[Option<&Constant>]) -> Result<Option<Constant
         "Mod" => a.checked_rem_euclid(b),
         _ => Some(f(a as f64, b as f64) as i64),
     };
-    let values = x.to_integers().into_iter().zip(y.to_integers()).map(|(a, b)| exact(a, b));
+    let values = places.map(|(i, j)| exact(a.integer_at(i), b.integer_at(j)));
     let values: Option<Vec<i64>> = values.collect();
     let values = values.ok_or("overflows, or divides by zero")?;
     Ok(Some(Constant::integers(dims, values)))

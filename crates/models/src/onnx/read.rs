@@ -116,6 +116,13 @@ impl Model {
         Ok(model)
     }
 
+    /// Numbers of all its tensors.
+    pub(super) fn n_numbers(&self) -> usize {
+        let attributes = self.nodes.iter().flat_map(|node| node.attributes.values());
+        let in_nodes = attributes.filter_map(Attribute::tensor);
+        self.constants.values().chain(in_nodes).map(Constant::len).sum()
+    }
+
     /// Fails unless every value has one origin, in front of all that read it.
     fn check_names(&self) -> Result<(), String> {
         let mut known: BTreeSet<&str> = self.constants.keys().map(String::as_str).collect();
@@ -227,10 +234,7 @@ impl Node {
     }
 
     pub(super) fn tensor(&self, name: &str) -> Option<&Constant> {
-        match self.attributes.get(name)? {
-            Attribute::Tensor(tensor) => Some(tensor),
-            _ => None,
-        }
+        self.attributes.get(name)?.tensor()
     }
 }
 
@@ -241,6 +245,10 @@ impl std::fmt::Display for Node {
 }
 
 impl Attribute {
+    fn tensor(&self) -> Option<&Constant> {
+        if let Self::Tensor(tensor) = self { Some(tensor) } else { None }
+    }
+
     fn read(proto: AttributeProto, external: &mut External) -> Result<Self, String> {
         Ok(match proto.r#type {
             Some(AttributeType::INT) => Self::Int(proto.i.unwrap_or_default()),

@@ -65,17 +65,52 @@ impl Constant {
         }
     }
 
-    /// Its number, if it holds one.
-    pub(super) fn number(&self) -> Option<f64> {
-        (self.len() == 1).then(|| self.to_floats()[0])
+    /// The element at a position.
+    pub(super) fn float_at(&self, at: usize) -> f64 {
+        match &self.data {
+            Data::F32(values) => values[at].into(),
+            Data::F64(values) => values[at],
+            Data::Integer(values) => values[at] as f64,
+        }
     }
 
-    /// The elements at these positions, under these sizes.
+    /// The element at a position.
+    pub(super) fn integer_at(&self, at: usize) -> i64 {
+        match &self.data {
+            Data::F32(values) => values[at] as i64,
+            Data::F64(values) => values[at] as i64,
+            Data::Integer(values) => values[at],
+        }
+    }
+
+    /// Its number, if it holds one.
+    pub(super) fn number(&self) -> Option<f64> {
+        (self.len() == 1).then(|| self.float_at(0))
+    }
+
+    /// Whether both have their elements in the same place.
+    pub(super) fn shares(&self, other: &Self) -> bool {
+        match (&self.data, &other.data) {
+            (Data::F32(a), Data::F32(b)) => Arc::ptr_eq(a, b),
+            (Data::F64(a), Data::F64(b)) => Arc::ptr_eq(a, b),
+            (Data::Integer(a), Data::Integer(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+
+    /// The elements at these positions, as many as the sizes say.
     pub(super) fn pick(&self, dims: Vec<usize>, positions: impl Iterator<Item = usize>) -> Self {
+        /// In a list that is not made larger again and again.
+        fn picked<T: Copy>(values: &[T], n: usize, at: impl Iterator<Item = usize>) -> Arc<[T]> {
+            let mut picked = Vec::with_capacity(n);
+            picked.extend(at.map(|at| values[at]));
+            picked.into()
+        }
+        let n = dims.iter().product();
         let data = match &self.data {
-            Data::F32(values) => Data::F32(positions.map(|at| values[at]).collect()),
-            Data::F64(values) => Data::F64(positions.map(|at| values[at]).collect()),
-            Data::Integer(values) => Data::Integer(positions.map(|at| values[at]).collect()),
+            Data::F32(values) => Data::F32(picked(values, n, positions)),
+            Data::F64(values) => Data::F64(picked(values, n, positions)),
+            Data::Integer(values) => Data::Integer(picked(values, n, positions)),
         };
         Self { dims, data }
     }
@@ -91,8 +126,7 @@ impl Constant {
         let strides = strides(&self.dims);
         let dims: Vec<usize> = order.iter().map(|&axis| self.dims[axis]).collect();
         let strides: Vec<usize> = order.iter().map(|&axis| strides[axis]).collect();
-        let positions: Vec<usize> = offsets(&dims, &strides).collect();
-        self.pick(dims, positions.into_iter())
+        self.pick(dims.clone(), offsets(dims, strides))
     }
 
     /// As weights of a network.
@@ -108,6 +142,7 @@ impl Constant {
 
     /// From a file; what lies beside it is read from `external`.
     pub(super) fn read(tensor: &TensorProto, external: &mut External) -> Result<Self, String> {
+        few_axes(tensor.dims.len())?;
         let kind = tensor.data_type.unwrap_or(DataType::FLOAT);
         let size = |&size: &i64| usize::try_from(size).map_err(|_| format!("has a size of {size}"));
         let dims: Vec<usize> = tensor.dims.iter().map(size).collect::<Result<_, _>>()?;
@@ -195,6 +230,12 @@ fn unknown(kind: DataType) -> String {
     format!("has elements of type {kind}, which is not read: export the network in float32")
 }
 
+/// Fails on more axes than any network's tensors have: some work is done for each pair of them.
+pub(super) fn few_axes(rank: usize) -> Result<(), String> {
+    const MOST: usize = 64;
+    if rank > MOST { Err(format!("has {rank} axes, more than {MOST}")) } else { Ok(()) }
+}
+
 /// Distance of neighbours along each axis, row by row.
 pub(super) fn strides(dims: &[usize]) -> Vec<usize> {
     let mut strides = vec![1; dims.len()];
@@ -205,10 +246,7 @@ pub(super) fn strides(dims: &[usize]) -> Vec<usize> {
 }
 
 /// Offsets of all elements of a tensor of these sizes, row by row, with these distances.
-pub(super) fn offsets<'a>(
-    dims: &'a [usize],
-    strides: &'a [usize],
-) -> impl Iterator<Item = usize> + 'a {
+pub(super) fn offsets(dims: Vec<usize>, strides: Vec<usize>) -> impl Iterator<Item = usize> {
     let n: usize = dims.iter().product();
     let mut index = vec![0; dims.len()];
     let mut at = 0;

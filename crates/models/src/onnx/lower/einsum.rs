@@ -65,6 +65,7 @@ impl Lowering<'_> {
         let (node, sizes) = match task.value(index) {
             Some(Value::Active(x)) => (self.full(x)?, x.dims.clone()),
             Some(Value::Constant(c)) => {
+                self.budget.hold(c.len())?;
                 (self.g.constant(at_least_one(&c.dims), c.to_floats())?, c.dims.clone())
             }
             _ => return Err(format!("lacks its input {index}").into()),

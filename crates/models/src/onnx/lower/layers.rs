@@ -4,6 +4,7 @@ use hsets_autodiff::{Activation, Conv2d, Pad, Padding};
 
 use super::{Active, IN_TRAINING, Lowering, Refusal, Result, Task, Value};
 use crate::onnx::axes;
+use crate::onnx::budget::Budget;
 use crate::onnx::fold::{broadcast, expand};
 use crate::onnx::read::Node;
 use crate::onnx::tensor::Constant;
@@ -80,16 +81,17 @@ fn vector(constant: &Constant, n: usize, what: &str) -> Result<Constant> {
 }
 
 /// n copies along the first axis.
-fn repeated(constant: &Constant, n: usize) -> Constant {
+fn repeated(constant: &Constant, n: usize, budget: &Budget) -> Result<Constant> {
     let mut dims = constant.dims.clone();
     if n > 1
         && let Some(first) = dims.first_mut()
     {
-        *first *= n;
+        *first = first.saturating_mul(n);
+        budget.tensor(&dims)?;
         let len = constant.len();
-        return constant.pick(dims, (0..n * len).map(|at| at % len));
+        return Ok(constant.pick(dims, (0..n * len).map(|at| at % len)));
     }
-    constant.clone()
+    Ok(constant.clone())
 }
 
 impl Lowering<'_> {
@@ -107,7 +109,7 @@ impl Lowering<'_> {
         };
         // Several images are groups of channels of one, with the same weights.
         let n = x.n_images();
-        let (x, weight) = (self.stacked(&x)?, repeated(&weight, n));
+        let (x, weight) = (self.stacked(&x)?, repeated(&weight, n, &self.budget)?);
         let [out_channels, _, height, width] = weight.dims[..] else {
             return Err(format!("has weights {:?}, not those of an image", weight.dims).into());
         };
@@ -124,7 +126,7 @@ impl Lowering<'_> {
         // Zeros around the image are padding.
         let pads = [0, 1, 2, 3].map(|i| window.pads[i] + x.pads[i]);
         let window = Window { pads, ..window };
-        let bias = task.constant(2)?.map(|bias| repeated(bias, n));
+        let bias = task.constant(2)?.map(|bias| repeated(bias, n, &self.budget)).transpose()?;
         let bias = bias.map(|bias| vector(&bias, out_channels, "a bias")).transpose()?;
         let conv = Conv2d {
             out_channels,
@@ -221,7 +223,9 @@ impl Lowering<'_> {
         let row = row.map(|bias| bias.reshaped(vec![n]));
         let number = bias.as_ref().and_then(Constant::number);
         let row = match (row, number) {
-            (None, Some(number)) => Some(Constant::floats(vec![n], vec![number; n])),
+            (None, Some(number)) if self.budget.room(n).is_ok() => {
+                Some(Constant::floats(vec![n], vec![number; n]))
+            }
             (row, _) => row,
         };
         if bias.is_some() && row.is_none() {
@@ -369,6 +373,7 @@ impl Lowering<'_> {
         bias: Option<&Constant>,
         n: usize,
     ) -> Result<()> {
+        self.budget.room(n)?;
         let or = |constant: Option<&Constant>, default: f64, what: &str| match constant {
             Some(constant) => vector(constant, n, what),
             None => Ok(Constant::floats(vec![n], vec![default; n])),
@@ -435,7 +440,8 @@ impl Lowering<'_> {
             if constant.len() == n || constant.len() != groups {
                 return Ok(Some(constant.clone()));
             }
-            let each = expand(&constant.reshaped(vec![groups, 1]), &[groups, n / groups])?;
+            let dims = [groups, n / groups];
+            let each = expand(&constant.reshaped(vec![groups, 1]), &dims, &self.budget)?;
             Ok(Some(each.reshaped(vec![n])))
         };
         let (weight, bias) = (wide(task.constant(1)?)?, wide(task.constant(2)?)?);

@@ -17,6 +17,7 @@ use candle_core::Tensor;
 use hsets_autodiff::{Activation, Cpu, Graph, GraphBuilder, Network, NodeId, Weights};
 use hsets_core::Shape;
 
+use super::budget::Budget;
 use super::curves::Formula;
 use super::fold;
 use super::read::{Model, Node};
@@ -113,6 +114,9 @@ struct Lowering<'a> {
     nodes: Vec<&'a Node>,
     field: Field,
     whole: Option<String>,
+    /// How many layers wanted a name, so far.
+    names: BTreeMap<String, usize>,
+    budget: Rc<Budget>,
 }
 
 /// Lowers what the value `output` needs of the picture in the value `input`, which is
@@ -146,7 +150,9 @@ pub(in crate::onnx) fn lower(
         .map(|(name, constant)| (name.as_str(), Value::Constant(Rc::new(constant.clone()))))
         .collect();
     values.insert(input, Value::Active(picture));
-    let mut lowering = Lowering { values, readers, nodes, ..Lowering::new(g, model, start) };
+    let budget = Rc::new(Budget::new(model.n_numbers()));
+    let mut lowering =
+        Lowering { values, readers, nodes, ..Lowering::new(g, model, start, budget) };
     lowering.run()?;
     let logits = match lowering.values.get(output) {
         Some(Value::Active(active)) => active.clone(),
@@ -198,7 +204,7 @@ fn at_least_one(dims: &[usize]) -> &[usize] {
 
 impl<'a> Lowering<'a> {
     /// Of no nodes yet.
-    fn new(g: GraphBuilder, model: &'a Model, field: Field) -> Self {
+    fn new(g: GraphBuilder, model: &'a Model, field: Field, budget: Rc<Budget>) -> Self {
         Self {
             g,
             tensors: BTreeMap::new(),
@@ -209,6 +215,8 @@ impl<'a> Lowering<'a> {
             nodes: vec![],
             field,
             whole: None,
+            names: BTreeMap::new(),
+            budget,
         }
     }
 
@@ -227,7 +235,10 @@ impl<'a> Lowering<'a> {
                     vec![]
                 }
                 Err(Refusal::Because(reason)) => {
-                    problems.push(format!("{node}: {reason}"));
+                    problems.push(format!("{node}: {}", short(reason)));
+                    if problems.len() == MOST_PROBLEMS {
+                        break;
+                    }
                     vec![]
                 }
             };
@@ -268,7 +279,7 @@ impl<'a> Lowering<'a> {
             })
             .collect();
         if let Some(constants) = constants {
-            let folded = fold::fold(node, &constants, self.model.opset)?;
+            let folded = fold::fold(node, &constants, self.model.opset, &self.budget)?;
             let folded = match folded {
                 Some(folded) => folded,
                 None => vec![self.computed(node, &inputs)?],
@@ -285,6 +296,9 @@ impl<'a> Lowering<'a> {
             };
             return Ok(vec![Value::Constant(Rc::new(shape))]);
         }
+        let n = inputs.iter().flatten().map(Value::n_numbers).sum();
+        self.budget.room(n)?;
+        self.budget.visit(n)?;
         let task = Task { at, node, inputs };
         let actives = self.lower(&task)?;
         for active in &actives {
@@ -302,7 +316,7 @@ impl<'a> Lowering<'a> {
             return Err(Refusal::Op);
         }
         let g = GraphBuilder::new(Shape::new(1, 1, first.len()));
-        let mut alone = Lowering::new(g, self.model, self.field);
+        let mut alone = Lowering::new(g, self.model, self.field, Rc::clone(&self.budget));
         let picture = alone.g.input();
         let picture = alone.put(picture, first.dims.clone(), None)?;
         let mut inputs = inputs.to_vec();
@@ -313,6 +327,9 @@ impl<'a> Lowering<'a> {
         let end = alone.padded(result)?;
         let end = alone.g.flatten(end);
         let graph = alone.g.finish(end);
+        self.budget.room(graph.n_activations())?;
+        self.budget.visit(usize::try_from(graph.multiply_adds()).unwrap_or(usize::MAX))?;
+        self.budget.hold(graph.n_classes())?;
         let network = Network::<Cpu<f64>>::new(&graph, &Weights::new(alone.tensors))?;
         let values = network.logits_of(&[&first.to_floats()])?.concat();
         Ok(Constant::floats(result.dims.clone(), values))
@@ -436,27 +453,33 @@ impl<'a> Lowering<'a> {
 
     /// A node for a constant, of the sizes that one for a value of its sizes has.
     fn constant(&mut self, constant: &Constant) -> Result<NodeId> {
+        self.budget.hold(constant.len())?;
         Ok(self.g.constant(&core(&constant.dims), constant.to_floats())?)
     }
 
     /// A name for a layer that none before has.
-    fn name(&self, node: &Node) -> String {
-        let taken = |name: &str| {
-            let with = |suffix: &str| self.tensors.contains_key(&format!("{name}.{suffix}"));
-            with("weight") || with("bias")
-        };
+    fn name(&mut self, node: &Node) -> String {
         let own = node.name().trim_matches('/').replace('/', ".");
-        let more = (2..).map(|n| format!("{own}_{n}"));
-        std::iter::once(own.clone()).chain(more).find(|name| !taken(name)).unwrap_or(own)
+        let count = self.names.entry(own.clone()).or_insert(0);
+        loop {
+            *count += 1;
+            let name = if *count == 1 { own.clone() } else { format!("{own}_{count}") };
+            let is_taken = |suffix: &str| self.tensors.contains_key(&format!("{name}.{suffix}"));
+            if !is_taken("weight") && !is_taken("bias") {
+                return name;
+            }
+        }
     }
 
     fn weight(&mut self, layer: &str, suffix: &str, constant: &Constant) -> Result<()> {
+        self.budget.hold(constant.len())?;
         self.tensors.insert(format!("{layer}.{suffix}"), constant.to_tensor()?);
         Ok(())
     }
 
     /// Along the first axis: scale·x + shift, as a batch norm that is folded into what is before.
     fn affine(&mut self, x: NodeId, scale: Vec<f64>, shift: Vec<f64>) -> Result<NodeId> {
+        self.budget.room(4 * scale.len())?;
         let name = &format!("affine.{}", self.tensors.len());
         let n = scale.len();
         let vector = |values| Constant::floats(vec![n], values);
@@ -493,11 +516,31 @@ impl<'a> Lowering<'a> {
     }
 }
 
+impl Value {
+    /// Of a constant.
+    fn n_numbers(&self) -> usize {
+        if let Self::Constant(constant) = self { constant.len() } else { 0 }
+    }
+}
+
 /// The formula of a function of x.
 fn formula(x: &Active, of: impl FnOnce(Rc<Formula>) -> Formula) -> Option<(NodeId, Rc<Formula>)> {
     let (base, formula) = x.formula.clone().unwrap_or((x.node, Rc::new(Formula::X)));
     let formula = of(formula);
     (x.pads == [0; 4] && !formula.is_long()).then(|| (base, Rc::new(formula)))
+}
+
+/// Behind so many nodes that are wrong, nothing is looked at.
+const MOST_PROBLEMS: usize = 64;
+
+/// The beginning of a reason, which may list a tensor of any size.
+fn short(mut reason: String) -> String {
+    const MOST: usize = 400;
+    if reason.len() > MOST {
+        reason.truncate(reason.floor_char_boundary(MOST));
+        reason.push('…');
+    }
+    reason
 }
 
 /// What a network says that was exported before `eval()`.

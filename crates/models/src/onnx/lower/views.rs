@@ -92,7 +92,10 @@ impl Lowering<'_> {
             Ok(step) => {
                 self.g.slice_by(own, Slice { axis, start: span.start, step, len: span.len })?
             }
-            Err(_) => self.g.gather(own, axis, &span.indices().collect::<Vec<_>>())?,
+            Err(_) => {
+                self.budget.hold(span.len)?;
+                self.g.gather(own, axis, &span.indices().collect::<Vec<_>>())?
+            }
         };
         self.put(node, dims, x.field)
     }
@@ -127,7 +130,10 @@ impl Lowering<'_> {
         }
         let node = match at[..] {
             [one] => self.g.slice(own, axis, one, 1)?,
-            _ => self.g.gather(own, axis, &at)?,
+            _ => {
+                self.budget.hold(at.len())?;
+                self.g.gather(own, axis, &at)?
+            }
         };
         self.put(node, dims, x.field)
     }
@@ -186,6 +192,8 @@ impl Lowering<'_> {
         let total = before.checked_add(after).and_then(|more| more.checked_add(size));
         let total = total.filter(|total| (1..1 << 20).contains(total));
         let total = total.ok_or_else(|| format!("pads by {before} and {after}"))?;
+        // A place in the axis, or none, is of two numbers.
+        self.budget.hold(2 * total as usize)?;
         let mut dims = x.dims.clone();
         dims[axis] = total as usize;
         let own = self.full(x)?;
@@ -255,6 +263,7 @@ impl Lowering<'_> {
                 return Err("leaves nothing".into());
             }
             super::bounded(&dims)?;
+            self.budget.hold(dims[axis])?;
             let own = self.full(&x)?;
             let along: Vec<usize> = (0..n).flat_map(|_| 0..x.dims[axis]).collect();
             let node = self.g.gather(own, axis, &along)?;
@@ -274,7 +283,10 @@ impl Lowering<'_> {
             });
         }
         let dims = broadcast(&mask.dims, &broadcast(&sides[0].1, &sides[1].1)?)?;
-        let mask: Vec<bool> = expand(mask, &dims)?.to_integers().iter().map(|&v| v != 0).collect();
+        // One factor for each side.
+        self.budget.hold(2 * self.budget.tensor(&dims)?)?;
+        let mask = expand(mask, &dims, &self.budget)?;
+        let mask: Vec<bool> = mask.to_integers().iter().map(|&v| v != 0).collect();
         let node = self.g.select(&super::core(&dims), &mask, sides[0].0, sides[1].0)?;
         let field = match (sides[0].2, sides[1].2) {
             (Some(a), Some(b)) => Some(a.union(b)),
@@ -304,9 +316,12 @@ impl Lowering<'_> {
         let &[1, same, new_height, new_width] = target.as_slice() else {
             return Err(format!("resizes {:?} to {target:?}", x.dims).into());
         };
-        if same != channels || new_height * new_width == 0 || new_height.max(new_width) > 1 << 14 {
+        let is_side = |n: usize| (1..=1 << 14).contains(&n);
+        if same != channels || !is_side(new_height) || !is_side(new_width) {
             return Err(format!("resizes {:?} to {target:?}", x.dims).into());
         }
+        // A matrix for the rows, another for the columns.
+        self.budget.hold(new_height * height + new_width * width)?;
         let default = if node.op == "Upsample" { "asymmetric" } else { "half_pixel" };
         let points = match node.text("coordinate_transformation_mode").unwrap_or(default) {
             "align_corners" => ResizePoints::AlignCorners,
