@@ -103,9 +103,13 @@ fn separator(text: &str) -> u8 {
         let mut records = builder.from_reader(text.as_bytes()).into_records();
         records.next().and_then(Result::ok).unwrap_or_default()
     };
-    let named = SEPARATORS.into_iter().find(|&separator| columns(&first(separator)).is_some());
-    let splits = || SEPARATORS.into_iter().find(|&separator| first(separator).len() > 1);
-    named.or_else(splits).unwrap_or(b',')
+    // What is nowhere separates nothing, and readers are dear.
+    let there = SEPARATORS.into_iter().filter(|separator| text.as_bytes().contains(separator));
+    let lines: Vec<(u8, StringRecord)> =
+        there.map(|separator| (separator, first(separator))).collect();
+    let named = lines.iter().find(|(_, line)| columns(line).is_some());
+    let splits = || lines.iter().find(|(_, line)| line.len() > 1);
+    named.or_else(splits).map_or(b',', |(separator, _)| *separator)
 }
 
 /// Columns of path and label, if this is a line of names.
