@@ -88,14 +88,11 @@ impl Lowering<'_> {
         }
         let Some(axis) = x.axis(span.axis) else { return Ok(x.clone()) };
         let own = self.padded(x)?;
-        let node = match usize::try_from(span.step) {
-            Ok(step) => {
-                self.g.slice_by(own, Slice { axis, start: span.start, step, len: span.len })?
-            }
-            Err(_) => {
-                self.budget.hold(span.len)?;
-                self.g.gather(own, axis, &span.indices().collect::<Vec<_>>())?
-            }
+        let node = if let Ok(step) = usize::try_from(span.step) {
+            self.g.slice_by(own, Slice { axis, start: span.start, step, len: span.len })?
+        } else {
+            self.budget.hold(span.len)?;
+            self.g.gather(own, axis, &span.indices().collect::<Vec<_>>())?
         };
         self.put(node, dims, x.field)
     }
@@ -128,12 +125,11 @@ impl Lowering<'_> {
         if at.is_empty() {
             return Err("takes nothing".into());
         }
-        let node = match at[..] {
-            [one] => self.g.slice(own, axis, one, 1)?,
-            _ => {
-                self.budget.hold(at.len())?;
-                self.g.gather(own, axis, &at)?
-            }
+        let node = if let [one] = at[..] {
+            self.g.slice(own, axis, one, 1)?
+        } else {
+            self.budget.hold(at.len())?;
+            self.g.gather(own, axis, &at)?
         };
         self.put(node, dims, x.field)
     }
