@@ -84,8 +84,8 @@ pub enum Curve {
 }
 
 /// One list for all loops: φ, φ' and φ'' of numbers as they are go to `$map`, those that are computed
-/// in f64 to `$wide`. Both are macros with loops of their own: closures are not always
-/// inlined, and then not vectorised. What of the three a loop does not read is not computed.
+/// in f64 to `$wide`. Both are macros with loops of their own: closures are not always inlined, and
+/// then not vectorised. What of the three a loop does not read is not computed.
 macro_rules! curves {
     ($curve:expr, $map:ident, $wide:ident) => {
         match $curve {

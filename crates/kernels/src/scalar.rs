@@ -51,9 +51,6 @@ pub trait Scalar:
     /// √self.
     #[must_use]
     fn sqrt(self) -> Self;
-    /// exp(self).
-    #[must_use]
-    fn exp(self) -> Self;
     /// exp(self) of a number that is not above 0, to 2 units in the last place, without branches or
     /// calls, so that loops over it are vectorised; 0 far below.
     #[must_use]
@@ -100,10 +97,6 @@ macro_rules! scalar {
             #[inline(always)]
             fn sqrt(self) -> Self {
                 self.sqrt()
-            }
-            #[inline(always)]
-            fn exp(self) -> Self {
-                self.exp()
             }
             #[inline(always)]
             fn exp_below(self) -> Self {

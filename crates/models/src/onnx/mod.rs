@@ -1,8 +1,9 @@
 //! Networks in ONNX files.
 //!
 //! A file is read within bounds ([`bounds`]), what does not depend on the picture is folded
-//! ([`fold`]) as far as that takes no more than such a file may ([`budget`]), and the rest becomes a [`Graph`] at a fixed input size ([`lower`]), so that
-//! derivatives, smoothing and devices are the same as those of the named architectures.
+//! ([`fold`]) as far as that takes no more than such a file may ([`budget`]), and the rest becomes a
+//! [`Graph`] at a fixed input size ([`lower`]), so that derivatives, smoothing and devices are the
+//! same as those of the named architectures.
 
 mod axes;
 mod bounds;

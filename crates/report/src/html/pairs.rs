@@ -8,6 +8,7 @@ use super::{
     explorer::{cased, disc, inside, item, short, stage, views},
     hex,
     image_page::{ImageReport, MethodReport},
+    ranking::decimals,
     trace,
     verdict::whereabouts,
 };
@@ -196,8 +197,7 @@ fn status(pair: &Interaction) -> Markup {
 
 /// "+4.92 ± 0.25".
 fn signed(mean: f64, error: f64) -> String {
-    let size = error.abs().log10().floor();
-    let decimals = if size.is_finite() { (1.0 - size).clamp(1.0, 4.0) as usize } else { 1 };
+    let decimals = if error.is_finite() && error != 0.0 { decimals(error.abs()) } else { 1 };
     let plus = if mean > 0.0 { "+" } else { "" };
     format!("{plus}{mean:.decimals$} ± {error:.decimals$}")
 }

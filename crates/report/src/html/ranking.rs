@@ -136,7 +136,7 @@ fn picture(
 }
 
 /// So many that two digits of the largest count.
-fn decimals(most: f64) -> usize {
+pub(super) fn decimals(most: f64) -> usize {
     (1.0 - most.log10().floor()).clamp(1.0, 4.0) as usize
 }
 

@@ -207,10 +207,7 @@ impl Lowering<'_> {
         let node = self.padded(x)?;
         let node = match x.image() {
             // As a batch norm it goes into the convolution before it.
-            Ok([n, ..]) => {
-                self.budget.room(n)?;
-                self.affine(node, vec![factor; n], vec![0.0; n])?
-            }
+            Ok([n, ..]) => self.affine_alike(node, n, [factor, 0.0])?,
             Err(_) => self.g.scale(node, factor),
         };
         let number = Rc::new(Formula::Number(factor));
@@ -221,10 +218,7 @@ impl Lowering<'_> {
     fn shifted(&mut self, x: &Active, by: f64) -> Result<Active> {
         let node = self.padded(x)?;
         let node = match x.image() {
-            Ok([n, ..]) => {
-                self.budget.room(n)?;
-                self.affine(node, vec![1.0; n], vec![by; n])?
-            }
+            Ok([n, ..]) => self.affine_alike(node, n, [1.0, by])?,
             Err(_) => self.g.shift(node, by)?,
         };
         let number = Rc::new(Formula::Number(by));

@@ -477,6 +477,12 @@ impl<'a> Lowering<'a> {
         Ok(())
     }
 
+    /// As [`Lowering::affine`], the same for all n channels.
+    fn affine_alike(&mut self, x: NodeId, n: usize, [scale, shift]: [f64; 2]) -> Result<NodeId> {
+        self.budget.room(n)?;
+        self.affine(x, vec![scale; n], vec![shift; n])
+    }
+
     /// Along the first axis: scale·x + shift, as a batch norm that is folded into what is before.
     fn affine(&mut self, x: NodeId, scale: Vec<f64>, shift: Vec<f64>) -> Result<NodeId> {
         self.budget.room(4 * scale.len())?;
