@@ -13,7 +13,7 @@ mod variants;
 
 pub use contenders::{Contender, of_photos, of_small_photos, of_truth};
 pub use counterfactual::Counterfactual;
-pub use interactions::{PairContender, START, of_choice, of_pairs, of_pairs_in_short};
+pub use interactions::{CHOSEN, PairContender, START, of_choice, of_pairs, of_pairs_in_short};
 pub use networks::{TruthNetwork, efficientnet_lite0, mobilenet, resnet20, truth_networks};
 pub use photos::{Photo, photos, score_photo, score_variant};
 pub use scenes::{PairStudy, Purpose, TRUTH};

@@ -1,7 +1,7 @@
 //! The tables of the documentation.
 
 use hsets_tests::study::{
-    Contender, Interval, PRESET, PairContender, START, TRUTH, Values, of_choice, of_pairs,
+    CHOSEN, Contender, Interval, PRESET, PairContender, START, TRUTH, Values, of_choice, of_pairs,
     of_photos, of_truth, variants,
 };
 
@@ -57,6 +57,8 @@ enum Rows {
     Pairs,
     /// Variants of `contrasts`.
     Choice,
+    /// Those of what was chosen.
+    SecondChoice,
     Only(&'static [&'static str]),
 }
 
@@ -224,6 +226,7 @@ fn of_interactions() -> Vec<Shown> {
         of("photos-signs-lite0", Rows::Only(&[CONTRASTS]), &SIGNS_LITE0),
         of("choice-controls", Rows::Choice, &CHOICE_CONTROLS),
         minus("choice", Rows::Choice, START, &CHOICE),
+        minus("second-choice", Rows::SecondChoice, CHOSEN, &CHOICE),
     ]
 }
 
@@ -365,6 +368,10 @@ impl Shown {
             Rows::Pairs => of_pairs().into_iter().map(|PairContender { name, .. }| name).collect(),
             Rows::Choice => {
                 of_choice().into_iter().map(|PairContender { name, .. }| name).collect()
+            }
+            Rows::SecondChoice => {
+                let names = of_choice().into_iter().map(|PairContender { name, .. }| name);
+                names.filter(|name| name.starts_with(CHOSEN)).collect()
             }
             Rows::Variants => variants().iter().map(|variant| variant.name.to_owned()).collect(),
             Rows::Only(names) => names.iter().map(|&name| name.to_owned()).collect(),

@@ -94,9 +94,13 @@ type Change = (&'static str, fn(&mut Contrasts));
 /// What settings of `contrasts` were chosen from.
 pub const START: &str = "start";
 
-/// The start, and one setting at a time changed, among which settings are chosen.
+/// What was chosen.
+pub const CHOSEN: &str = "start, keep 0.7";
+
+/// The start, and one setting at a time changed, among which settings are chosen; then what was
+/// chosen, and one more setting changed.
 pub fn of_choice() -> Vec<PairContender> {
-    let changes: [Change; 16] = [
+    let changes: [Change; 21] = [
         ("", |_| {}),
         (", delta 0.1", |s| s.trials.delta = 0.1),
         (", delta 0.15", |s| s.trials.delta = 0.15),
@@ -113,6 +117,16 @@ pub fn of_choice() -> Vec<PairContender> {
         (", 2, 4 or 8 % of the pixels", |s| s.proposals.larger = vec![0.04, 0.08]),
         (", blur 1", |s| s.proposals.blur = 1.0 / 64.0),
         (", blur 2", |s| s.proposals.blur = 2.0 / 64.0),
+        (", keep 0.7, 8 copies", |s| {
+            s.trials.keep = 0.7;
+            (s.proposals.row_copies, s.proposals.copies) = (8, 8);
+        }),
+        (", keep 0.7, 3 rounds", |s| (s.trials.keep, s.proposals.rounds) = (0.7, 3)),
+        (", keep 0.7, 3 % of the pixels", |s| (s.trials.keep, s.proposals.area) = (0.7, 0.03)),
+        (", keep 0.7, 4 % of the pixels", |s| (s.trials.keep, s.proposals.area) = (0.7, 0.04)),
+        (", keep 0.7, 2, 4 or 8 % of the pixels", |s| {
+            (s.trials.keep, s.proposals.larger) = (0.7, vec![0.04, 0.08]);
+        }),
     ];
     let contender = |(name, change): Change| {
         let mut settings = Contrasts::standard();
