@@ -40,7 +40,11 @@ pub struct Gradient<T> {
 /// few enough for early ones to stay in the caches.
 const LARGEST_BATCH: usize = 8;
 
-impl<T: Scalar> Network<Cpu<T>> {
+impl<T> Network<Cpu<T>>
+where
+    Cpu<T>: Backend,
+    T: Scalar,
+{
     /// Binds weights to a graph on the CPU. Fails with everything wrong with the weights at once.
     pub fn new(graph: &Graph, weights: &Weights) -> Result<Self> {
         Self::with_backend(Cpu::new(), graph, weights)

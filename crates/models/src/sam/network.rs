@@ -79,7 +79,7 @@ impl SamNetwork {
         device: Device,
     ) -> Result<Self, WeightsError> {
         if device == Device::Cpu {
-            return Self::on(Cpu::with_idle_memory(IDLE_MEMORY), config, weights);
+            return Self::on(Cpu::<f32>::with_idle_memory(IDLE_MEMORY), config, weights);
         }
         let device = device.candle().map_err(|error| WeightsError::Device(Box::new(error)))?;
         Self::on(hsets_autodiff::Device::new(device), config, weights)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hsets_autodiff::{Cpu, Network};
+use hsets_autodiff::{Backend, Network};
 use hsets_core::{Smoothing, Target};
 use hsets_kernels::Scalar;
 use serde_json::Value;
@@ -23,20 +23,20 @@ pub(crate) fn uniform(name: &str, n: usize) -> Vec<f64> {
 }
 
 /// All vectors of one case by name.
-pub(crate) fn quantities<T: Scalar>(
-    network: &Network<Cpu<T>>,
+pub(crate) fn quantities<B: Backend>(
+    network: &Network<B>,
     image: &[f64],
     features: &[usize],
     names: &[String],
     (class, steps): (usize, usize),
 ) -> BTreeMap<String, Vec<f64>> {
-    let wide = |values: &[T]| values.iter().map(|v| v.to_f64()).collect::<Vec<f64>>();
+    let wide = |values: &[B::Scalar]| values.iter().map(|v| v.to_f64()).collect::<Vec<f64>>();
     let target = Target::Logit(class);
-    let point = |k: usize| -> Vec<T> {
-        image.iter().map(|&x| T::from_f64(x * (k as f64 / steps as f64))).collect()
+    let point = |k: usize| -> Vec<B::Scalar> {
+        image.iter().map(|&x| B::Scalar::from_f64(x * (k as f64 / steps as f64))).collect()
     };
-    let path: Vec<Vec<T>> = (0..=steps).map(point).collect();
-    let path: Vec<&[T]> = path.iter().map(Vec::as_slice).collect();
+    let path: Vec<Vec<B::Scalar>> = (0..=steps).map(point).collect();
+    let path: Vec<&[B::Scalar]> = path.iter().map(Vec::as_slice).collect();
     let gradients = network.gradients_of(&path, &target, Smoothing::Exact).expect("gradients");
     let mean = |i: usize| {
         gradients.iter().map(|g| g.gradient[i].to_f64()).sum::<f64>() / gradients.len() as f64

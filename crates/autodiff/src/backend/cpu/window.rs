@@ -8,11 +8,14 @@ use rayon::prelude::*;
 
 use super::{Cpu, CpuIndices, CpuTensor};
 use crate::Result;
-use crate::backend::{Patch, WindowOps};
+use crate::backend::{Backend, Patch, WindowOps};
 
 type CpuPatch<T> = Patch<Cpu<T>>;
 
-impl<T: Scalar> CpuPatch<T> {
+impl<T: Scalar> CpuPatch<T>
+where
+    Cpu<T>: Backend<Tensor = CpuTensor<T>>,
+{
     /// Rows of a channel, each with where it begins in a plane `width` wide whose first pixel is
     /// `origin`.
     fn rows(
@@ -35,7 +38,10 @@ impl<T: Scalar> Cpu<T> {
     }
 }
 
-impl<T: Scalar> WindowOps<Cpu<T>> for Cpu<T> {
+impl<T: Scalar> WindowOps<Cpu<T>> for Cpu<T>
+where
+    Cpu<T>: Backend<Tensor = CpuTensor<T>, Conv2d = kernels::Conv2d<T>, Indices = CpuIndices>,
+{
     fn pixel(&self, shape: Shape, feature: usize) -> Result<CpuPatch<T>> {
         let (plane, pixel) = (shape.n_pixels(), feature % shape.n_pixels());
         let mut values = self.uninit(Shape::new(shape.channels, 1, 1), 1);
