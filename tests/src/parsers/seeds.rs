@@ -166,7 +166,8 @@ pub(super) fn kaggle() -> Vec<Vec<u8>> {
 }
 
 pub(super) fn cub() -> Vec<Vec<u8>> {
-    CUB.iter().map(|(_, text)| text.as_bytes().to_vec()).collect()
+    let seed = |(which, (_, text)): (u8, &(_, &str))| [&[which], text.as_bytes()].concat();
+    (0..).zip(&CUB).map(seed).collect()
 }
 
 pub(super) fn csv() -> Vec<Vec<u8>> {

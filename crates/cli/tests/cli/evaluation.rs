@@ -43,6 +43,13 @@ fn command(line: &str) -> Vec<String> {
     format!("{base} {line}").split_whitespace().map(str::to_owned).collect()
 }
 
+/// Rows that cost little, where it matters only how they are kept.
+fn small(line: &str) -> Vec<String> {
+    let base = "evaluate --data data --model bundled --methods ig,random-map --metrics gini \
+                --segmenter grid --steps 2 --runs 4 --samples 7";
+    base.split_whitespace().chain(line.split_whitespace()).map(str::to_owned).collect()
+}
+
 /// Everything but timings.
 fn content(path: &Path) -> (Vec<Row>, Vec<Candidate>) {
     let results = Results::open(path).unwrap();

@@ -10,7 +10,7 @@ use std::{
 
 use hsets_evaluation::{Results, Row};
 
-use super::{command, content, draw};
+use super::{command, content, draw, small};
 use crate::support::{Killer, Place, program, wait_until};
 
 fn start(place: &Place, line: &str) -> Child {
@@ -21,13 +21,6 @@ fn start(place: &Place, line: &str) -> Child {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap()
-}
-
-/// Rows that cost little: where a kill does harm is where they are kept.
-fn small(out: &str) -> Vec<String> {
-    let line = "evaluate --data data --model bundled --methods ig,random-map --metrics gini \
-                --segmenter grid --steps 2 --runs 4 --samples 7 --out";
-    line.split_whitespace().chain([out]).map(str::to_owned).collect()
 }
 
 /// The rows that a killed run left, none if it had not begun. They are read from a copy: whoever
@@ -56,7 +49,7 @@ fn killed_at_random_moments_it_ends_with_the_same_rows() {
     draw(&place, 8);
     fs::write(place.path("data/draw/broken.png"), b"no picture").unwrap();
     let begun = Instant::now();
-    place.run(small("whole.db")).ok();
+    place.run(small("--out whole.db")).ok();
     let whole_run = begun.elapsed();
     let whole = content(&place.path("whole.db"));
     assert_eq!(whole.0.iter().filter(|row| row.failure.is_none()).count(), 7 * 2 * 4);
@@ -67,7 +60,7 @@ fn killed_at_random_moments_it_ends_with_the_same_rows() {
         let out = format!("{n_rounds}.db");
         let start = || {
             let mut run = program();
-            run.args(small(&out)).current_dir(place.path(""));
+            run.args(small(&format!("--out {out}"))).current_dir(place.path(""));
             run
         };
         let mut kept: Vec<Row> = Vec::new();
