@@ -84,10 +84,11 @@ fn decoder(g: &mut GraphBuilder) -> Result<NodeId> {
     let stem = Conv2d::new(CHANNELS, 3).with_stride(2).with_padding(1).with_bias();
     let x = g.conv2d(g.input(), "stem", stem)?;
     let x = g.activation(x, Activation::Elu { alpha: 1.0 });
-    let x = g.resize2d(x, [12, 12], Interpolation::Bicubic(-0.75), ResizePoints::HalfPixel)?;
+    let x =
+        g.resize2d(x, [12, 12], None, Interpolation::Bicubic(-0.75), ResizePoints::HalfPixel)?;
     let up = Conv2d::new(4, 3).with_stride(2).with_padding(1).with_bias();
     let x = g.conv_transpose2d(x, "up", up, [1, 1])?;
-    let x = g.resize2d(x, [6, 6], Interpolation::Bilinear, ResizePoints::HalfPixel)?;
+    let x = g.resize2d(x, [6, 6], None, Interpolation::Bilinear, ResizePoints::HalfPixel)?;
     let x = g.reshape(x, &[4, 36])?;
     let x = g.permute(x, &[1, 0])?;
     let square = g.multiply(x, x)?;

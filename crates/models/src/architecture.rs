@@ -275,6 +275,18 @@ impl Architecture {
         }
     }
 
+    /// The size (height, width) of the pictures that weights were trained on, where the shapes of their
+    /// tensors tell it: those of a vision transformer do.
+    pub(crate) fn trained_size<'a>(
+        self,
+        dims: impl Fn(&str) -> Option<&'a [usize]>,
+    ) -> Option<[usize; 2]> {
+        match self {
+            Self::Vit(vit) => vit.side_of(dims("pos_embed")?).map(|side| [side; 2]),
+            _ => None,
+        }
+    }
+
     /// Weights as pictures of this size (height, width) want them: a vision transformer's position
     /// embeddings are interpolated; others stay as they are.
     pub fn resized(self, weights: Weights, size: [usize; 2]) -> Result<Weights> {

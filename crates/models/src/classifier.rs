@@ -163,7 +163,7 @@ impl Classifier {
         options: &LoadOptions,
     ) -> Result<Self> {
         let stated = ModelConfig::default();
-        let shape = preprocessing(architecture, &stated, options)?.shape();
+        let shape = preprocessing(architecture, None, &stated, options)?.shape();
         let graph = architecture.graph(&GraphOptions::new(shape, n_classes))?;
         let file = WeightFile {
             weights: Weights::random(&graph, 0)?,
@@ -205,7 +205,8 @@ impl Classifier {
         path: &Path,
     ) -> Result<Self> {
         let architecture = published.architecture;
-        let preprocessing = preprocessing(architecture, stated, options)?;
+        let trained = architecture.trained_size(|name| Some(file.weights.get(name)?.dims()));
+        let preprocessing = preprocessing(architecture, trained, stated, options)?;
         let n_classes = classes(architecture, &file.weights).unwrap_or(1000);
         let eps = architecture.batch_norm_eps(file.naming);
         let graph_options = GraphOptions {
@@ -218,7 +219,16 @@ impl Classifier {
             channels: channels(&file.weights),
             ..GraphOptions::new(preprocessing.shape(), n_classes)
         };
-        let graph = architecture.graph(&graph_options)?;
+        // Widths of another architecture may not even go together in this one.
+        let graph = architecture.graph(&graph_options).map_err(|error| {
+            match file.architecture.or_else(|| looks_like(path)) {
+                Some(other) if other != architecture => Error::Weights(format!(
+                    "{}: this file looks like a {other}, not a {architecture}",
+                    path.display()
+                )),
+                _ => error,
+            }
+        })?;
         let weights = architecture.resized(file.weights, preprocessing.crop)?;
         let file = WeightFile { weights, ..file };
         // Binding checks the weights too; only where it fails, what is wrong is found out in full.
@@ -451,12 +461,19 @@ impl Classifier {
 }
 
 /// The user's word before that of the weights before that of the architecture.
+/// Of this size unless the weights (`trained`), what is stated beside them or the user says another.
 fn preprocessing(
     architecture: Architecture,
+    trained: Option<[usize; 2]>,
     stated: &ModelConfig,
     options: &LoadOptions,
 ) -> Result<Preprocessing> {
-    let mut preprocessing = stated.apply(architecture.preprocessing());
+    let usual = architecture.preprocessing();
+    let usual = match trained.filter(|&size| size != usual.crop) {
+        Some(size) => usual.with_input_size(size),
+        None => usual,
+    };
+    let mut preprocessing = stated.apply(usual);
     if let Some(size) = options.input_size {
         preprocessing = preprocessing.with_input_size(size);
     }

@@ -83,7 +83,7 @@ fn names() -> &'static [(Architecture, Vec<String>)] {
     static NAMES: OnceLock<Vec<(Architecture, Vec<String>)>> = OnceLock::new();
     NAMES.get_or_init(|| {
         let body = |architecture: Architecture| {
-            let graph = graph(architecture, 1, BTreeMap::new())?;
+            let graph = graph(architecture, 1, BTreeMap::new(), None)?;
             let last = format!("{}.", architecture.classifier_name());
             let names = graph.parameters().iter().map(|parameter| parameter.name.clone());
             Some((architecture, names.filter(|name| !name.starts_with(&last)).collect()))
@@ -102,7 +102,8 @@ fn fit(
     let last = architecture.classifier_name();
     let own = tensors.get(&format!("{last}.weight"));
     let n_classes = own.map_or(Some(1), |tensor| tensor.dims().first().copied())?;
-    let graph = graph(architecture, n_classes, channels.clone())?;
+    let size = architecture.trained_size(|name| Some(tensors.get(name)?.dims()));
+    let graph = graph(architecture, n_classes, channels.clone(), size)?;
     let mut left = tensors.clone();
     let mut found = Tensors::new();
     let mut n_features = 0;
@@ -179,9 +180,11 @@ fn graph(
     architecture: Architecture,
     n_classes: usize,
     channels: BTreeMap<String, usize>,
+    trained_size: Option<[usize; 2]>,
 ) -> Option<Graph> {
-    let shape = match architecture {
-        Architecture::Vit(_) => architecture.preprocessing().shape(),
+    let shape = match (architecture, trained_size) {
+        (_, Some([height, width])) => Shape::new(3, height, width),
+        (Architecture::Vit(_), None) => architecture.preprocessing().shape(),
         _ => Shape::new(3, 32, 32),
     };
     let options = GraphOptions { channels, ..GraphOptions::new(shape, n_classes) };

@@ -84,6 +84,13 @@ impl Vit {
         [height / self.patch, width / self.patch]
     }
 
+    /// Side of the pictures that position embeddings of this shape were trained on: square ones.
+    pub(crate) fn side_of(self, positions: &[usize]) -> Option<usize> {
+        let &[1, n, _] = positions else { return None };
+        let side = n.checked_sub(1)?.isqrt();
+        (side > 0 && side * side + 1 == n).then_some(side * self.patch)
+    }
+
     pub(crate) fn build(self, g: &mut Layers) -> hsets_autodiff::Result<NodeId> {
         let image = g.input();
         let eps = g.norm_eps();

@@ -70,7 +70,7 @@ fn worst(classifier: &Classifier, case: &Value, settings: (usize, usize)) -> (f6
 fn small_files_agree_with_pytorch() {
     let all = json(&fixture("tiny.json"));
     let size = |key: &str| all[key].as_u64().unwrap() as usize;
-    for name in ["convolutions", "tokens", "windows"] {
+    for name in ["convolutions", "tokens", "windows", "scales"] {
         let case = &all[name];
         for file in case["files"].as_array().unwrap() {
             let file = file.as_str().unwrap();
@@ -283,6 +283,105 @@ fn norms_of_zeros_and_products_of_constants() {
     let (given, made) = (rows(&given), rows(&made));
     assert!(given.iter().all(|value| value.is_finite()) && given.iter().any(|&value| value != 0.0));
     assert_eq!(given, made);
+}
+
+/// The good network with more nodes behind it: probabilities at the end are left out, and what is
+/// made of probabilities otherwise is said.
+#[test]
+fn probabilities_at_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = vec![0.5; 3 * 64];
+    let loaded = |nodes: &[(&str, &[&str])]| {
+        let model = changed(|g| {
+            for (at, (op, inputs)) in nodes.iter().enumerate() {
+                g.node.push(node(op, &format!("n{at}"), inputs, &[&format!("z{at}")]));
+            }
+            let last = nodes.len() - 1;
+            g.output[0].name = text(&format!("z{last}"));
+            g.initializer.push(tensor("h", &[], DataType::FLOAT, 100f32.to_le_bytes().to_vec()));
+        });
+        let classifier = Classifier::load(&options(&written(folder.path(), &model)), &Silent);
+        let classifier = classifier.expect("a network");
+        let network = Network::<Cpu<f64>>::new(classifier.graph(), classifier.weights());
+        let logits = network.expect("a network").logits_of(&[&image]).expect("finite").remove(0);
+        (logits, classifier.notes().concat())
+    };
+    let (plain, notes) = loaded(&[("Identity", &["y"])]);
+    assert!(!notes.contains("logits"), "{notes}");
+    let softmax: (&str, &[&str]) = ("Softmax", &["y"]);
+    for (nodes, said) in [
+        (vec![softmax], "ends in Softmax 'n0': the logits before"),
+        (vec![softmax, ("Clip", &["z0"])], "Softmax 'n0' and Clip 'n1': the logits before"),
+        (vec![("Sigmoid", &["y"]), ("Identity", &["z0"])], "not the sigmoid of each"),
+    ] {
+        let (logits, notes) = loaded(&nodes);
+        assert!(notes.contains(said), "{notes}");
+        assert_eq!(logits, plain);
+    }
+    for nodes in [
+        vec![softmax, ("Mul", &["z0", "h"])],
+        vec![softmax, ("Sigmoid", &["y"]), ("Add", &["z0", "z1"]), ("Div", &["z2", "h"])],
+    ] {
+        let (logits, notes) = loaded(&nodes);
+        assert!(notes.contains("made of probabilities, those of Softmax 'n0'"), "{notes}");
+        assert_ne!(logits, plain);
+    }
+    // A gate is no probability.
+    let gated = [("Sigmoid", &["y"] as &[&str]), ("Mul", &["z0", "y"])];
+    let (_, notes) = loaded(&gated);
+    assert!(!notes.contains("logits"), "{notes}");
+}
+
+/// The good network with more nodes behind it that come to the same in two ways.
+#[test]
+fn ops_of_any_number_of_inputs() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = image(3 * 64);
+    let gradient = |nodes: &[(&str, &[&str])]| {
+        let model = changed(|g| {
+            g.node.push(node("Neg", "negative", &["y"], &["n"]));
+            for (at, (op, inputs)) in nodes.iter().enumerate() {
+                g.node.push(node(op, &format!("n{at}"), inputs, &[&format!("z{at}")]));
+            }
+            let last = nodes.len() - 1;
+            g.output[0].name = text(&format!("z{last}"));
+            let three = 3f32.to_le_bytes().to_vec();
+            g.initializer.push(tensor("three", &[], DataType::FLOAT, three));
+            g.initializer.push(floats("row", &[1, 5]));
+            g.initializer.push(whole_numbers("last", &[1], &[1]));
+        });
+        let classifier = Classifier::load(&options(&written(folder.path(), &model)), &Silent);
+        let classifier = classifier.expect("a network");
+        let network = Network::<Cpu<f64>>::new(classifier.graph(), classifier.weights());
+        let target = Target::Logit(0);
+        let network = network.expect("a network");
+        let found = network.gradients_of(&[&image], &target, Smoothing::Exact).expect("finite");
+        [found[0].logits.clone(), found[0].gradient.clone()].concat()
+    };
+    type Nodes<'a> = &'a [(&'a str, &'a [&'a str])];
+    let same: [(Nodes<'_>, Nodes<'_>); 7] = [
+        (&[("Max", &["y", "n"])], &[("Abs", &["y"])]),
+        (&[("Min", &["n", "y"]), ("Neg", &["z0"])], &[("Abs", &["y"])]),
+        (
+            &[("Mean", &["y", "y", "row"])],
+            &[("Add", &["y", "y"]), ("Add", &["z0", "row"]), ("Div", &["z1", "three"])],
+        ),
+        (&[("Sum", &["row", "y", "n", "y"])], &[("Add", &["y", "row"])]),
+        (
+            &[("Max", &["y", "row"])],
+            &[("Sub", &["y", "row"]), ("Relu", &["z0"]), ("Add", &["z1", "row"])],
+        ),
+        (&[("Celu", &["y"])], &[("Elu", &["y"])]),
+        (
+            &[("ReduceMin", &["y", "last"])],
+            &[("Neg", &["y"]), ("ReduceMax", &["z0", "last"]), ("Neg", &["z1"])],
+        ),
+    ];
+    for (one, other) in same {
+        let (one, other) = (gradient(one), gradient(other));
+        assert!(one.iter().any(|&value| value != 0.0));
+        assert!(distance(&one, &other) < 1e-12, "{one:?} {other:?}");
+    }
 }
 
 #[test]

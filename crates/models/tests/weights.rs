@@ -526,3 +526,32 @@ fn nan_is_named_without_an_architecture() {
     let error = Classifier::load(&options, &Silent).err().expect("refused").to_string();
     assert!(error.contains("bn1.bias") && error.contains("NaN"), "{error}");
 }
+
+/// Position embeddings tell the size of the pictures, unless the user does.
+#[test]
+fn vision_transformers_of_other_sizes_are_recognised() {
+    let architecture: Architecture = "deit_tiny_patch16_224".parse().unwrap();
+    let graph = architecture.graph(&GraphOptions::new(Shape::new(3, 48, 48), 4)).unwrap();
+    let weights = Weights::random(&graph, 0).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w.safetensors");
+    save(weights.iter().map(|(name, tensor)| (name.to_owned(), tensor.clone())), &path);
+    let file = LoadOptions { weights: Some(path), ..LoadOptions::default() };
+    let own = Classifier::load(&file, &Silent).unwrap();
+    assert_eq!((own.shape(), own.labels().len()), (Shape::new(3, 48, 48), 4));
+    // As prepared for 224: resized to 248, and the middle taken.
+    assert_eq!(own.preprocessing().resize, 53);
+    let asked = LoadOptions { input_size: Some([64, 80]), ..file };
+    assert_eq!(Classifier::load(&asked, &Silent).unwrap().shape(), Shape::new(3, 64, 80));
+}
+
+/// Widths of another architecture do not even go together in this one.
+#[test]
+fn a_file_of_another_architecture_is_named() {
+    let (_, weights, _) = random("resnet18");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w.safetensors");
+    save(weights.iter().map(|(name, tensor)| (name.to_owned(), tensor.clone())), &path);
+    let error = load_error(&path, "resnet50");
+    assert!(error.contains("w.safetensors: this file looks like a resnet18"), "{error}");
+}

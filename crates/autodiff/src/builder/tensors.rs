@@ -20,11 +20,11 @@ pub enum Interpolation {
 /// Which point of the input an output pixel stands for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ResizePoints {
-    /// Centres of pixels: (i + 1/2)·scale - 1/2 (PyTorch's default).
+    /// Centres of pixels: (i + 1/2)/scale - 1/2 (PyTorch's default).
     HalfPixel,
     /// The first and last pixels stay where they are (`align_corners`).
     AlignCorners,
-    /// i·scale.
+    /// i/scale.
     Asymmetric,
 }
 
@@ -397,34 +397,43 @@ impl GraphBuilder {
         self.matmul(rows, x)
     }
 
-    /// The last two axes interpolated to another size.
+    /// The last two axes interpolated to another size. Positions are found by `scales`, the new sides
+    /// over the old where there are none: of a side of 15 that is halved, 7 pixels are left, which
+    /// are two apart all the same.
     pub fn resize2d(
         &mut self,
         x: NodeId,
         size: [usize; 2],
+        scales: Option<[f64; 2]>,
         interpolation: Interpolation,
         points: ResizePoints,
     ) -> Result<NodeId> {
         let [.., height, width] = *self.dims(x).sizes() else {
             return Err(refusal("resize", "resize", "a vector has no rows".into()));
         };
-        let rows = interpolation.matrix(height, size[0], points);
-        let columns = interpolation.matrix(width, size[1], points);
+        let scale = |axis: usize| scales.map(|scales| scales[axis]);
+        let rows = interpolation.matrix(height, size[0], scale(0), points);
+        let columns = interpolation.matrix(width, size[1], scale(1), points);
         self.separable(x, rows, columns)
     }
 }
 
 impl Interpolation {
     /// The matrix \[to, from\] that interpolates a line; outside it its ends are repeated.
-    fn matrix(self, from: usize, to: usize, points: ResizePoints) -> Vec<f64> {
+    fn matrix(self, from: usize, to: usize, scale: Option<f64>, points: ResizePoints) -> Vec<f64> {
         let mut matrix = vec![0.0; from * to];
-        let scale = from as f64 / to as f64;
+        let before = |i: f64| match (scale, self) {
+            (None, _) => i * from as f64 / to as f64,
+            // In single precision, as elsewhere: the third pixel by 0.3 is the tenth.
+            (Some(scale), Self::Nearest) => f64::from(i as f32 / scale as f32),
+            (Some(scale), _) => i / scale,
+        };
         for (i, row) in matrix.chunks_exact_mut(from).enumerate() {
             let at = match points {
-                ResizePoints::HalfPixel => (i as f64 + 0.5) * scale - 0.5,
+                ResizePoints::HalfPixel => before(i as f64 + 0.5) - 0.5,
                 ResizePoints::AlignCorners if to == 1 => 0.0,
                 ResizePoints::AlignCorners => i as f64 * (from - 1) as f64 / (to - 1) as f64,
-                ResizePoints::Asymmetric => i as f64 * scale,
+                ResizePoints::Asymmetric => before(i as f64),
             };
             let mut add = |index: f64, weight: f64| {
                 row[index.clamp(0.0, (from - 1) as f64) as usize] += weight;

@@ -152,12 +152,13 @@ pub(crate) const OPS: &[(&str, Make)] = &[
         g.conv_transpose2d(x, "op", conv.with_padding(1), [1, 0])
     }),
     ("bilinear resize", |g, x| {
-        let y = g.resize2d(x, [7, 11], Interpolation::Bilinear, ResizePoints::HalfPixel)?;
-        g.resize2d(y, [5, 5], Interpolation::Bilinear, ResizePoints::AlignCorners)
+        let y = g.resize2d(x, [7, 11], None, Interpolation::Bilinear, ResizePoints::HalfPixel)?;
+        g.resize2d(y, [5, 5], None, Interpolation::Bilinear, ResizePoints::AlignCorners)
     }),
     ("bicubic resize", |g, x| {
-        let y = g.resize2d(x, [7, 11], Interpolation::Bicubic(-0.75), ResizePoints::HalfPixel)?;
-        g.resize2d(y, [14, 3], Interpolation::Nearest, ResizePoints::Asymmetric)
+        let y =
+            g.resize2d(x, [7, 11], None, Interpolation::Bicubic(-0.75), ResizePoints::HalfPixel)?;
+        g.resize2d(y, [14, 3], None, Interpolation::Nearest, ResizePoints::Asymmetric)
     }),
     ("softmax of channels", |g, x| g.softmax(x, 0)),
     ("softmax of rows", |g, x| g.softmax(x, 1)),
@@ -192,7 +193,7 @@ pub(crate) const OPS: &[(&str, Make)] = &[
         g.matmul(y, first)
     }),
     ("windows", |g, x| {
-        let y = g.resize2d(x, [4, 6], Interpolation::Bilinear, ResizePoints::HalfPixel)?;
+        let y = g.resize2d(x, [4, 6], None, Interpolation::Bilinear, ResizePoints::HalfPixel)?;
         let y = g.permute(y, &[1, 2, 0])?; // [4, 6, C]
         let y = g.reshape(y, &[2, 2, 2, 3, 4])?;
         let y = g.permute(y, &[0, 2, 1, 3, 4])?;

@@ -259,7 +259,7 @@ fn gather_nd(node: &Node, x: &Constant, indices: &Constant, budget: &Budget) -> 
     if node.int("batch_dims").unwrap_or(0) != 0 {
         return Err("has axes of a batch, which is not folded".into());
     }
-    let (starts, block) = blocks(x, indices)?;
+    let (starts, block) = blocks(&x.dims, indices)?;
     let depth = x.dims.len() - block.len();
     let dims = [&indices.dims[..indices.dims.len() - 1], block].concat();
     budget.tensor(&dims)?;
@@ -268,23 +268,26 @@ fn gather_nd(node: &Node, x: &Constant, indices: &Constant, budget: &Budget) -> 
     Ok(x.pick(dims, positions))
 }
 
-/// Where the blocks begin that indices along the first axes point to, and their sizes.
-fn blocks<'x>(x: &'x Constant, indices: &Constant) -> Result<(Vec<usize>, &'x [usize])> {
+/// Where the blocks begin that indices along the first of some axes point to, and their sizes.
+pub(super) fn blocks<'d>(
+    dims: &'d [usize],
+    indices: &Constant,
+) -> Result<(Vec<usize>, &'d [usize])> {
     let depth = *indices.dims.last().ok_or("has an index without an axis")?;
-    if depth == 0 || depth > x.dims.len() {
-        return Err(format!("has indices {:?} into {:?}", indices.dims, x.dims));
+    if depth == 0 || depth > dims.len() {
+        return Err(format!("has indices {:?} into {dims:?}", indices.dims));
     }
-    let from = strides(&x.dims);
+    let from = strides(dims);
     let start = |index: &[i64]| {
         let axes = index.iter().enumerate();
-        axes.map(|(axis, &at)| Ok(axes::indices(&[at], x.dims[axis])?[0] * from[axis])).sum()
+        axes.map(|(axis, &at)| Ok(axes::indices(&[at], dims[axis])?[0] * from[axis])).sum()
     };
     let starts = indices.to_integers().chunks_exact(depth).map(start).collect::<Result<_>>()?;
-    Ok((starts, &x.dims[depth..]))
+    Ok((starts, &dims[depth..]))
 }
 
 fn scatter_nd(x: &Constant, indices: &Constant, updates: &Constant) -> Result<Constant> {
-    let (starts, block) = blocks(x, indices)?;
+    let (starts, block) = blocks(&x.dims, indices)?;
     let block: usize = block.iter().product();
     if updates.len() != starts.len() * block {
         return Err(format!("has updates {:?} at indices {:?}", updates.dims, indices.dims));

@@ -9,6 +9,7 @@ mod axes;
 mod bounds;
 mod budget;
 mod curves;
+mod ending;
 mod external;
 mod fold;
 mod lower;
@@ -245,24 +246,8 @@ impl OnnxFile {
                 return Err(format!("has several outputs, choose one with --output: {}", listed()));
             }
         };
-        let maker = |name: &str| {
-            self.model.nodes.iter().find(|node| node.outputs.iter().any(|output| output == name))
-        };
-        let mut value = output.name.as_str();
-        while let Some(node) = maker(value) {
-            let Some(before) = node.input(0) else { break };
-            match node.op.as_str() {
-                "Softmax" | "LogSoftmax" => {
-                    let note = format!("it ends in {node}: the logits before that are explained");
-                    return Ok((before, Some(note)));
-                }
-                "Identity" | "Cast" | "Dropout" | "Reshape" | "Squeeze" | "Flatten" => {
-                    value = before;
-                }
-                _ => break,
-            }
-        }
-        Ok((&output.name, None))
+        let ending = ending::of(&self.model, &output.name);
+        Ok((ending.logits, ending.note))
     }
 }
 

@@ -46,9 +46,15 @@ impl Lowering<'_> {
             }
             "Clip" => return self.clip(task),
             "PRelu" => return self.prelu(task),
-            "Add" | "Sub" | "Mul" | "Div" | "Pow" | "Max" | "Min" | "Sum" => {
-                return self.arithmetic(task);
+            "Celu" => {
+                // α·elu(x/α)
+                let alpha = float("alpha", 1.0);
+                let x = self.scaled(task.active(0)?, 1.0 / alpha)?;
+                let elu = self.curve(&x, Activation::Elu { alpha: 1.0 })?;
+                return self.scaled(&elu, alpha);
             }
+            "Sum" | "Mean" | "Max" | "Min" => return self.of_all(task),
+            "Add" | "Sub" | "Mul" | "Div" | "Pow" => return self.arithmetic(task),
             _ => return Err(Refusal::Op),
         };
         self.curve(task.active(0)?, activation)
@@ -123,14 +129,54 @@ impl Lowering<'_> {
         self.sum(&above, &below)
     }
 
+    /// Sum, mean, largest or smallest of any number of inputs.
+    fn of_all(&mut self, task: &Task<'_>) -> Result<Active> {
+        let op = task.node.op.as_str();
+        let n = task.inputs.len();
+        let mut parts = (0..n).map(|index| task.value(index).ok_or("lacks an input"));
+        let parts = parts.by_ref().collect::<Result<Vec<&Value>, _>>()?;
+        let mut all: Option<Active> = None;
+        for part in &parts {
+            if let Value::Active(x) = part {
+                all = Some(match all {
+                    None => x.clone(),
+                    Some(all) if matches!(op, "Max" | "Min") => self.extreme(&all, x, op)?,
+                    Some(all) => self.sum(&all, x)?,
+                });
+            }
+        }
+        let mut all = all.ok_or("has no input that depends on the picture")?;
+        for part in &parts {
+            if let Value::Constant(c) = part {
+                all = match (op, c.number()) {
+                    ("Max", Some(low)) => self.clipped(&all, low, f64::INFINITY)?,
+                    ("Min", Some(high)) => self.clipped(&all, f64::NEG_INFINITY, high)?,
+                    ("Max" | "Min", None) => {
+                        let zeros = self.scaled(&all, 0.0)?;
+                        let bound = self.plus(&zeros, c)?;
+                        self.extreme(&all, &bound, op)?
+                    }
+                    _ => self.plus(&all, c)?,
+                };
+            }
+        }
+        if op == "Mean" { self.scaled(&all, 1.0 / n as f64) } else { Ok(all) }
+    }
+
+    /// (a + b ± |a - b|)/2, the larger or the smaller: no ReLU, which smoothing would take for one of
+    /// the network's, and halves of the derivative to both where they are equal, as PyTorch has it.
+    fn extreme(&mut self, a: &Active, b: &Active, op: &str) -> Result<Active> {
+        let negative = self.scaled(b, -1.0)?;
+        let distance = self.sum(a, &negative)?;
+        let distance = self.curve(&distance, Activation::Abs)?;
+        let distance = self.scaled(&distance, if op == "Max" { 1.0 } else { -1.0 })?;
+        let sum = self.sum(a, b)?;
+        let twice = self.sum(&sum, &distance)?;
+        self.scaled(&twice, 0.5)
+    }
+
     fn arithmetic(&mut self, task: &Task<'_>) -> Result<Active> {
         let op = task.node.op.as_str();
-        if op == "Sum" && task.inputs.len() == 1 {
-            return Ok(task.active(0)?.clone());
-        }
-        if task.inputs.len() != 2 {
-            return Err(format!("has {} inputs; two are read", task.inputs.len()).into());
-        }
         let (Some(a), Some(b)) = (task.value(0), task.value(1)) else {
             return Err("lacks an input".into());
         };
@@ -143,9 +189,9 @@ impl Lowering<'_> {
             Constant::floats(constant.dims.clone(), values)
         };
         match (op, a, b) {
-            ("Add" | "Sum", Value::Active(a), Value::Active(b)) => self.sum(a, b),
-            ("Add" | "Sum", Value::Active(x), Value::Constant(c))
-            | ("Add" | "Sum", Value::Constant(c), Value::Active(x)) => self.plus(x, c),
+            ("Add", Value::Active(a), Value::Active(b)) => self.sum(a, b),
+            ("Add", Value::Active(x), Value::Constant(c))
+            | ("Add", Value::Constant(c), Value::Active(x)) => self.plus(x, c),
             ("Sub", Value::Active(a), Value::Active(b)) => {
                 let b = self.scaled(b, -1.0)?;
                 self.sum(a, &b)
@@ -175,13 +221,6 @@ impl Lowering<'_> {
                     1.0 => Ok(x.clone()),
                     exponent => self.curve(x, Activation::Power { exponent }),
                 }
-            }
-            ("Max" | "Min", Value::Active(x), Value::Constant(c))
-            | ("Max" | "Min", Value::Constant(c), Value::Active(x)) => {
-                let bound = c.number().ok_or("compares with more than one number")?;
-                let (low, high) =
-                    if op == "Max" { (bound, f64::INFINITY) } else { (f64::NEG_INFINITY, bound) };
-                self.clipped(x, low, high)
             }
             _ => Err(Refusal::Op),
         }

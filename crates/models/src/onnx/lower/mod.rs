@@ -359,15 +359,15 @@ impl<'a> Lowering<'a> {
             "MaxPool" | "GlobalMaxPool" => self.of_images(task, Self::max_pool)?,
             "AveragePool" => self.of_images(task, Self::average_pool)?,
             "GlobalAveragePool" => self.of_images(task, Self::global_average)?,
-            "ReduceMean" | "ReduceSum" | "ReduceMax" | "ReduceL2" | "ReduceSumSquare" => {
-                self.reduce(task)?
-            }
+            "ReduceMean" | "ReduceSum" | "ReduceMax" | "ReduceMin" | "ReduceL1" | "ReduceL2"
+            | "ReduceSumSquare" => self.reduce(task)?,
             "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" => self.reshape(task)?,
             "Transpose" => self.transpose(task)?,
             "Concat" => self.concat(task)?,
             "Split" => return self.split(task),
             "Slice" => self.slice(task)?,
             "Gather" => self.gather(task)?,
+            "GatherND" => self.gather_nd(task)?,
             "Pad" => self.pad(task)?,
             "Expand" => self.expand(task)?,
             "Tile" => self.tile(task)?,

@@ -113,18 +113,21 @@ impl Lowering<'_> {
         // The batch is of one.
         let own_axes: Vec<usize> = over.iter().filter_map(|&axis| x.axis(axis)).collect();
         let node = match task.node.op.as_str() {
-            "ReduceMean" | "ReduceSum" | "ReduceMax" if own_axes.is_empty() => own,
+            "ReduceMean" | "ReduceSum" | "ReduceMax" | "ReduceMin" if own_axes.is_empty() => own,
             "ReduceMean" if own_axes == [1, 2] && x.image().is_ok() => {
                 self.g.global_avg_pool2d(own)?
             }
             "ReduceMean" => self.g.mean(own, &own_axes)?,
             "ReduceSum" => self.g.sum(own, &own_axes)?,
-            "ReduceMax" => {
-                let mut node = own;
-                for &axis in &own_axes {
-                    node = self.g.max(node, axis)?;
-                }
-                node
+            "ReduceMax" => self.largest(own, &own_axes)?,
+            "ReduceMin" => {
+                let negative = self.g.scale(own, -1.0);
+                let largest = self.largest(negative, &own_axes)?;
+                self.g.scale(largest, -1.0)
+            }
+            "ReduceL1" => {
+                let sizes = self.g.activation(own, Activation::Abs);
+                self.g.sum(sizes, &own_axes)?
             }
             "ReduceSumSquare" => self.squares(own, &own_axes)?,
             _ => {
@@ -135,6 +138,14 @@ impl Lowering<'_> {
         // Over tokens or pixels, or the channels of each: the last axis of tokens.
         let of_channels = x.dims.len() == 3 && over == [2] || x.dims.len() == 4 && over == [1];
         self.put(node, dims, x.field.filter(|_| of_channels))
+    }
+
+    fn largest(&mut self, x: NodeId, axes: &[usize]) -> Result<NodeId> {
+        let mut node = x;
+        for &axis in axes {
+            node = self.g.max(node, axis)?;
+        }
+        Ok(node)
     }
 
     /// Σ x² over axes.

@@ -4,7 +4,7 @@ use hsets_autodiff::{Interpolation, ResizePoints, Slice};
 
 use super::{Active, Lowering, Result, Task, Value, union};
 use crate::onnx::axes::{self, Span};
-use crate::onnx::fold::{broadcast, expand};
+use crate::onnx::fold::{blocks, broadcast, expand};
 use crate::onnx::tensor::Constant;
 
 pub(super) fn cast(task: &Task<'_>) -> Result<Active> {
@@ -132,6 +132,27 @@ impl Lowering<'_> {
             self.g.gather(own, axis, &at)?
         };
         self.put(node, dims, x.field)
+    }
+
+    /// As [`Self::gather`] along the first axes of the value, taken for one.
+    pub(super) fn gather_nd(&mut self, task: &Task<'_>) -> Result<Active> {
+        let (x, indices) = (task.active(0)?, task.needed(1)?);
+        if task.node.is_set("batch_dims") {
+            return Err("has axes of a batch".into());
+        }
+        self.budget.hold(indices.len())?;
+        let (starts, block) = blocks(&x.dims, indices)?;
+        let n: usize = block.iter().product();
+        if starts.is_empty() || n == 0 {
+            return Err("takes nothing".into());
+        }
+        let own = self.full(x)?;
+        let rows = [&[x.dims.iter().product::<usize>() / n], block].concat();
+        let own = self.g.reshape(own, &rows)?;
+        let places: Vec<usize> = starts.into_iter().map(|start| start / n).collect();
+        let node = self.g.gather(own, 0, &places)?;
+        let listed = &indices.dims[..indices.dims.len() - 1];
+        self.put(node, [listed, block].concat(), None)
     }
 
     pub(super) fn pad(&mut self, task: &Task<'_>) -> Result<Active> {
@@ -300,15 +321,17 @@ impl Lowering<'_> {
         } else {
             (task.constant(2)?, task.constant(3)?)
         };
-        let target: Vec<usize> =
-            match (sizes.filter(|s| s.len() > 0), scales.filter(|s| s.len() > 0)) {
-                (Some(sizes), _) => axes::sizes(&sizes.to_integers())?,
-                (None, Some(scales)) => {
-                    let scaled = x.dims.iter().zip(scales.to_floats());
-                    scaled.map(|(&size, scale)| (size as f64 * scale).floor() as usize).collect()
-                }
-                _ => return Err("names neither sizes nor scales".into()),
-            };
+        let sizes = sizes.filter(|sizes| sizes.len() > 0);
+        let scales = scales.filter(|scales| scales.len() > 0).map(|scales| scales.to_floats());
+        let target: Vec<usize> = match (sizes, &scales) {
+            (Some(sizes), _) => axes::sizes(&sizes.to_integers())?,
+            // In single precision, as the file holds the scales: 10 times 0.7 is 7, not less.
+            (None, Some(scales)) => {
+                let scaled = |(&size, &scale): (&usize, &f64)| size as f32 * scale as f32;
+                x.dims.iter().zip(scales).map(scaled).map(|size| size.floor() as usize).collect()
+            }
+            (None, None) => return Err("names neither sizes nor scales".into()),
+        };
         let &[1, same, new_height, new_width] = target.as_slice() else {
             return Err(format!("resizes {:?} to {target:?}", x.dims).into());
         };
@@ -326,6 +349,15 @@ impl Lowering<'_> {
             "pytorch_half_pixel" if new_height > 1 && new_width > 1 => ResizePoints::HalfPixel,
             other => return Err(format!("resizes by {other}").into()),
         };
+        // Where sizes are stated, the scale is their ratio.
+        let scales = match (sizes, scales.as_deref()) {
+            (None, Some(&[_, _, down, across])) => Some([down, across]),
+            _ => None,
+        };
+        let is_whole = scales.map_or(
+            new_height.is_multiple_of(height) && new_width.is_multiple_of(width),
+            |scales| scales.iter().all(|scale| scale.fract() == 0.0),
+        );
         let nearest = node.text("nearest_mode").unwrap_or("round_prefer_floor");
         let interpolation = match node.text("mode").unwrap_or("nearest") {
             "nearest" if points == ResizePoints::Asymmetric && nearest == "floor" => {
@@ -334,8 +366,7 @@ impl Lowering<'_> {
             // From the centres of pixels and by whole factors all roundings agree.
             "nearest"
                 if points == ResizePoints::HalfPixel
-                    && new_height.is_multiple_of(height)
-                    && new_width.is_multiple_of(width) =>
+                    && (is_whole || nearest == "round_prefer_ceil") =>
             {
                 Interpolation::Nearest
             }
@@ -348,12 +379,8 @@ impl Lowering<'_> {
         if node.is_set("antialias") && (new_height < height || new_width < width) {
             return Err("resizes with antialias".into());
         }
-        let points = match interpolation {
-            Interpolation::Nearest => ResizePoints::Asymmetric,
-            _ => points,
-        };
         let own = self.padded(x)?;
-        let y = self.g.resize2d(own, [new_height, new_width], interpolation, points)?;
+        let y = self.g.resize2d(own, [new_height, new_width], scales, interpolation, points)?;
         self.put(y, vec![1, channels, new_height, new_width], None)
     }
 
