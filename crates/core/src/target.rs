@@ -40,7 +40,7 @@ impl Target {
         }
     }
 
-    /// Fails if a class does not exist among `n_classes`.
+    /// Fails if a class does not exist among `n_classes`, or is held against itself.
     pub fn check(&self, n_classes: usize) -> Result<()> {
         let check_class = |class: usize| {
             if class < n_classes {
@@ -52,7 +52,11 @@ impl Target {
             Self::Top => Ok(()),
             Self::Difference { class, against } => {
                 check_class(*class)?;
-                check_class(*against)
+                check_class(*against)?;
+                if class == against {
+                    return Err(Error::config("against", against, "another class than the target"));
+                }
+                Ok(())
             }
             Self::LogOdds(_) if n_classes < 2 => {
                 Err(Error::config("target", "log-odds", "a network of two classes or more"))

@@ -25,9 +25,14 @@ pub struct Merged {
 /// Joins files of results in `out`, which appears whole or stays as it was. What `out` holds
 /// already is kept if it is of the same evaluation.
 ///
-/// Fails if the files are not of one evaluation, were written by different programs (unless
-/// `any_code`), or contradict each other. Gaps are no failure: they are [`Merged::missing`].
+/// Fails if `out` is a shard, or if the files are not of one evaluation, were written by different
+/// programs (unless `any_code`), or contradict each other. Gaps are no failure: they are [`Merged::missing`].
 pub fn merge(parts: &[PathBuf], out: &Path, any_code: bool) -> Result<Merged> {
+    if let Some(shard) = shard_of(out)? {
+        let problem =
+            format!("holds shard {shard}, which goes on as that alone: name another file");
+        return Err(Error::mismatch(out, problem));
+    }
     let _lock = Lock::take(out)?;
     let mut parts: Vec<PathBuf> = parts.to_vec();
     if out.exists() && !parts.iter().any(|part| part == out) {
@@ -70,6 +75,15 @@ pub fn merge(parts: &[PathBuf], out: &Path, any_code: bool) -> Result<Merged> {
         count,
         in_use: in_use.collect(),
     })
+}
+
+/// The part of an evaluation that a file holds, if it is there and does not hold all of one.
+fn shard_of(file: &Path) -> Result<Option<Shard>> {
+    if !file.exists() {
+        return Ok(None);
+    }
+    let shard = Results::open(file)?.shard();
+    Ok((shard != Shard::WHOLE).then_some(shard))
 }
 
 /// Makes the tables in an empty file and copies everything.

@@ -81,6 +81,10 @@ impl Context<'_> {
         }
         settings.check()?;
         let destination = self.saving.out.join(&save.name);
+        if destination.exists() {
+            let message = format!("'{}' is there already: choose another name", save.name);
+            return Err(Refusal::bad(message));
+        }
         // Before minutes of work, not after.
         let mut folder = Folder::begin(&destination)?;
         let classifier = desk.classifier;

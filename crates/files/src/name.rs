@@ -8,6 +8,9 @@ const LONGEST: usize = 200;
 /// Names that Windows keeps for itself, with or without an ending.
 const RESERVED: [&str; 6] = ["con", "prn", "aux", "nul", "com", "lpt"];
 
+/// The page that lists results lies beside them.
+const INDEX: &str = "index.html";
+
 /// The name of a file without its ending, to name results by: one part of a path, whatever it is
 /// asked about. `folder.join(name_of(path))` lies in `folder`, and is not hidden.
 pub fn name_of(path: &Path) -> String {
@@ -25,9 +28,10 @@ pub fn name_of(path: &Path) -> String {
     let first = name.split('.').next().unwrap_or_default().to_ascii_lowercase();
     let device = first.trim_end_matches(|c: char| c.is_ascii_digit());
     let is_device = RESERVED.contains(&device) && first.len() <= device.len() + 1;
+    let is_index = name.eq_ignore_ascii_case(INDEX);
     match name {
         "" => "unnamed".to_owned(),
-        _ if is_device => format!("{name}_"),
+        _ if is_device || is_index => format!("{name}_"),
         _ => name.to_owned(),
     }
 }
@@ -55,6 +59,7 @@ mod tests {
             ("com1.png", "com1_"),
             ("comet.png", "comet"),
             ("trailing. .png", "trailing"),
+            ("Index.html.png", "Index.html_"),
             ("é/ü.tar.gz", "ü.tar"),
         ] {
             let found = name_of(Path::new(path));

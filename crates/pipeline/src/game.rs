@@ -1,7 +1,7 @@
 //! The segments of one picture as a game that is known in full, and what estimators make of it.
 
 use hsets_attribution::{ExactGame, InteractionIndex, dividend, integrated_gradients, methods};
-use hsets_core::{ChannelReduction, FeatureSet, Image, Progress, Result};
+use hsets_core::{ChannelReduction, Error, FeatureSet, Image, Progress, Result};
 use hsets_metrics::{second_differences, spearman};
 use rand::RngExt as _;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
@@ -42,6 +42,9 @@ impl Explainer<'_> {
         let reference = &settings.contrasts.references[0];
         let removal = self.removal(reference, &target)?;
         let segments = self.segments();
+        if segments.n_segments() < 2 {
+            return Err(Error::config("players", segments.n_segments(), "2 segments or more"));
+        }
         let game = ExactGame::of_segments(&removal, segments, progress)?;
         let n = game.n_players();
         let pairs: Vec<[u32; 2]> =

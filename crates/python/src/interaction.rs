@@ -75,10 +75,11 @@ impl Interaction {
         Ok(effects)
     }
 
-    /// Whether the effect has another sign under another reference.
+    /// Whether the effect has another sign under another reference; `None` where it was measured under
+    /// one alone.
     #[getter]
-    fn depends_on_reference(&self) -> bool {
-        self.0.depends_on_reference()
+    fn depends_on_reference(&self) -> Option<bool> {
+        (!self.0.references.is_empty()).then(|| self.0.depends_on_reference())
     }
 
     /// The two regions, bool [H, W] each.

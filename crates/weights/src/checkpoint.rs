@@ -218,6 +218,15 @@ fn view<'a>(
     budget: &mut Budget,
 ) -> Result<Option<View<'a>>, String> {
     let broken = || format!("tensor {}: its description is broken", short(&name));
+    // The last argument, if there, says that the elements are meant negated or conjugated.
+    if let Some(Object::Dict(bits)) = args.get(6).map(|&bits| pickle.get(bits))
+        && !bits.is_empty()
+    {
+        let name = short(&name);
+        return Err(format!(
+            "tensor {name}: a view that is negated or conjugated; save a copy of it"
+        ));
+    }
     let [storage, offset, shape, strides, ..] = *args else { return Err(broken()) };
     let Some((class, key)) = storage_of(pickle, storage) else { return Err(broken()) };
     let dtype = match class {

@@ -75,7 +75,8 @@ pub(crate) struct ContrastArgs {
 const EXAMPLES: &str = "\
 Removed pixels show a reference, one image that never depends on what else is removed. All numbers are
 means over contexts in which other segments are removed at random, too. Segmenter, references, contexts
-and seed as in `hsets explain --method contrasts` give the numbers it gives.
+and seed as in `hsets explain --method contrasts` give the numbers it gives, but for pairs that it gave up
+early: here all contexts and references are asked for.
 
 Examples:
   hsets contrast cat.jpg --model resnet50 --regions results/cat/maps.safetensors

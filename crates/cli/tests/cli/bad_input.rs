@@ -163,6 +163,9 @@ fn settings_out_of_range() {
     place.run_model(line).failed(2, &["at = 3,0,0"]);
     let line = "explain cat.png --out out --sets 0";
     place.run_model(line).failed(2, &["sets = 0"]);
+    explain_fails(&place, "cat.png --target 1 --against 1", 2, &["against = 1", "another class"]);
+    let line = "game cat.png --players 1 --segmenter grid";
+    place.run_model(line).failed(2, &["players = 1", "2 segments"]);
 }
 
 #[test]

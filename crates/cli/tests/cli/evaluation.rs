@@ -128,6 +128,11 @@ fn shards_are_the_whole_and_gaps_are_told() {
     }
     let merged = place.run(["merge", "--out", "r.db"]);
     merged.failed(1, &["pictures lack", "--shard 1/3"]);
+    let tables = place.run(["export", "r.db"]).ok().stdout;
+    assert!(tables.contains("**Incomplete**"), "{tables}");
+    let shard = "r.shard-0-of-3.db";
+    let onto_itself = place.run(["merge", shard, "--out", shard]);
+    onto_itself.failed(1, &[shard, "holds shard 0/3", "name another file"]);
     // As in a Kubernetes indexed job.
     let third = command("--samples 5 --out r.db --shard auto/3");
     let mut program = crate::support::program();
@@ -135,6 +140,8 @@ fn shards_are_the_whole_and_gaps_are_told() {
     assert!(program.output().unwrap().status.success());
     place.run(["merge", "--out", "r.db"]).ok();
     assert_eq!(content(&place.path("r.db")), content(&place.path("whole.db")));
+    let tables = place.run(["export", "r.db"]).ok().stdout;
+    assert!(!tables.contains("Incomplete"), "{tables}");
     place.run(["merge", "--out", "none.db"]).failed(1, &["there is no none.shard-"]);
 }
 

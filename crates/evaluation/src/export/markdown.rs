@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use hsets_metrics::Bootstrap;
 
-use crate::{Cell, Result, Results, Statistics, statistics::Comparison};
+use crate::{Cell, Result, Results, Shard, Statistics, statistics::Comparison};
 
 pub(super) fn tables(results: &Results) -> Result<String> {
     let statistics = Statistics::of(results)?;
@@ -45,11 +45,31 @@ fn introduction(results: &Results, reference: &str) -> Result<String> {
     let correct = if plan.selection.correct_only { ", correctly classified" } else { "" };
     Ok(format!(
         "# Results\n\n{pictures}{correct} of {} ({}), order seed {}; {} runs from seed {}; {n_rows} \
-         rows, {n_failed} of them failed.\n\n\
+         rows, {n_failed} of them failed.{}\n\n\
          Mean over pictures ± standard deviation over runs, [95 % bootstrap interval over \
          pictures]. \"against {reference}\": difference on the same pictures, [95 % paired bootstrap \
          interval].\n",
-        plan.dataset.layout, plan.dataset.n, plan.selection.seed, plan.runs, plan.seed,
+        plan.dataset.layout,
+        plan.dataset.n,
+        plan.selection.seed,
+        plan.runs,
+        plan.seed,
+        incomplete(results)?,
+    ))
+}
+
+/// What lacks, of a shard or of an evaluation that was cut short: means over a part of the pictures
+/// are other means.
+fn incomplete(results: &Results) -> Result<String> {
+    let missing = results.missing(Shard::WHOLE, 1)?;
+    if missing.is_nothing() {
+        return Ok(String::new());
+    }
+    let n: usize = missing.pictures.values().map(Vec::len).sum();
+    let untried: usize = missing.untried.values().sum();
+    Ok(format!(
+        " **Incomplete**: {n} pictures have no rows yet, and {untried} are not looked at; \
+         `hsets evaluate` goes on."
     ))
 }
 

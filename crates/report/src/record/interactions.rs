@@ -62,7 +62,8 @@ pub struct InteractionRecord {
     sign: &'static str,
     scale: f64,
     contrast: ContrastRecord,
-    depends_on_reference: bool,
+    /// `null` where it was measured under one reference alone.
+    depends_on_reference: Option<bool>,
     references: Vec<ReferenceRecord>,
     regions: Vec<RegionRecord>,
 }
@@ -157,7 +158,7 @@ pub fn interaction_record(pair: &Interaction, segments: &SegmentMap) -> Interact
         sign: pair.sign().name(),
         scale: pair.scale,
         contrast: contrast_record(&pair.contrast),
-        depends_on_reference: pair.depends_on_reference(),
+        depends_on_reference: (!pair.references.is_empty()).then(|| pair.depends_on_reference()),
         references: beside.collect(),
         regions: pair.regions.iter().map(|region| region_record(region, segments)).collect(),
     }
