@@ -289,7 +289,7 @@ pub(crate) struct ModelsArgs {
 pub(crate) struct TargetArgs {
     /// Class to explain, index or label; logprob:CLASS for its log-probability, logodds:CLASS for its
     /// log-odds, which contrasts and its kin measure in any case [default: the most probable]
-    #[arg(long, short, value_name = "CLASS")]
+    #[arg(long, short, value_name = "CLASS", allow_negative_numbers = true)]
     pub(crate) target: Option<String>,
     /// Explain why the target rather than this class: the difference of their logits
     #[arg(long, value_name = "CLASS", requires = "target")]

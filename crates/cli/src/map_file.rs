@@ -49,7 +49,8 @@ fn map(dims: &[usize], values: Vec<f32>, shape: Shape) -> anyhow::Result<Salienc
 }
 
 fn safetensor(bytes: &[u8], name: Option<&str>) -> anyhow::Result<(Vec<usize>, Vec<f32>)> {
-    let file = SafeTensors::deserialize(bytes).context("not a safetensors file")?;
+    let file =
+        SafeTensors::deserialize(bytes).context("neither an .npy nor a .safetensors file")?;
     let names = file.names();
     let name = match (name, &names[..]) {
         (Some(name), _) => name,

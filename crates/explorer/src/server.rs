@@ -321,7 +321,8 @@ impl App {
 async fn route(app: Arc<App>, request: Request<Incoming>) -> Answered {
     let path = request.uri().path().trim_start_matches('/').to_owned();
     let parts: Vec<&str> = path.split('/').collect();
-    let get = request.method() == Method::GET;
+    // Of what HEAD asks for only the head is sent.
+    let get = matches!(*request.method(), Method::GET | Method::HEAD);
     match parts.as_slice() {
         ["api", "about"] if get => Ok(json_response(&app.about())),
         ["api", "state"] if get => Ok(json_response(&app.state())),

@@ -68,12 +68,25 @@ pub(crate) fn matching(dict: &StateDict<'_>, wanted: Option<Architecture>) -> Op
             let (tensors, head) = fit(architecture, &channels, &tensors, dict)?;
             Some((architecture, tensors, head))
         });
-        let mut fitting = fitting.collect::<Vec<_>>().into_iter();
+        let mut fitting: Vec<_> = fitting.collect();
+        // Position embeddings tell a size; published networks of that size come before the others.
+        let dims = |name: &str| Some(tensors.get(name)?.dims());
+        let is_of_size = |architecture: Architecture| {
+            let size = architecture.trained_size(dims);
+            size.is_none_or(|size| size == architecture.preprocessing().crop)
+        };
+        if fitting.iter().any(|&(architecture, ..)| is_of_size(architecture)) {
+            fitting.retain(|&(architecture, ..)| is_of_size(architecture));
+        }
+        let mut fitting = fitting.into_iter();
         let (architecture, tensors, head) = fitting.next()?;
         let architecture = architecture.named_by(naming);
-        // As published a network is one of a kind; of other widths it may be several.
-        let others = fitting.filter(|_| channels.is_empty()).map(|(other, ..)| other);
-        let others = others.filter(|&other| other != architecture).collect();
+        // As published a network is one of a kind; of other widths it may be several, of which those
+        // that pad otherwise give other numbers.
+        let is_told =
+            |other: Architecture| channels.is_empty() || other.padding() != architecture.padding();
+        let others = fitting.map(|(other, ..)| other);
+        let others = others.filter(|&other| other != architecture && is_told(other)).collect();
         Some(Match { architecture, naming, tensors, head, others })
     })
 }

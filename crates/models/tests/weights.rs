@@ -530,19 +530,25 @@ fn nan_is_named_without_an_architecture() {
 /// Position embeddings tell the size of the pictures, unless the user does.
 #[test]
 fn vision_transformers_of_other_sizes_are_recognised() {
-    let architecture: Architecture = "deit_tiny_patch16_224".parse().unwrap();
-    let graph = architecture.graph(&GraphOptions::new(Shape::new(3, 48, 48), 4)).unwrap();
-    let weights = Weights::random(&graph, 0).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("w.safetensors");
-    save(weights.iter().map(|(name, tensor)| (name.to_owned(), tensor.clone())), &path);
-    let file = LoadOptions { weights: Some(path), ..LoadOptions::default() };
-    let own = Classifier::load(&file, &Silent).unwrap();
+    let file = |name: &str, side: usize| {
+        let architecture: Architecture = name.parse().unwrap();
+        let graph = architecture.graph(&GraphOptions::new(Shape::new(3, side, side), 4)).unwrap();
+        let weights = Weights::random(&graph, 0).unwrap();
+        let path = folder.path().join(format!("{side}.safetensors"));
+        save(weights.iter().map(|(name, tensor)| (name.to_owned(), tensor.clone())), &path);
+        LoadOptions { weights: Some(path), ..LoadOptions::default() }
+    };
+    let small = file("deit_tiny_patch16_224", 48);
+    let own = Classifier::load(&small, &Silent).unwrap();
     assert_eq!((own.shape(), own.labels().len()), (Shape::new(3, 48, 48), 4));
     // As prepared for 224: resized to 248, and the middle taken.
     assert_eq!(own.preprocessing().resize, 53);
-    let asked = LoadOptions { input_size: Some([64, 80]), ..file };
+    let asked = LoadOptions { input_size: Some([64, 80]), ..small };
     assert_eq!(Classifier::load(&asked, &Silent).unwrap().shape(), Shape::new(3, 64, 80));
+    // One that is published at that size comes first.
+    let large = Classifier::load(&file("vit_tiny_patch16_384", 384), &Silent).unwrap();
+    assert_eq!((large.name(), large.preprocessing().resize), ("vit_tiny_patch16_384".into(), 384));
 }
 
 /// Widths of another architecture do not even go together in this one.

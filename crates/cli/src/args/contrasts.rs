@@ -60,7 +60,7 @@ pub(crate) struct ContrastArgs {
     )]
     pub(crate) regions: Option<PathBuf>,
     /// Outline of a region, corners in pixels of what the network sees; given twice
-    #[arg(long, value_name = "X,Y X,Y ...", value_parser = polygon)]
+    #[arg(long, value_name = "X,Y X,Y ...", value_parser = polygon, allow_hyphen_values = true)]
     pub(crate) polygon: Vec<Polygon>,
     #[command(flatten)]
     pub(crate) model: ModelArgs,
