@@ -287,6 +287,20 @@ impl Architecture {
         }
     }
 
+    /// The name under which timm has the same tensors with TensorFlow's padding and eps, where that is
+    /// no architecture of its own here.
+    pub(crate) fn tensorflow_twin(self, naming: Naming) -> Option<&'static str> {
+        match (self, naming) {
+            (Self::MobileNetV3(MobileNetV3::Small), Naming::Timm) => {
+                Some("tf_mobilenetv3_small_100")
+            }
+            (Self::MobileNetV3(MobileNetV3::Large), Naming::Timm) => {
+                Some("tf_mobilenetv3_large_100")
+            }
+            _ => None,
+        }
+    }
+
     /// Weights as pictures of this size (height, width) want them: a vision transformer's position
     /// embeddings are interpolated; others stay as they are.
     pub fn resized(self, weights: Weights, size: [usize; 2]) -> Result<Weights> {

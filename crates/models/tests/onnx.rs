@@ -291,7 +291,7 @@ fn norms_of_zeros_and_products_of_constants() {
 fn probabilities_at_the_end() {
     let folder = tempfile::tempdir().unwrap();
     let image = vec![0.5; 3 * 64];
-    let loaded = |nodes: &[(&str, &[&str])]| {
+    let loaded = |nodes: Nodes<'_>| {
         let model = changed(|g| {
             for (at, (op, inputs)) in nodes.iter().enumerate() {
                 g.node.push(node(op, &format!("n{at}"), inputs, &[&format!("z{at}")]));
@@ -332,12 +332,15 @@ fn probabilities_at_the_end() {
     assert!(!notes.contains("logits"), "{notes}");
 }
 
+/// Ops with their inputs; the first gives z0, the next z1, and so on.
+type Nodes<'a> = &'a [(&'a str, &'a [&'a str])];
+
 /// The good network with more nodes behind it that come to the same in two ways.
 #[test]
 fn ops_of_any_number_of_inputs() {
     let folder = tempfile::tempdir().unwrap();
     let image = image(3 * 64);
-    let gradient = |nodes: &[(&str, &[&str])]| {
+    let gradient = |nodes: Nodes<'_>| {
         let model = changed(|g| {
             g.node.push(node("Neg", "negative", &["y"], &["n"]));
             for (at, (op, inputs)) in nodes.iter().enumerate() {
@@ -358,7 +361,6 @@ fn ops_of_any_number_of_inputs() {
         let found = network.gradients_of(&[&image], &target, Smoothing::Exact).expect("finite");
         [found[0].logits.clone(), found[0].gradient.clone()].concat()
     };
-    type Nodes<'a> = &'a [(&'a str, &'a [&'a str])];
     let same: [(Nodes<'_>, Nodes<'_>); 7] = [
         (&[("Max", &["y", "n"])], &[("Abs", &["y"])]),
         (&[("Min", &["n", "y"]), ("Neg", &["z0"])], &[("Abs", &["y"])]),

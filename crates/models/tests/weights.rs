@@ -119,6 +119,12 @@ fn timm_names_lead_to_the_same_weights() {
         let classifier = Classifier::load(&options, &Silent).unwrap();
         assert_eq!(classifier.architecture(), Some(architecture));
         assert_eq!(classifier.labels().len(), 10);
+        // Those that timm took over from TensorFlow have the same tensors.
+        let is_told = classifier.notes().iter().any(|note| note.contains("tf_mobilenetv3_"));
+        assert_eq!(is_told, timm.starts_with("mobilenetv3"), "{timm}");
+        let asked = LoadOptions { model: Some(timm.into()), ..options };
+        let classifier = Classifier::load(&asked, &Silent).unwrap();
+        assert!(classifier.notes().is_empty(), "{:?}", classifier.notes());
     }
 }
 
@@ -548,7 +554,7 @@ fn vision_transformers_of_other_sizes_are_recognised() {
     assert_eq!(Classifier::load(&asked, &Silent).unwrap().shape(), Shape::new(3, 64, 80));
     // One that is published at that size comes first.
     let large = Classifier::load(&file("vit_tiny_patch16_384", 384), &Silent).unwrap();
-    assert_eq!((large.name(), large.preprocessing().resize), ("vit_tiny_patch16_384".into(), 384));
+    assert_eq!((large.name(), large.preprocessing().resize), ("vit_tiny_patch16_384", 384));
 }
 
 /// Widths of another architecture do not even go together in this one.

@@ -52,7 +52,8 @@ impl WeightFile {
         let found = file.state_dict(|dict| matching(dict, wanted));
         let (dict, architecture, (tensors, naming), head) = if let Some((dict, found)) = found {
             let Match { architecture, naming, tensors, head, others } = found;
-            if let [other, ..] = others[..] {
+            let twin = || architecture.tensorflow_twin(naming).filter(|_| wanted.is_none());
+            if let Some(other) = others.first().map(|other| other.name()).or_else(twin) {
                 notes.push(format!(
                     "{}: taken for {architecture}, of the same tensors as {other}; --model \
                      {other} if it is that",

@@ -322,7 +322,7 @@ impl Lowering<'_> {
             (task.constant(2)?, task.constant(3)?)
         };
         let sizes = sizes.filter(|sizes| sizes.len() > 0);
-        let scales = scales.filter(|scales| scales.len() > 0).map(|scales| scales.to_floats());
+        let scales = scales.filter(|scales| scales.len() > 0).map(Constant::to_floats);
         let target: Vec<usize> = match (sizes, &scales) {
             (Some(sizes), _) => axes::sizes(&sizes.to_integers())?,
             // In single precision, as the file holds the scales: 10 times 0.7 is 7, not less.
