@@ -326,6 +326,11 @@ fn probabilities_at_the_end() {
         assert!(notes.contains("made of probabilities, those of Softmax 'n0'"), "{notes}");
         assert_ne!(logits, plain);
     }
+    // Each value is looked at once, by however many ways it is reached.
+    let names: Vec<String> = (0..16).map(|at| format!("z{at}")).collect();
+    let inputs: Vec<[&str; 8]> = names.iter().map(|name| [name.as_str(); 8]).collect();
+    let sums = inputs.iter().map(|inputs| ("Sum", inputs as &[&str]));
+    loaded(&[softmax].into_iter().chain(sums).collect::<Vec<_>>());
     // A gate is no probability.
     let gated = [("Sigmoid", &["y"] as &[&str]), ("Mul", &["z0", "y"])];
     let (_, notes) = loaded(&gated);

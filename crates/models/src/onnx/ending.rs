@@ -1,5 +1,7 @@
 //! Where the logits of a network are.
 
+use std::collections::BTreeMap;
+
 use super::read::{Model, Node};
 
 /// What holds the logits, and what to say about it.
@@ -11,9 +13,10 @@ pub(super) struct Ending<'a> {
 /// The values before the probabilities that `output` is: softmax and sigmoid are undone by leaving
 /// them out. Where something else is made of probabilities, that is said.
 pub(super) fn of<'a>(model: &'a Model, output: &'a str) -> Ending<'a> {
+    let makers = makers(model);
     let mut value = output;
     let mut clip: Option<&Node> = None;
-    while let Some(node) = maker(model, value) {
+    while let Some(&node) = makers.get(value) {
         let Some(before) = node.input(0) else { break };
         match node.op.as_str() {
             "Softmax" | "LogSoftmax" | "Sigmoid" => {
@@ -31,7 +34,8 @@ pub(super) fn of<'a>(model: &'a Model, output: &'a str) -> Ending<'a> {
             _ => break,
         }
     }
-    let note = probabilities(model, output, MAX_STEPS).map(|node| {
+    let mut search = Search { makers, known: BTreeMap::new() };
+    let note = search.probabilities(output, MAX_STEPS).map(|node| {
         format!("its output is made of probabilities, those of {node}, but taken for logits")
     });
     Ending { logits: output, note }
@@ -40,8 +44,13 @@ pub(super) fn of<'a>(model: &'a Model, output: &'a str) -> Ending<'a> {
 /// Nodes behind which the end of a network is looked for.
 const MAX_STEPS: usize = 16;
 
-fn maker<'a>(model: &'a Model, value: &str) -> Option<&'a Node> {
-    model.nodes.iter().find(|node| node.outputs.iter().any(|output| output == value))
+/// The nodes by what they give.
+fn makers(model: &Model) -> BTreeMap<&str, &Node> {
+    model
+        .nodes
+        .iter()
+        .flat_map(|node| node.outputs.iter().map(move |o| (o.as_str(), node)))
+        .collect()
 }
 
 /// Whether it gives the numbers it takes.
@@ -52,23 +61,43 @@ fn passes(node: &Node) -> bool {
     )
 }
 
-/// A softmax or sigmoid of which this value is made number by number, or as a mean.
-fn probabilities<'a>(model: &'a Model, value: &str, n_steps: usize) -> Option<&'a Node> {
-    let node = maker(model, value)?;
-    let n_steps = n_steps.checked_sub(1)?;
-    let of = |value: &str| probabilities(model, value, n_steps);
-    match node.op.as_str() {
-        "Softmax" | "Sigmoid" | "HardSigmoid" => Some(node),
-        "Clip" | "ReduceMean" | "ReduceSum" | "ReduceMax" | "Gather" | "Slice" | "Transpose"
-        | "Pow" | "Sqrt" => of(node.input(0)?),
-        // A factor of its own scales features elsewhere (squeeze and excitation), so that all that is
-        // no constant must be probabilities.
-        "Add" | "Sub" | "Mul" | "Div" | "Sum" | "Mean" | "Max" | "Concat" => {
-            let made = node.inputs.iter().filter(|input| maker(model, input).is_some());
-            let found: Option<Vec<&Node>> = made.map(|input| of(input)).collect();
-            found?.into_iter().next()
+struct Search<'a> {
+    makers: BTreeMap<&'a str, &'a Node>,
+    /// What was found before: each value is looked at once.
+    known: BTreeMap<&'a str, Option<&'a Node>>,
+}
+
+impl<'a> Search<'a> {
+    /// A softmax or sigmoid of which this value is made number by number, or as a mean.
+    fn probabilities(&mut self, value: &'a str, n_steps: usize) -> Option<&'a Node> {
+        if let Some(&found) = self.known.get(value) {
+            return found;
         }
-        _ if passes(node) => of(node.input(0)?),
-        _ => None,
+        let node = *self.makers.get(value)?;
+        let found = n_steps.checked_sub(1).and_then(|n_steps| self.behind(node, n_steps));
+        self.known.insert(value, found);
+        found
+    }
+
+    fn behind(&mut self, node: &'a Node, n_steps: usize) -> Option<&'a Node> {
+        match node.op.as_str() {
+            "Softmax" | "Sigmoid" | "HardSigmoid" => Some(node),
+            "Clip" | "ReduceMean" | "ReduceSum" | "ReduceMax" | "Gather" | "Slice"
+            | "Transpose" | "Pow" | "Sqrt" => self.probabilities(node.input(0)?, n_steps),
+            // A factor of its own scales features elsewhere (squeeze and excitation), so that all
+            // that is no constant must be probabilities.
+            "Add" | "Sub" | "Mul" | "Div" | "Sum" | "Mean" | "Max" | "Concat" => {
+                let mut found = None;
+                for input in &node.inputs {
+                    if self.makers.contains_key(input.as_str()) {
+                        let one = self.probabilities(input, n_steps)?;
+                        found.get_or_insert(one);
+                    }
+                }
+                found
+            }
+            _ if passes(node) => self.probabilities(node.input(0)?, n_steps),
+            _ => None,
+        }
     }
 }

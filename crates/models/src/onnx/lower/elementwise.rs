@@ -8,6 +8,9 @@ use crate::onnx::fold::broadcast;
 use crate::onnx::tensor::Constant;
 use std::rc::Rc;
 
+/// Inputs of a sum or an extreme: each makes several nodes of a few bytes.
+const MAX_INPUTS: usize = 64;
+
 impl Lowering<'_> {
     pub(super) fn elementwise(&mut self, task: &Task<'_>) -> Result<Active> {
         let node = task.node;
@@ -133,8 +136,11 @@ impl Lowering<'_> {
     fn of_all(&mut self, task: &Task<'_>) -> Result<Active> {
         let op = task.node.op.as_str();
         let n = task.inputs.len();
-        let mut parts = (0..n).map(|index| task.value(index).ok_or("lacks an input"));
-        let parts = parts.by_ref().collect::<Result<Vec<&Value>, _>>()?;
+        if n > MAX_INPUTS {
+            return Err(format!("has {n} inputs; at most {MAX_INPUTS} are read").into());
+        }
+        let parts = (0..n).map(|index| task.value(index).ok_or("lacks an input"));
+        let parts: Vec<&Value> = parts.collect::<Result<_, _>>()?;
         let mut all: Option<Active> = None;
         for part in &parts {
             if let Value::Active(x) = part {
