@@ -54,7 +54,11 @@ impl Target {
                 check_class(*class)?;
                 check_class(*against)?;
                 if class == against {
-                    return Err(Error::config("against", against, "another class than the target"));
+                    return Err(Error::config(
+                        "against",
+                        against,
+                        "another class than the one that is explained",
+                    ));
                 }
                 Ok(())
             }

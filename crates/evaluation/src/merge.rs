@@ -26,13 +26,9 @@ pub struct Merged {
 /// already is kept if it is of the same evaluation.
 ///
 /// Fails if `out` is a shard, or if the files are not of one evaluation, were written by different
-/// programs (unless `any_code`), or contradict each other. Gaps are no failure: they are [`Merged::missing`].
+/// programs (unless `any_code`), or contradict each other. Gaps are no failure: they are
+/// [`Merged::missing`].
 pub fn merge(parts: &[PathBuf], out: &Path, any_code: bool) -> Result<Merged> {
-    if let Some(shard) = shard_of(out)? {
-        let problem =
-            format!("holds shard {shard}, which goes on as that alone: name another file");
-        return Err(Error::mismatch(out, problem));
-    }
     let _lock = Lock::take(out)?;
     let mut parts: Vec<PathBuf> = parts.to_vec();
     if out.exists() && !parts.iter().any(|part| part == out) {
@@ -60,6 +56,12 @@ pub fn merge(parts: &[PathBuf], out: &Path, any_code: bool) -> Result<Merged> {
             );
             return Err(Error::mismatch(path, problem));
         }
+        if path == out && part.shard() != Shard::WHOLE {
+            let shard = part.shard();
+            let problem =
+                format!("holds shard {shard}, which goes on as that alone: name another file");
+            return Err(Error::mismatch(out, problem));
+        }
         count = count.max(part.shard().count);
     }
     let draft = Draft::beside(out).map_err(|error| Error::io(out, error))?;
@@ -75,15 +77,6 @@ pub fn merge(parts: &[PathBuf], out: &Path, any_code: bool) -> Result<Merged> {
         count,
         in_use: in_use.collect(),
     })
-}
-
-/// The part of an evaluation that a file holds, if it is there and does not hold all of one.
-fn shard_of(file: &Path) -> Result<Option<Shard>> {
-    if !file.exists() {
-        return Ok(None);
-    }
-    let shard = Results::open(file)?.shard();
-    Ok((shard != Shard::WHOLE).then_some(shard))
 }
 
 /// Makes the tables in an empty file and copies everything.

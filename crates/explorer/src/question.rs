@@ -1,6 +1,6 @@
 //! What can be asked.
 
-use hsets_core::{Error, Result, Target};
+use hsets_core::{Result, Target};
 use serde::Deserialize;
 
 use crate::{by_hand::ByHand, region::Region};
@@ -140,10 +140,6 @@ impl AskedTarget {
         let target = match this {
             None => Target::Top,
             Some(Self { class, against: None }) => Target::Logit(class),
-            Some(Self { class, against: Some(against) }) if class == against => {
-                let expected = "another class than the one that is explained";
-                return Err(Error::config("against", against, expected));
-            }
             Some(Self { class, against: Some(against) }) => Target::Difference { class, against },
         };
         target.check(logits.len())?;

@@ -176,10 +176,10 @@ impl Vit {
         let Some(positions) = weights.get("pos_embed") else { return Ok(weights) };
         let &[1, n, width] = positions.dims() else { return Ok(weights) };
         let grid = self.grid(size);
-        let side = (n.saturating_sub(1)).isqrt();
-        if grid == [side; 2] || n == 1 + grid[0] * grid[1] || side * side + 1 != n {
+        let side = self.side_of(positions.dims()).map(|side| side / self.patch);
+        let Some(side) = side.filter(|_| n != 1 + grid[0] * grid[1]) else {
             return Ok(weights); // fits, or is refused with the other shapes
-        }
+        };
         let failed = |error: candle_core::Error| Error::Network(error.into());
         let values = positions.to_dtype(DType::F64).and_then(|t| t.flatten_all()?.to_vec1());
         let values: Vec<f64> = values.map_err(failed)?;

@@ -285,6 +285,30 @@ fn norms_of_zeros_and_products_of_constants() {
     assert_eq!(given, made);
 }
 
+/// Ops with their inputs; the first gives z0, the next z1, and so on.
+type Nodes<'a> = &'a [(&'a str, &'a [&'a str])];
+
+/// The good network with more nodes behind it, the last of which gives its output. Beside y there are
+/// its negative and some constants.
+fn extended(folder: &Path, nodes: Nodes<'_>) -> (Classifier, Network<Cpu<f64>>) {
+    let model = changed(|g| {
+        g.node.push(node("Neg", "negative", &["y"], &["n"]));
+        for (at, (op, inputs)) in nodes.iter().enumerate() {
+            g.node.push(node(op, &format!("n{at}"), inputs, &[&format!("z{at}")]));
+        }
+        g.output[0].name = text(&format!("z{}", nodes.len() - 1));
+        for (name, number) in [("three", 3f32), ("hundred", 100.0)] {
+            g.initializer.push(tensor(name, &[], DataType::FLOAT, number.to_le_bytes().to_vec()));
+        }
+        g.initializer.push(floats("row", &[1, 5]));
+        g.initializer.push(whole_numbers("last", &[1], &[1]));
+    });
+    let classifier = Classifier::load(&options(&written(folder, &model)), &Silent);
+    let classifier = classifier.expect("a network");
+    let network = Network::new(classifier.graph(), classifier.weights()).expect("a network");
+    (classifier, network)
+}
+
 /// The good network with more nodes behind it: probabilities at the end are left out, and what is
 /// made of probabilities otherwise is said.
 #[test]
@@ -292,18 +316,8 @@ fn probabilities_at_the_end() {
     let folder = tempfile::tempdir().unwrap();
     let image = vec![0.5; 3 * 64];
     let loaded = |nodes: Nodes<'_>| {
-        let model = changed(|g| {
-            for (at, (op, inputs)) in nodes.iter().enumerate() {
-                g.node.push(node(op, &format!("n{at}"), inputs, &[&format!("z{at}")]));
-            }
-            let last = nodes.len() - 1;
-            g.output[0].name = text(&format!("z{last}"));
-            g.initializer.push(tensor("h", &[], DataType::FLOAT, 100f32.to_le_bytes().to_vec()));
-        });
-        let classifier = Classifier::load(&options(&written(folder.path(), &model)), &Silent);
-        let classifier = classifier.expect("a network");
-        let network = Network::<Cpu<f64>>::new(classifier.graph(), classifier.weights());
-        let logits = network.expect("a network").logits_of(&[&image]).expect("finite").remove(0);
+        let (classifier, network) = extended(folder.path(), nodes);
+        let logits = network.logits_of(&[&image]).expect("finite").remove(0);
         (logits, classifier.notes().concat())
     };
     let (plain, notes) = loaded(&[("Identity", &["y"])]);
@@ -319,8 +333,8 @@ fn probabilities_at_the_end() {
         assert_eq!(logits, plain);
     }
     for nodes in [
-        vec![softmax, ("Mul", &["z0", "h"])],
-        vec![softmax, ("Sigmoid", &["y"]), ("Add", &["z0", "z1"]), ("Div", &["z2", "h"])],
+        vec![softmax, ("Mul", &["z0", "hundred"])],
+        vec![softmax, ("Sigmoid", &["y"]), ("Add", &["z0", "z1"]), ("Div", &["z2", "hundred"])],
     ] {
         let (logits, notes) = loaded(&nodes);
         assert!(notes.contains("made of probabilities, those of Softmax 'n0'"), "{notes}");
@@ -337,32 +351,14 @@ fn probabilities_at_the_end() {
     assert!(!notes.contains("logits"), "{notes}");
 }
 
-/// Ops with their inputs; the first gives z0, the next z1, and so on.
-type Nodes<'a> = &'a [(&'a str, &'a [&'a str])];
-
 /// The good network with more nodes behind it that come to the same in two ways.
 #[test]
 fn ops_of_any_number_of_inputs() {
     let folder = tempfile::tempdir().unwrap();
     let image = image(3 * 64);
     let gradient = |nodes: Nodes<'_>| {
-        let model = changed(|g| {
-            g.node.push(node("Neg", "negative", &["y"], &["n"]));
-            for (at, (op, inputs)) in nodes.iter().enumerate() {
-                g.node.push(node(op, &format!("n{at}"), inputs, &[&format!("z{at}")]));
-            }
-            let last = nodes.len() - 1;
-            g.output[0].name = text(&format!("z{last}"));
-            let three = 3f32.to_le_bytes().to_vec();
-            g.initializer.push(tensor("three", &[], DataType::FLOAT, three));
-            g.initializer.push(floats("row", &[1, 5]));
-            g.initializer.push(whole_numbers("last", &[1], &[1]));
-        });
-        let classifier = Classifier::load(&options(&written(folder.path(), &model)), &Silent);
-        let classifier = classifier.expect("a network");
-        let network = Network::<Cpu<f64>>::new(classifier.graph(), classifier.weights());
+        let (_, network) = extended(folder.path(), nodes);
         let target = Target::Logit(0);
-        let network = network.expect("a network");
         let found = network.gradients_of(&[&image], &target, Smoothing::Exact).expect("finite");
         [found[0].logits.clone(), found[0].gradient.clone()].concat()
     };

@@ -69,6 +69,10 @@ fn save(tensors: impl Iterator<Item = (String, Tensor)>, path: &Path) {
     candle_core::safetensors::save(&tensors, path).expect("the file is written");
 }
 
+fn save_all(weights: &Weights, path: &Path) {
+    save(weights.iter().map(|(name, tensor)| (name.to_owned(), tensor.clone())), path);
+}
+
 fn assert_same(found: &Weights, expected: &Weights) {
     let names = |weights: &Weights| weights.iter().map(|(n, _)| n.to_owned()).collect::<Vec<_>>();
     assert_eq!(names(found), names(expected));
@@ -401,7 +405,7 @@ fn a_named_architecture_counts() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
     let (_, weights, _) = random("mobilenet_v3_small");
-    save(weights.iter().map(|(name, tensor)| (name.to_owned(), tensor.clone())), &path);
+    save_all(&weights, &path);
     let options = LoadOptions { weights: Some(path.clone()), ..LoadOptions::default() };
     let config = |name: &str| {
         let json = format!(r#"{{"architecture": "{name}", "num_classes": 10}}"#);
@@ -429,7 +433,7 @@ fn a_single_logit_is_said_to_be_a_sigmoid() {
     let weights = Weights::random(&architecture.graph(&options).unwrap(), 0).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
-    save(weights.iter().map(|(name, tensor)| (name.to_owned(), tensor.clone())), &path);
+    save_all(&weights, &path);
     let options = LoadOptions { weights: Some(path), ..LoadOptions::default() };
     let classifier = Classifier::load(&options, &Silent).unwrap();
     assert!(classifier.notes()[0].contains("sigmoid"), "{:?}", classifier.notes());
@@ -542,7 +546,7 @@ fn vision_transformers_of_other_sizes_are_recognised() {
         let graph = architecture.graph(&GraphOptions::new(Shape::new(3, side, side), 4)).unwrap();
         let weights = Weights::random(&graph, 0).unwrap();
         let path = folder.path().join(format!("{side}.safetensors"));
-        save(weights.iter().map(|(name, tensor)| (name.to_owned(), tensor.clone())), &path);
+        save_all(&weights, &path);
         LoadOptions { weights: Some(path), ..LoadOptions::default() }
     };
     let small = file("deit_tiny_patch16_224", 48);
@@ -563,7 +567,7 @@ fn a_file_of_another_architecture_is_named() {
     let (_, weights, _) = random("resnet18");
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("w.safetensors");
-    save(weights.iter().map(|(name, tensor)| (name.to_owned(), tensor.clone())), &path);
+    save_all(&weights, &path);
     let error = load_error(&path, "resnet50");
     assert!(error.contains("w.safetensors: this file looks like a resnet18"), "{error}");
 }

@@ -55,10 +55,8 @@ enum Rows {
     Variants,
     /// Methods that are asked for pairs.
     Pairs,
-    /// Variants of `contrasts`.
-    Choice,
-    /// Those of what was chosen.
-    SecondChoice,
+    /// Variants of `contrasts` whose names begin so.
+    Choice(&'static str),
     Only(&'static [&'static str]),
 }
 
@@ -224,9 +222,9 @@ fn of_interactions() -> Vec<Shown> {
         of("photos-faithful-lite0", Rows::Only(&[CONTRASTS]), &FAITHFUL_LITE0),
         of("photos-signs", Rows::Only(&[CONTRASTS]), &SIGNS),
         of("photos-signs-lite0", Rows::Only(&[CONTRASTS]), &SIGNS_LITE0),
-        of("choice-controls", Rows::Choice, &CHOICE_CONTROLS),
-        minus("choice", Rows::Choice, START, &CHOICE),
-        minus("second-choice", Rows::SecondChoice, CHOSEN, &CHOICE),
+        of("choice-controls", Rows::Choice(START), &CHOICE_CONTROLS),
+        minus("choice", Rows::Choice(START), START, &CHOICE),
+        minus("second-choice", Rows::Choice(CHOSEN), CHOSEN, &CHOICE),
     ]
 }
 
@@ -366,12 +364,9 @@ impl Shown {
             Rows::Changes => names(of_truth()).filter(is_change).collect(),
             Rows::Photos => names(of_photos()).collect(),
             Rows::Pairs => of_pairs().into_iter().map(|PairContender { name, .. }| name).collect(),
-            Rows::Choice => {
-                of_choice().into_iter().map(|PairContender { name, .. }| name).collect()
-            }
-            Rows::SecondChoice => {
+            Rows::Choice(beginning) => {
                 let names = of_choice().into_iter().map(|PairContender { name, .. }| name);
-                names.filter(|name| name.starts_with(CHOSEN)).collect()
+                names.filter(|name| name.starts_with(beginning)).collect()
             }
             Rows::Variants => variants().iter().map(|variant| variant.name.to_owned()).collect(),
             Rows::Only(names) => names.iter().map(|&name| name.to_owned()).collect(),

@@ -100,7 +100,7 @@ pub const CHOSEN: &str = "start, keep 0.7";
 /// The start, and one setting at a time changed, among which settings are chosen; then what was
 /// chosen, and one more setting changed.
 pub fn of_choice() -> Vec<PairContender> {
-    let changes: [Change; 21] = [
+    let changes: [Change; 16] = [
         ("", |_| {}),
         (", delta 0.1", |s| s.trials.delta = 0.1),
         (", delta 0.15", |s| s.trials.delta = 0.15),
@@ -117,25 +117,24 @@ pub fn of_choice() -> Vec<PairContender> {
         (", 2, 4 or 8 % of the pixels", |s| s.proposals.larger = vec![0.04, 0.08]),
         (", blur 1", |s| s.proposals.blur = 1.0 / 64.0),
         (", blur 2", |s| s.proposals.blur = 2.0 / 64.0),
-        (", keep 0.7, 8 copies", |s| {
-            s.trials.keep = 0.7;
-            (s.proposals.row_copies, s.proposals.copies) = (8, 8);
-        }),
-        (", keep 0.7, 3 rounds", |s| (s.trials.keep, s.proposals.rounds) = (0.7, 3)),
-        (", keep 0.7, 3 % of the pixels", |s| (s.trials.keep, s.proposals.area) = (0.7, 0.03)),
-        (", keep 0.7, 4 % of the pixels", |s| (s.trials.keep, s.proposals.area) = (0.7, 0.04)),
-        (", keep 0.7, 2, 4 or 8 % of the pixels", |s| {
-            (s.trials.keep, s.proposals.larger) = (0.7, vec![0.04, 0.08]);
-        }),
     ];
-    let contender = |(name, change): Change| {
+    let more: [Change; 5] = [
+        (", 8 copies", |s| (s.proposals.row_copies, s.proposals.copies) = (8, 8)),
+        (", 3 rounds", |s| s.proposals.rounds = 3),
+        (", 3 % of the pixels", |s| s.proposals.area = 0.03),
+        (", 4 % of the pixels", |s| s.proposals.area = 0.04),
+        (", 2, 4 or 8 % of the pixels", |s| s.proposals.larger = vec![0.04, 0.08]),
+    ];
+    let contender = |base: &str, keep: f64, (name, change): Change| {
         let mut settings = Contrasts::standard();
-        settings.trials.keep = 0.85;
+        settings.trials.keep = keep;
         settings.trials.order = 2;
         change(&mut settings);
-        PairContender { name: format!("{START}{name}"), method: PairMethod::Contrasts(settings) }
+        PairContender { name: format!("{base}{name}"), method: PairMethod::Contrasts(settings) }
     };
-    changes.map(contender).into()
+    let first = changes.into_iter().map(|change| contender(START, 0.85, change));
+    let second = more.into_iter().map(|change| contender(CHOSEN, 0.7, change));
+    first.chain(second).collect()
 }
 
 /// Of the methods, those that a short table has room for: one for each way of naming pairs.

@@ -266,25 +266,16 @@ macro_rules! backend {
                 }
 
                 fn curve(&self, curve: Curve, z: Arc<CpuTensor<T>>) -> Result<CpuTensor<T>> {
-                    match Arc::try_unwrap(z).map(|mut own| match Arc::get_mut(&mut own.buffer) {
-                        Some(_) => Ok(own),
-                        None => Err(own),
-                    }) {
-                        Ok(Ok(mut own)) => {
-                            kernels::curve_in_place(curve, own.data_mut());
-                            Ok(own)
-                        }
-                        Ok(Err(z)) => {
-                            let mut out = self.uninit(z.dims, z.batch);
-                            kernels::curve_values(curve, z.data(), out.data_mut());
-                            Ok(out)
-                        }
-                        Err(z) => {
-                            let mut out = self.uninit(z.dims, z.batch);
-                            kernels::curve_values(curve, z.data(), out.data_mut());
-                            Ok(out)
-                        }
+                    let mut z = z;
+                    if let Some(own) = Arc::get_mut(&mut z)
+                        && Arc::get_mut(&mut own.buffer).is_some()
+                    {
+                        kernels::curve_in_place(curve, own.data_mut());
+                        return Ok(Arc::unwrap_or_clone(z));
                     }
+                    let mut out = self.uninit(z.dims, z.batch);
+                    kernels::curve_values(curve, z.data(), out.data_mut());
+                    Ok(out)
                 }
 
                 fn curve_adjoint_by_output(
