@@ -37,9 +37,15 @@ impl Message {
             _ => return None,
         })
     }
+
+    /// Whether a field holds packed numbers of any number of bytes: `int32_data` and `int64_data`. The
+    /// decoder never comes back from one of ten bytes that goes on.
+    fn packs(self, number: u64) -> bool {
+        matches!((self, number), (Self::Tensor, 5 | 7))
+    }
 }
 
-/// Fails unless every length fits into what holds it.
+/// Fails unless every length fits into what holds it, and every number ends.
 pub(super) fn check(bytes: &[u8]) -> Result<(), String> {
     if bytes.is_empty() {
         return Err("is empty".into());
@@ -61,6 +67,11 @@ fn message(mut bytes: &[u8], kind: Message, depth: usize) -> Result<(), String> 
                 let field = take(&mut bytes, length)?;
                 if let Some(kind) = kind.field(tag >> 3) {
                     message(field, kind, depth + 1)?;
+                } else if kind.packs(tag >> 3) {
+                    let mut numbers = field;
+                    while !numbers.is_empty() {
+                        varint(&mut numbers)?;
+                    }
                 }
             }
             5 => drop(take(&mut bytes, 4)?),
@@ -104,6 +115,17 @@ mod tests {
         let error = check(&terabytes).unwrap_err();
         assert!(error.contains("4398046511104 bytes are declared where 0 are left"), "{error}");
         assert!(check(&[0x3a]).is_err() && check(&[]).is_err() && check(b"not onnx").is_err());
+    }
+
+    #[test]
+    fn packed_numbers_end() {
+        // graph (7): a tensor (5): int64_data (7) of 11 bytes, none of which is the last of a number.
+        let mut file = vec![0x3a, 15, 0x2a, 13, 0x3a, 11];
+        file.extend([0xff; 11]);
+        assert!(check(&file).is_err());
+        file[16] = 1;
+        file[15] = 1;
+        assert!(check(&file).is_ok(), "a number of ten bytes and one of one");
     }
 
     #[test]
