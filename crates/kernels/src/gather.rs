@@ -44,13 +44,17 @@ impl<T: Scalar> Gather<T> {
         let panels = (0..groups)
             .flat_map(|group| gather.panels().map(move |(first, n_rows)| (group, first, n_rows)));
         let panel = |(group, first, n_rows): (usize, usize, usize)| {
-            let weight = &weight;
-            (0..n_terms).flat_map(move |term| {
-                let rows = first..first + n_rows;
-                rows.map(move |row| weight(group, row, term / n_taps, term % n_taps))
-            })
+            let mut packed = Vec::with_capacity(n_terms * n_rows);
+            for channel in 0..channels {
+                for tap in 0..n_taps {
+                    let rows = first..first + n_rows;
+                    packed.extend(rows.map(|row| weight(group, row, channel, tap)));
+                }
+            }
+            packed
         };
-        gather.weights = panels.collect::<Vec<_>>().into_par_iter().flat_map_iter(panel).collect();
+        let panels: Vec<_> = panels.collect::<Vec<_>>().into_par_iter().map(panel).collect();
+        gather.weights = panels.concat();
         gather
     }
 

@@ -70,7 +70,7 @@ fn worst(classifier: &Classifier, case: &Value, settings: (usize, usize)) -> (f6
 fn small_files_agree_with_pytorch() {
     let all = json(&fixture("tiny.json"));
     let size = |key: &str| all[key].as_u64().unwrap() as usize;
-    for name in ["convolutions", "tokens", "windows", "scales"] {
+    for name in ["convolutions", "tokens", "windows", "scales", "classic"] {
         let case = &all[name];
         for file in case["files"].as_array().unwrap() {
             let file = file.as_str().unwrap();

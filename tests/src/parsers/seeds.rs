@@ -82,7 +82,8 @@ pub(super) fn config() -> Vec<Vec<u8>> {
 }
 
 pub(super) fn onnx() -> Vec<Vec<u8>> {
-    let names = ["keras", "convolutions-new", "convolutions-old17", "tokens-old17"];
+    let names =
+        ["keras", "convolutions-new", "convolutions-old17", "tokens-old17", "classic-old17"];
     names.iter().flat_map(|name| fixtures(&[&format!("onnx/{name}.onnx")])).collect()
 }
 

@@ -73,15 +73,16 @@ fn weights_in_a_file_as_elsewhere() {
     place.run(two.split(' ')).failed(2, &["weights", "NAME=FILE"]);
 }
 
-/// The example of the README, offline.
+/// The example of the README, offline, with less of everything.
 #[test]
 fn bundled_pictures() {
     let place = Place::new();
     let (data, images) = (bundled().join("labels.csv"), bundled().join("pictures"));
     let mut evaluate = vec!["--data".into(), data, "--images".into(), images];
     evaluate.extend(
-        "--model bundled --methods hsets,ig,random-map --nu 400 --runs 2 --out out/results.db"
-            .split(' ')
+        "--model bundled --methods hsets,ig,random-map --nu 100 --percentages 10,30,50 --runs 2 \
+         --out out/results.db"
+            .split_whitespace()
             .map(PathBuf::from),
     );
     evaluate.insert(0, "evaluate".into());

@@ -44,13 +44,15 @@ pub(super) fn of<'a>(model: &'a Model, output: &'a str) -> Ending<'a> {
 /// Nodes behind which the end of a network is looked for.
 const MAX_STEPS: usize = 16;
 
-/// The nodes by what they give.
+/// The nodes by what they give, with those in branches.
 fn makers(model: &Model) -> BTreeMap<&str, &Node> {
-    model
-        .nodes
-        .iter()
-        .flat_map(|node| node.outputs.iter().map(move |o| (o.as_str(), node)))
-        .collect()
+    let mut makers = BTreeMap::new();
+    let mut rest: Vec<&Node> = model.nodes.iter().collect();
+    while let Some(node) = rest.pop() {
+        makers.extend(node.outputs.iter().map(|output| (output.as_str(), node)));
+        rest.extend(node.branches.iter().flatten().flat_map(|branch| &branch.nodes));
+    }
+    makers
 }
 
 /// Whether it gives the numbers it takes.
@@ -95,6 +97,10 @@ impl<'a> Search<'a> {
                     }
                 }
                 found
+            }
+            "If" => {
+                let mut results = node.branches.iter().flatten().flat_map(|one| &one.outputs);
+                results.find_map(|result| self.probabilities(result, n_steps))
             }
             _ if passes(node) => self.probabilities(node.input(0)?, n_steps),
             _ => None,

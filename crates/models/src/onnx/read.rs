@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rten_onnx::onnx::{
-    AttributeProto, AttributeType, DataType, GraphProto, ModelProto, NodeProto, ValueInfoProto,
+    AttributeProto, AttributeType, DataType, GraphProto, ModelProto, NodeProto, TensorProto,
+    ValueInfoProto,
 };
 use sha2::{Digest, Sha256};
 
@@ -41,6 +42,17 @@ pub(super) struct Node {
     pub(super) inputs: Vec<String>,
     pub(super) outputs: Vec<String>,
     attributes: BTreeMap<String, Attribute>,
+    /// Of an If: what is done where its condition holds, and what where it does not. What they read
+    /// from around the node is among its inputs.
+    pub(super) branches: Option<[Branch; 2]>,
+}
+
+/// A graph within a node.
+#[derive(Debug)]
+pub(super) struct Branch {
+    pub(super) constants: BTreeMap<String, Constant>,
+    pub(super) nodes: Vec<Node>,
+    pub(super) outputs: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -90,17 +102,8 @@ impl Model {
         let metadata = proto.metadata_props.into_iter();
         let metadata = metadata.map(|entry| (text(entry.key), text(entry.value))).collect();
         let GraphProto { node, initializer, input, output, .. } = graph;
-        let mut constants = BTreeMap::new();
-        for tensor in initializer {
-            let name = text(tensor.name.clone());
-            let constant = Constant::read(&tensor, &mut external);
-            let constant = constant.map_err(|problem| format!("tensor '{name}' {problem}"))?;
-            if constants.insert(name.clone(), constant).is_some() {
-                return Err(format!("two tensors are called '{name}'"));
-            }
-        }
-        let nodes = node.into_iter().map(|node| Node::read(node, &mut external));
-        let nodes: Vec<Node> = nodes.collect::<Result<_, _>>()?;
+        let constants = constants(initializer, &mut external)?;
+        let nodes = nodes(node, &mut external)?;
         let infos = |infos: Vec<ValueInfoProto>| {
             infos.into_iter().map(ValueInfo::read).collect::<Result<Vec<_>, _>>()
         };
@@ -118,9 +121,8 @@ impl Model {
 
     /// Numbers of all its tensors.
     pub(super) fn n_numbers(&self) -> usize {
-        let attributes = self.nodes.iter().flat_map(|node| node.attributes.values());
-        let in_nodes = attributes.filter_map(Attribute::tensor);
-        self.constants.values().chain(in_nodes).map(Constant::len).sum()
+        let own: usize = self.constants.values().map(Constant::len).sum();
+        own + self.nodes.iter().map(Node::n_numbers).sum::<usize>()
     }
 
     /// Fails unless every value has one origin, in front of all that read it.
@@ -131,26 +133,7 @@ impl Model {
                 return Err(format!("two inputs are called '{}'", input.name));
             }
         }
-        for node in &self.nodes {
-            for input in node.inputs.iter().filter(|input| !input.is_empty()) {
-                if known.contains(input.as_str()) {
-                    continue;
-                }
-                let is_later = self.nodes.iter().any(|other| other.outputs.contains(input));
-                let why = if is_later {
-                    "which is computed from its own result, or only later: the nodes form a cycle or \
-                     are out of order"
-                } else {
-                    "which is no input, no tensor of the file and no result of a node"
-                };
-                return Err(format!("{node} reads '{input}', {why}"));
-            }
-            for output in node.outputs.iter().filter(|output| !output.is_empty()) {
-                if !known.insert(output) {
-                    return Err(format!("two values are called '{output}', one of them by {node}"));
-                }
-            }
-        }
+        check_nodes(&self.nodes, &mut known)?;
         let missing = self.outputs.iter().find(|output| !known.contains(output.name.as_str()));
         missing.map_or(Ok(()), |output| {
             Err(format!("the output '{}' is computed by no node", output.name))
@@ -158,18 +141,91 @@ impl Model {
     }
 }
 
+/// Fails unless nodes read what is known before them, and give what is not.
+fn check_nodes<'a>(nodes: &'a [Node], known: &mut BTreeSet<&'a str>) -> Result<(), String> {
+    for node in nodes {
+        for input in node.inputs.iter().filter(|input| !input.is_empty()) {
+            if known.contains(input.as_str()) {
+                continue;
+            }
+            let is_later = nodes.iter().any(|other| other.outputs.contains(input));
+            let why = if is_later {
+                "which is computed from its own result, or only later: the nodes form a cycle or \
+                 are out of order"
+            } else {
+                "which is no input, no tensor of the file and no result of a node"
+            };
+            return Err(format!("{node} reads '{input}', {why}"));
+        }
+        for branch in node.branches.iter().flatten() {
+            let own = || branch.constants.keys().map(String::as_str);
+            if let Some(twice) = own().find(|&name| !known.insert(name)) {
+                return Err(format!("two values are called '{twice}', one of them in {node}"));
+            }
+            check_nodes(&branch.nodes, known)?;
+            if let Some(none) = branch.outputs.iter().find(|name| !known.contains(name.as_str())) {
+                return Err(format!("{node} gives '{none}', which is computed by no node"));
+            }
+            // Nothing outside sees them, and the other branch may call its own the same.
+            let results = branch.nodes.iter().flat_map(|node| &node.outputs);
+            for name in own().chain(results.map(String::as_str)) {
+                known.remove(name);
+            }
+        }
+        for output in node.outputs.iter().filter(|output| !output.is_empty()) {
+            if !known.insert(output) {
+                return Err(format!("two values are called '{output}', one of them by {node}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn constants(
+    tensors: Vec<TensorProto>,
+    external: &mut External,
+) -> Result<BTreeMap<String, Constant>, String> {
+    let mut constants = BTreeMap::new();
+    for tensor in tensors {
+        let name = tensor.name.clone().unwrap_or_default();
+        let constant = Constant::read(&tensor, external);
+        let constant = constant.map_err(|problem| format!("tensor '{name}' {problem}"))?;
+        if constants.insert(name.clone(), constant).is_some() {
+            return Err(format!("two tensors are called '{name}'"));
+        }
+    }
+    Ok(constants)
+}
+
+fn nodes(nodes: Vec<NodeProto>, external: &mut External) -> Result<Vec<Node>, String> {
+    nodes.into_iter().map(|node| Node::read(node, external)).collect()
+}
+
 fn is_standard(domain: Option<&str>) -> bool {
     matches!(domain, None | Some("" | "ai.onnx"))
 }
 
 impl Node {
-    fn read(proto: NodeProto, external: &mut External) -> Result<Self, String> {
+    fn read(mut proto: NodeProto, external: &mut External) -> Result<Self, String> {
         let op = proto.op_type.unwrap_or_default();
         let op = match proto.domain {
             Some(domain) if !is_standard(Some(&domain)) => format!("{domain}.{op}"),
             _ => op,
         };
         let name = proto.name.unwrap_or_default();
+        let mut inputs = proto.input;
+        let mut branch = |name: &str| {
+            let of_name = |attribute: &&mut AttributeProto| attribute.name.as_deref() == Some(name);
+            let graph = proto.attribute.iter_mut().find(of_name).and_then(|one| one.g.take());
+            graph.map(|graph| Branch::read(graph, external)).transpose()
+        };
+        let branches = match (branch("then_branch")?, branch("else_branch")?) {
+            (Some(then), Some(other)) if op == "If" => Some([then, other]),
+            _ => None,
+        };
+        for branch in branches.iter().flatten() {
+            inputs.extend(branch.captured());
+        }
         let attribute = |proto: AttributeProto| {
             let key = proto.name.clone().unwrap_or_default();
             let attribute = Attribute::read(proto, external);
@@ -179,7 +235,13 @@ impl Node {
         };
         let attributes = proto.attribute.into_iter().map(attribute);
         let attributes = attributes.collect::<Result<_, String>>()?;
-        Ok(Self { name, inputs: proto.input, outputs: proto.output, attributes, op })
+        Ok(Self { name, inputs, outputs: proto.output, attributes, branches, op })
+    }
+
+    fn n_numbers(&self) -> usize {
+        let own: usize =
+            self.attributes.values().filter_map(Attribute::tensor).map(Constant::len).sum();
+        own + self.branches.iter().flatten().map(Branch::n_numbers).sum::<usize>()
     }
 
     /// Its name, or that of its first result.
@@ -235,6 +297,30 @@ impl Node {
 
     pub(super) fn tensor(&self, name: &str) -> Option<&Constant> {
         self.attributes.get(name)?.tensor()
+    }
+}
+
+impl Branch {
+    fn read(graph: GraphProto, external: &mut External) -> Result<Self, String> {
+        let outputs = graph.output.into_iter().map(|output| output.name.unwrap_or_default());
+        Ok(Self {
+            outputs: outputs.collect(),
+            constants: constants(graph.initializer, external)?,
+            nodes: nodes(graph.node, external)?,
+        })
+    }
+
+    /// What it reads from around the node.
+    fn captured(&self) -> BTreeSet<String> {
+        let own: BTreeSet<&String> =
+            self.nodes.iter().flat_map(|node| &node.outputs).chain(self.constants.keys()).collect();
+        let read = self.nodes.iter().flat_map(|node| &node.inputs).chain(&self.outputs);
+        read.filter(|name| !name.is_empty() && !own.contains(name)).cloned().collect()
+    }
+
+    fn n_numbers(&self) -> usize {
+        let own: usize = self.constants.values().map(Constant::len).sum();
+        own + self.nodes.iter().map(Node::n_numbers).sum::<usize>()
     }
 }
 

@@ -64,6 +64,8 @@ macro_rules! backend {
                     self.upload(dims, &[narrow(values).as_slice()])
                 }
 
+                /// Not inlined: the table behind it, and so the kernels, would be made where it is.
+                #[inline(never)]
                 fn window_ops(&self) -> Option<&dyn WindowOps<Self>> {
                     Some(self)
                 }

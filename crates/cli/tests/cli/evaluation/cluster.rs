@@ -75,7 +75,7 @@ impl Drop for Cluster {
     }
 }
 
-const EVALUATION: &str = "--runs 4 --out r.db";
+const EVALUATION: &str = "--runs 2 --out r.db";
 
 fn submit(place: &Place, cluster: &Cluster) -> Ran {
     let mut program = program();
@@ -103,7 +103,7 @@ fn killed_tasks_are_done_again_and_nothing_else() {
         return;
     };
     draw(&place, 24);
-    place.run(command("--runs 4 --out whole.db")).ok();
+    place.run(command("--runs 2 --out whole.db")).ok();
     let first = submit(&place, &cluster).ok().json();
     assert_eq!(first["tasks"], serde_json::json!([0, 1, 2]));
     let job = first["job"].as_str().unwrap().to_owned();

@@ -260,7 +260,7 @@ impl Lowering<'_> {
         Ok(self.simplified(Active { node, pads: [0; 4], formula, ..x.clone() }))
     }
 
-    fn shifted(&mut self, x: &Active, by: f64) -> Result<Active> {
+    pub(super) fn shifted(&mut self, x: &Active, by: f64) -> Result<Active> {
         let node = self.padded(x)?;
         let node = match x.image() {
             Ok([n, ..]) => self.affine_alike(node, n, [1.0, by])?,

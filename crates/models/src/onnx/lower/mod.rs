@@ -11,6 +11,7 @@ mod pools;
 mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::rc::Rc;
 
 use candle_core::Tensor;
@@ -129,14 +130,7 @@ pub(in crate::onnx) fn lower(
     output: &str,
 ) -> Result<Lowered, String> {
     let nodes = live(model, output);
-    let mut readers: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (at, node) in nodes.iter().enumerate() {
-        for name in &node.inputs {
-            readers.entry(name).or_default().push(at);
-        }
-    }
-    // Where the logits are read once more, by the user.
-    readers.entry(output).or_default().push(usize::MAX);
+    let readers = readers(&nodes, [output]);
     let mut g = GraphBuilder::new(shape);
     let start = Field { size: [1; 2], jump: [1; 2] };
     let (mut node, mut dims) = (g.input(), vec![1, shape.channels, shape.height, shape.width]);
@@ -172,6 +166,23 @@ pub(in crate::onnx) fn lower(
         weights: Weights::new(lowering.tensors),
         field: (lowering.field, whole),
     })
+}
+
+/// The nodes that read each value; results are read once more, from outside.
+fn readers<'a>(
+    nodes: &[&'a Node],
+    results: impl IntoIterator<Item = &'a str>,
+) -> BTreeMap<&'a str, Vec<usize>> {
+    let mut readers: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (at, node) in nodes.iter().enumerate() {
+        for name in &node.inputs {
+            readers.entry(name).or_default().push(at);
+        }
+    }
+    for name in results {
+        readers.entry(name).or_default().push(usize::MAX);
+    }
+    readers
 }
 
 /// The nodes that an output needs, in order.
@@ -270,6 +281,9 @@ impl<'a> Lowering<'a> {
         if inputs.iter().flatten().any(|value| matches!(value, Value::Missing)) {
             return Ok(vec![]); // what makes it was named already
         }
+        if node.op == "If" {
+            return self.branch(node, inputs.first());
+        }
         let constants: Option<Vec<Option<&Constant>>> = inputs
             .iter()
             .map(|value| match value {
@@ -306,6 +320,32 @@ impl<'a> Lowering<'a> {
             self.note_field(node, active);
         }
         Ok(actives.into_iter().map(Value::Active).collect())
+    }
+
+    /// What the branch gives that a constant chooses: PyTorch asks for sizes so.
+    fn branch(&mut self, node: &'a Node, condition: Option<&Option<Value>>) -> Result<Vec<Value>> {
+        let Some([then, other]) = &node.branches else { return Err(Refusal::Op) };
+        let Some(Some(Value::Constant(condition))) = condition else {
+            return Err("chooses by what is in the picture".into());
+        };
+        let condition = condition.number().ok_or("has more than one condition")?;
+        let branch = if condition == 0.0 { other } else { then };
+        for (name, constant) in &branch.constants {
+            self.budget.hold(constant.len())?;
+            self.values.insert(name, Value::Constant(Rc::new(constant.clone())));
+        }
+        let nodes: Vec<&Node> = branch.nodes.iter().collect();
+        let readers = readers(&nodes, branch.outputs.iter().map(String::as_str));
+        let around = (
+            mem::replace(&mut self.nodes, nodes),
+            mem::replace(&mut self.readers, readers),
+            mem::take(&mut self.done),
+        );
+        let ran = self.run();
+        (self.nodes, self.readers, self.done) = around;
+        ran?;
+        let value = |name: &String| self.values.get(name.as_str()).cloned();
+        Ok(branch.outputs.iter().map(|name| value(name).unwrap_or(Value::Missing)).collect())
     }
 
     /// The result of constants under an op that is not folded: its first input is taken for a
@@ -360,7 +400,8 @@ impl<'a> Lowering<'a> {
             "AveragePool" => self.of_images(task, Self::average_pool)?,
             "GlobalAveragePool" => self.of_images(task, Self::global_average)?,
             "ReduceMean" | "ReduceSum" | "ReduceMax" | "ReduceMin" | "ReduceL1" | "ReduceL2"
-            | "ReduceSumSquare" => self.reduce(task)?,
+            | "ReduceSumSquare" | "ReduceLogSumExp" => self.reduce(task)?,
+            "LRN" => self.local_response_norm(task)?,
             "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" => self.reshape(task)?,
             "Transpose" => self.transpose(task)?,
             "Concat" => self.concat(task)?,

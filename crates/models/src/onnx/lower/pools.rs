@@ -1,10 +1,13 @@
 //! Pooling and reductions.
 
-use hsets_autodiff::{Activation, NodeId, Pad, Pool2d};
+use hsets_autodiff::{Activation, NodeId, Pad, Padding, Pool2d};
 
 use super::layers::Window;
 use super::{Active, Lowering, Result, Task};
 use crate::onnx::axes;
+
+/// Most channels or depths that a window reaches over.
+const MAX_PAD: i64 = 1 << 12;
 
 impl Lowering<'_> {
     /// The window of a pool, with what `ceil_mode` sees beyond the image added to its padding;
@@ -66,6 +69,9 @@ impl Lowering<'_> {
     }
 
     pub(super) fn average_pool(&mut self, task: &Task<'_>, x: &Active) -> Result<Active> {
+        if let [1, maps, depth, height, width] = x.dims[..] {
+            return self.average_of_depths(task, x, [maps, depth, height * width]);
+        }
         let own = self.padded(x)?;
         let size = self.g.shape(own);
         let x = Active { dims: vec![1, size.channels, size.height, size.width], ..x.clone() };
@@ -83,6 +89,79 @@ impl Lowering<'_> {
         };
         let node = self.g.avg_pool2d(own, pool)?;
         self.pooled(task, &x, &window, node)
+    }
+
+    /// Volumes whose windows reach over depths alone: how PyTorch writes LocalResponseNorm.
+    fn average_of_depths(
+        &mut self,
+        task: &Task<'_>,
+        x: &Active,
+        sizes: [usize; 3],
+    ) -> Result<Active> {
+        let node = task.node;
+        let are = |name: &str, wanted: &[i64]| node.ints(name).is_none_or(|found| found == wanted);
+        let padding = match node.ints("pads") {
+            None => [0; 2],
+            Some(&[before @ 0..=MAX_PAD, 0, 0, after @ 0..=MAX_PAD, 0, 0]) => {
+                [before as usize, after as usize]
+            }
+            Some(other) => return Err(format!("has pads {other:?}").into()),
+        };
+        let own_padding = node.text("auto_pad").is_some_and(|name| name != "NOTSET");
+        if own_padding || !are("strides", &[1; 3]) || !are("dilations", &[1; 3]) {
+            return Err("has strides, dilations or its own padding in three dimensions".into());
+        }
+        let window = match node.ints("kernel_shape") {
+            Some(&[n, 1, 1]) if n > 0 => n as usize,
+            other => return Err(format!("has the window {other:?}").into()),
+        };
+        let own = self.padded(x)?;
+        let counts = node.is_set("count_include_pad");
+        let means = self.means_along(own, sizes, window, padding, counts)?;
+        let n_depths = self.g.shape(means).height;
+        self.put(means, vec![1, sizes[0], n_depths, x.dims[3], x.dims[4]], x.field)
+    }
+
+    /// Means of windows along the second of three axes.
+    fn means_along(
+        &mut self,
+        x: NodeId,
+        sizes: [usize; 3],
+        window: usize,
+        [top, bottom]: [usize; 2],
+        count_include_pad: bool,
+    ) -> Result<NodeId> {
+        let x = self.g.reshape(x, &sizes)?;
+        let padding = Pad::Explicit(Padding { top, bottom, left: 0, right: 0 });
+        let (kernel, stride) = ([window, 1], [1; 2]);
+        Ok(self.g.avg_pool2d(x, Pool2d { kernel, stride, padding, count_include_pad })?)
+    }
+
+    /// y = x (k + α/n Σ x²)^-β, over n neighbouring channels.
+    pub(super) fn local_response_norm(&mut self, task: &Task<'_>) -> Result<Active> {
+        let (node, x) = (task.node, task.active(0)?);
+        let n = match node.int("size") {
+            Some(n @ 1..=MAX_PAD) => n as usize,
+            other => return Err(format!("has the size {other:?}").into()),
+        };
+        let float = |name: &str, default: f64| node.float(name).unwrap_or(default);
+        let (alpha, beta, bias) = (float("alpha", 1e-4), float("beta", 0.75), float("bias", 1.0));
+        if !(bias > 0.0 && alpha >= 0.0) {
+            return Err(format!("divides by powers of {bias} + {alpha} x²").into());
+        }
+        let [images, channels, ref pixels @ ..] = x.dims[..] else {
+            return Err(format!("works on {:?}, not on images", x.dims).into());
+        };
+        let sizes = [images, channels, pixels.iter().product()];
+        let own = self.padded(x)?;
+        let squares = self.g.multiply(own, own)?;
+        let padding = [(n - 1) / 2, n / 2];
+        let means = self.means_along(squares, sizes, n, padding, true)?;
+        let means = self.put(means, x.dims.clone(), x.field)?;
+        let means = self.scaled(&means, alpha)?;
+        let means = self.shifted(&means, bias)?;
+        let inverse = self.curve(&means, Activation::Power { exponent: -beta })?;
+        self.product(&Active { node: own, pads: [0; 4], ..x.clone() }, &inverse)
     }
 
     fn pooled(
@@ -129,6 +208,7 @@ impl Lowering<'_> {
                 let sizes = self.g.activation(own, Activation::Abs);
                 self.g.sum(sizes, &own_axes)?
             }
+            "ReduceLogSumExp" => self.log_sum_exp(own, &own_axes)?,
             "ReduceSumSquare" => self.squares(own, &own_axes)?,
             _ => {
                 let sum = self.positive_squares(own, &own_axes)?;
@@ -146,6 +226,17 @@ impl Lowering<'_> {
             node = self.g.max(node, axis)?;
         }
         Ok(node)
+    }
+
+    /// log Σ eˣ over axes, of differences to the largest, which no power of e overflows.
+    fn log_sum_exp(&mut self, x: NodeId, axes: &[usize]) -> Result<NodeId> {
+        let largest = self.largest(x, axes)?;
+        let negative = self.g.scale(largest, -1.0);
+        let below = self.g.add(x, negative)?;
+        let powers = self.g.activation(below, Activation::Exp);
+        let sum = self.g.sum(powers, axes)?;
+        let log = self.g.activation(sum, Activation::Log);
+        Ok(self.g.add(log, largest)?)
     }
 
     /// Σ x² over axes.
