@@ -1,7 +1,7 @@
 //! What is answered.
 
 use hsets_core::{
-    ChannelReduction, Progress as _, SegmentMap, Segmentation, Shape, Target, softmax,
+    ChannelReduction, Progress as _, SegmentMap, Segmentation, Shape, Target, probabilities,
 };
 use hsets_pipeline::{
     Method, Settings,
@@ -78,7 +78,7 @@ impl Context<'_> {
     fn said(&self, desk: &Desk<'_>, logits: &[f32]) -> Value {
         let label = |class: usize| desk.classifier.labels().name(class).to_owned();
         let wide = wide(logits);
-        let probabilities = softmax(&wide);
+        let probabilities = probabilities(&wide);
         let watched = self.watched();
         let watched = watched.iter().map(|&class| {
             json!({ "index": class, "label": label(class), "probability": probabilities[class] })

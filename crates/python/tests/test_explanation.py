@@ -61,7 +61,7 @@ def _same_files(saved, other):
 @pytest.mark.parametrize(
     ("arguments", "settings", "options"),
     [
-        (["--nu", "400"], hsets.Settings.paper(nu=400), {}),
+        (["--nu", "100"], hsets.Settings.paper(nu=100), {}),
         (
             ["--preset", "reference", "--mu", "0.4", "--sets", "2", "--samples", "30"],
             hsets.Settings.reference(mu=0.4, sets=2, samples=30),
@@ -74,8 +74,11 @@ def _same_files(saved, other):
             {"seed": 3},
         ),
         (
-            ["--method", "contrasts", "--contexts", "12", "--references", "ring,blur"],
-            hsets.Settings.paper(method="contrasts", contexts=12, references=["ring", "blur"]),
+            ["--method", "contrasts", *"--contexts 12 --copies 1 --pairs 2".split()]
+            + ["--references", "ring,blur"],
+            hsets.Settings.paper(
+                method="contrasts", contexts=12, copies=1, pairs=2, references=["ring", "blur"]
+            ),
             {"target": "logodds:2"},
         ),
         (["--method", "pair-effects"], hsets.Settings.paper(method="pair-effects"), {}),
