@@ -13,8 +13,8 @@ use candle_core::{DType, Device, Module, Shape as Dims, Tensor};
 use candle_nn::{Init, VarBuilder, var_builder::SimpleBackend};
 use candle_transformers::models::{convnext, efficientnet, vit};
 use hsets_autodiff::ModuleField;
+use hsets_core::{Differentiable, Image, Scored, Shape, Target};
 use hsets_models::{Classifier, LoadOptions, PaddingMode};
-use hsets_pipeline::core::{Differentiable, Image, Scored, Shape, Target};
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng as _, SeedableRng as _},
