@@ -78,7 +78,10 @@ impl Labels {
             }
             _ => None,
         };
-        names.map(Self::new).ok_or_else(|| expected.into())
+        // A name is a line, as it is in a text file.
+        let line = |name: &str| name.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+        let names = names.ok_or(expected)?;
+        Ok(Self::new(names.into_iter().map(line)))
     }
 
     /// Number of classes.
@@ -153,6 +156,12 @@ fn name(value: &Value) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_lines() {
+        let labels = Labels::parse(r#"["night\n  heron", "hen"]"#).unwrap();
+        assert_eq!(labels.names().collect::<Vec<_>>(), ["night heron", "hen"]);
+    }
 
     #[test]
     fn imagenet_is_complete() {

@@ -10,13 +10,17 @@ use hsets_pipeline::{
 };
 use hsets_report::{
     Cell, Comparison, Provenance, Record, Tensors,
-    html::{ImageReport, image_page},
+    draw::Zoom,
+    html::{ImageReport, IndexEntry, image_page},
     output::Folder,
     record::{class, metrics_record, probability},
 };
 use serde_json::{Value, json};
 
-use super::explain::{SOFTWARE, folders};
+use super::{
+    explain::{SOFTWARE, folders},
+    index,
+};
 use crate::{
     args::{CompareArgs, General, chosen},
     failure::{Failure, for_each_input},
@@ -27,6 +31,8 @@ use crate::{
     settings::single_settings,
     table::Table,
 };
+
+const PAGE: &str = "compare.html";
 
 pub(crate) fn run(args: &CompareArgs, general: &General) -> Result<(), Failure> {
     let choice = args.method.segmenter.choice(general)?;
@@ -49,15 +55,21 @@ pub(crate) fn run(args: &CompareArgs, general: &General) -> Result<(), Failure> 
     };
     let folders = folders(&args.out, &args.inputs);
     let name = |input: &std::path::PathBuf| input.display().to_string();
-    for_each_input(&args.inputs, name, |index, input| {
+    let mut pages = Vec::new();
+    let outcome = for_each_input(&args.inputs, name, |index, input| {
         progress::check()?;
         let folder = Folder::begin(&folders[index])?;
         let prefix = match args.inputs.len() {
             1 => String::new(),
             n => format!("[{}/{n}] ", index + 1),
         };
-        job.compare(input, folder, &prefix)
-    })
+        pages.extend(job.compare(input, folder, &prefix)?);
+        Ok(())
+    });
+    if !matches!(outcome, Err(Failure::Error(_))) {
+        index::write(&args.out, "Comparisons", network.name(), pages)?;
+    }
+    outcome
 }
 
 struct Job<'a> {
@@ -79,7 +91,13 @@ struct Outcome {
 }
 
 impl Job<'_> {
-    fn compare(&self, input: &Path, folder: Folder, prefix: &str) -> anyhow::Result<()> {
+    /// Gives what an index shows of the input; nothing if every method failed.
+    fn compare(
+        &self,
+        input: &Path,
+        folder: Folder,
+        prefix: &str,
+    ) -> anyhow::Result<Option<IndexEntry>> {
         let prepared = self.network.read(input)?;
         let normalisation = self.network.normalisation();
         let subject = Subject {
@@ -131,7 +149,7 @@ impl Job<'_> {
         explainer: &Explainer<'_>,
         outcomes: &[Outcome],
         mut folder: Folder,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Option<IndexEntry>> {
         let target = self.settings.target.fixed(explainer.logits());
         let described = self.network.described(&target, explainer.logits());
         let share = class(&target).map(|class| probability(class, explainer.logits()));
@@ -151,8 +169,9 @@ impl Job<'_> {
         let table = readings(outcomes);
         let record = self.record(input, &described, explainer, outcomes);
         folder.add("compare.png", &comparison.draw()?.png()?)?;
-        if let Some(page) = self.page(input, &described, prepared, outcomes)? {
-            folder.add("compare.html", page.as_bytes())?;
+        let page = self.page(input, &described, prepared, outcomes)?;
+        if let Some(page) = &page {
+            folder.add(PAGE, page.as_bytes())?;
         }
         folder.add("compare.csv", table.csv().as_bytes())?;
         folder.add("compare.json", (serde_json::to_string_pretty(&record)? + "\n").as_bytes())?;
@@ -166,7 +185,12 @@ impl Job<'_> {
             say(&summary(outcomes).aligned());
             say(&format!("  {}", written.join("compare.png").display()));
         }
-        Ok(())
+        let (input, photo) = (input.display().to_string(), &prepared.photo);
+        let entry = |_| {
+            let photo = Zoom::to_side(photo.width(), photo.height(), 1).photo(photo);
+            index::entry(&written, PAGE, &input, described, &photo)
+        };
+        page.map(entry).transpose()
     }
 
     /// The page of all methods that did not fail; `None` if all did.

@@ -92,7 +92,7 @@ pub(crate) fn run(args: &DemoArgs, general: &General) -> Result<(), Failure> {
         },
     );
     if !matches!(outcome, Err(Failure::Error(_))) {
-        index::write(&args.out, BUNDLED_NAME, pages)?;
+        index::write(&args.out, "Explanations", BUNDLED_NAME, pages)?;
     }
     outcome
 }

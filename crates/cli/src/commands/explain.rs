@@ -87,7 +87,7 @@ pub(crate) fn run(args: &ExplainArgs, general: &General) -> Result<(), Failure> 
         },
     );
     if !matches!(outcome, Err(Failure::Error(_))) {
-        index::write(&args.out, network.name(), pages)?;
+        index::write(&args.out, "Explanations", network.name(), pages)?;
     }
     outcome
 }
@@ -155,7 +155,8 @@ impl Job<'_> {
         } else if !self.general.quiet {
             self.summarise(explanation, input, &written);
         }
-        let entry = index::entry(&written, input, results.title().to_owned(), &drawn.overlay)?;
+        let title = results.title().to_owned();
+        let entry = index::entry(&written, "explanation.html", input, title, &drawn.overlay)?;
         Ok(match &explanation.interactions.contrasts {
             Some(found) => entry.found(counted(found)),
             None => entry,

@@ -8,28 +8,34 @@ use hsets_report::{
     output::write_file,
 };
 
-/// What is to be seen of an input: `folder` is the name of its own, beside the index, `picture` the
-/// photo with its map.
+/// What is to be seen of an input: `folder` is the name of its own, beside the index, `page` that of
+/// the page in it, `picture` the photo, with its map if there is one.
 pub(super) fn entry(
     folder: &Path,
+    page: &str,
     input: &str,
     target: String,
     picture: &Canvas,
 ) -> anyhow::Result<IndexEntry> {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
-    let address = format!("{}/explanation.html", encoded(&name));
+    let address = format!("{}/{page}", encoded(&name));
     Ok(IndexEntry::new(address, input.to_owned(), target, picture)?)
 }
 
 /// Writes the index into `out`; a single input needs none.
-pub(super) fn write(out: &Path, model: &str, mut entries: Vec<IndexEntry>) -> anyhow::Result<()> {
+pub(super) fn write(
+    out: &Path,
+    title: &str,
+    model: &str,
+    mut entries: Vec<IndexEntry>,
+) -> anyhow::Result<()> {
     if entries.len() < 2 {
         return Ok(());
     }
     let subtitle = format!("{} inputs, {model}", entries.len());
     let shared = shared_folder(entries.iter().map(|entry| entry.name.as_str())).len();
     entries.iter_mut().for_each(|entry| entry.name.replace_range(..shared, ""));
-    let page = index_page("Explanations", &subtitle, &entries);
+    let page = index_page(title, &subtitle, &entries);
     Ok(write_file(&out.join("index.html"), page.as_bytes())?)
 }
 

@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use hsets_pipeline::{
-    core::{SegmentMap, Segmentation},
+    core::{Error, SegmentMap, Segmentation},
     models::read_photo,
     segmentation::SegmenterChoice,
 };
@@ -20,6 +20,9 @@ use crate::{
 
 pub(crate) fn run(args: &SegmentArgs, general: &General) -> anyhow::Result<()> {
     output::keep_inputs(&args.out, [args.image.as_path()])?;
+    if ImageFormat::from_path(&args.out).is_ok_and(|format| format != ImageFormat::Png) {
+        return Err(Error::config("out", args.out.display(), "a .png: label maps are such").into());
+    }
     let choice = args.segmenter.choice(general)?;
     if let SegmenterChoice::LabelMap { file } = &choice {
         output::keep_inputs(&args.out, [file.as_path()])?;

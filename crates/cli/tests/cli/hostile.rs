@@ -39,6 +39,8 @@ fn what_is_read_is_not_overwritten() {
     refused("gradient cat.png --model resnet20 --weights w.safetensors --out cat.png");
     refused("gradient cat.png --model resnet20 --weights w.safetensors --out w.safetensors");
     assert_eq!(fs::read(place.path("cat.png")).unwrap(), before);
+    let other = place.run("segment cat.png --segmenter grid --out labels.jpg".split(' '));
+    other.failed(2, &["out = labels.jpg", ".png"]);
 }
 
 /// What a spreadsheet would take for a formula, and what would steer a terminal.

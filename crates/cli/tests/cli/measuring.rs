@@ -57,6 +57,13 @@ fn methods_and_metrics_are_chosen() {
     let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("  ")).collect();
     assert!(rows[0].contains("Gini") && !rows[0].contains("ROAD"), "{text}");
     assert!(rows[1].trim().starts_with("ig") && rows[2].contains("segments-by-area"), "{text}");
+    assert_eq!(place.names("out"), ["cat"], "a single picture needs no index");
+    place.picture("dog.png", 64, 64);
+    let line = "compare cat.png dog.png --methods ig --metrics gini --steps 4 --out two";
+    place.run_model(line).ok();
+    assert_eq!(place.names("two"), ["cat", "dog", "index.html"]);
+    let index = fs::read_to_string(place.path("two/index.html")).unwrap();
+    assert!(index.contains("cat/compare.html") && index.contains("dog/compare.html"), "{index}");
     let line = "compare cat.png --methods lime --out out";
     place.run_model(line).failed_usage("segments-by-centre");
     let line = "compare cat.png --metrics roar --out out";

@@ -33,23 +33,48 @@ const KNOWN: [Activation; 7] = [
 /// A formula of more ops than this is none of the known curves.
 const MAX_OPS: usize = 16;
 
-/// Where formulas are compared: on both sides of every kink, and far out.
-const POINTS: [f64; 17] = [
-    -11.3, -7.1, -5.9, -4.2, -3.05, -2.9, -1.7, -0.61, -0.02, 0.37, 1.1, 2.3, 2.95, 3.2, 4.6, 6.1,
-    9.4,
+/// Where formulas are compared: on both sides of every kink, and far out, where clips and small
+/// numbers that are added act.
+const POINTS: [f64; 27] = [
+    -300.0, -88.0, -37.0, -20.0, -14.0, -11.3, -7.1, -5.9, -4.2, -3.05, -2.9, -1.7, -0.61, -0.02,
+    0.37, 1.1, 2.3, 2.95, 3.2, 4.6, 6.1, 9.4, 14.0, 20.0, 37.0, 88.0, 300.0,
 ];
+/// Where a spelling may overflow.
+const FAR: [f64; 4] = [-1e6, -1e4, 1e4, 1e6];
 
-/// Exporters round the constants of a formula to `f32`.
-const TOLERANCE: f64 = 1e-6;
+/// Exporters round the constants of a formula to `f32`; far below zero that shows twenty times.
+const TOLERANCE: f64 = 1e-5;
+/// Below this, sums cancel.
+const NOTHING: f64 = 1e-12;
+
+/// A value and its derivative.
+type Jet = [f64; 2];
+
+fn near(found: Jet, expected: Jet) -> bool {
+    let is_near = |(found, expected): (f64, f64)| {
+        (found - expected).abs() <= NOTHING + TOLERANCE * expected.abs()
+    };
+    found.into_iter().zip(expected).all(is_near)
+}
 
 impl Formula {
-    fn at(&self, x: f64) -> f64 {
+    fn at(&self, x: f64) -> Jet {
         match self {
-            Self::X => x,
-            Self::Number(value) => *value,
-            Self::Curve(activation, of) => value(*activation, of.at(x)),
-            Self::Add(a, b) => a.at(x) + b.at(x),
-            Self::Multiply(a, b) => a.at(x) * b.at(x),
+            Self::X => [x, 1.0],
+            Self::Number(value) => [*value, 0.0],
+            Self::Curve(activation, of) => {
+                let [x, slope] = of.at(x);
+                let [value, own] = jet(*activation, x);
+                [value, if slope == 0.0 { 0.0 } else { own * slope }]
+            }
+            Self::Add(a, b) => {
+                let ([a, da], [b, db]) = (a.at(x), b.at(x));
+                [a + b, da + db]
+            }
+            Self::Multiply(a, b) => {
+                let ([a, da], [b, db]) = (a.at(x), b.at(x));
+                [a * b, a * db + b * da]
+            }
         }
     }
 
@@ -71,19 +96,31 @@ impl Formula {
         if self.n_ops() < 2 {
             return None;
         }
-        let values = POINTS.map(|x| self.at(x));
+        let (values, far) = (POINTS.map(|x| self.at(x)), FAR.map(|x| self.at(x)));
         KNOWN.into_iter().find(|&activation| {
-            let near = |(&x, found): (&f64, f64)| {
-                let expected = value(activation, x);
-                (found - expected).abs() <= TOLERANCE * (1.0 + expected.abs())
-            };
-            POINTS.iter().zip(values).all(near)
+            let is_near = |(&x, found): (&f64, Jet)| near(found, jet(activation, x));
+            let overflows = |found: &Jet| !found.iter().all(|value| value.is_finite());
+            POINTS.iter().zip(values).all(is_near)
+                && FAR.iter().zip(far).all(|at| overflows(&at.1) || is_near(at))
         })
+    }
+
+    /// Whether, wherever `of` is above a number, this is the same as the other, as far as it matters
+    /// in `f32`: a softplus beside x, where PyTorch takes x.
+    pub(super) fn is_same_above(&self, other: &Self, of: &Self, number: f64) -> bool {
+        let points = (0..=400).map(|step| f64::from(step - 200)).chain(POINTS).chain(FAR);
+        let mut above = points.filter(|&x| of.at(x)[0] > number).peekable();
+        let is_same = |x: f64| {
+            let ([a, _], [b, _]) = (self.at(x), other.at(x));
+            (a - b).abs() <= 1e-8 * a.abs()
+        };
+        above.peek().is_some() && above.all(is_same)
     }
 }
 
-fn value(activation: Activation, x: f64) -> f64 {
-    activation.curve(Smoothing::Exact).evaluate::<f64>(x)[0]
+fn jet(activation: Activation, x: f64) -> Jet {
+    let [value, slope, _] = activation.curve(Smoothing::Exact).evaluate::<f64>(x);
+    [value, slope]
 }
 
 #[cfg(test)]
@@ -115,6 +152,21 @@ mod tests {
         let gate = Rc::new(Formula::Multiply(Rc::new(clip), number(1.0 / 6.0)));
         assert_eq!(gate.known(), Some(Activation::HardSigmoid));
         assert_eq!(Formula::Multiply(x(), gate).known(), Some(Activation::HardSwish));
+
+        // What acts far out only.
+        let silu = Rc::new(Formula::Curve(Activation::Silu, x()));
+        let clip = |low, high| Activation::Clip { low, high };
+        let clipped = Formula::Curve(clip(f64::NEG_INFINITY, 10.0), silu.clone());
+        assert_eq!(clipped.known(), None);
+        assert_eq!(Formula::Curve(clip(-1e5, 1e5), silu).known(), None);
+        assert_eq!(Formula::Add(sigmoid.clone(), number(1e-7)).known(), None);
+        let certain = clip(f64::NEG_INFINITY, 1.0 - 1e-6);
+        assert_eq!(Formula::Curve(certain, sigmoid.clone()).known(), None);
+        // 1/(1 + exp(-x)) overflows, and is a sigmoid.
+        let power = Formula::Curve(Activation::Exp, Rc::new(Formula::Multiply(x(), number(-1.0))));
+        let sum = Formula::Add(Rc::new(power), number(1.0));
+        let inverse = Formula::Curve(Activation::Reciprocal, Rc::new(sum));
+        assert_eq!(inverse.known(), Some(Activation::Sigmoid));
 
         let quick =
             Formula::Curve(Activation::Sigmoid, Rc::new(Formula::Multiply(x(), number(1.702))));

@@ -44,13 +44,18 @@ pub(super) fn of<'a>(model: &'a Model, output: &'a str) -> Ending<'a> {
 /// Nodes behind which the end of a network is looked for.
 const MAX_STEPS: usize = 16;
 
-/// The nodes by what they give, with those in branches.
+/// The nodes by what they give, with those in branches, whose names may come again outside.
 fn makers(model: &Model) -> BTreeMap<&str, &Node> {
     let mut makers = BTreeMap::new();
-    let mut rest: Vec<&Node> = model.nodes.iter().collect();
-    while let Some(node) = rest.pop() {
-        makers.extend(node.outputs.iter().map(|output| (output.as_str(), node)));
-        rest.extend(node.branches.iter().flatten().flat_map(|branch| &branch.nodes));
+    let mut level: Vec<&Node> = model.nodes.iter().collect();
+    while !level.is_empty() {
+        for node in &level {
+            for output in &node.outputs {
+                makers.entry(output.as_str()).or_insert(*node);
+            }
+        }
+        let branches = level.iter().flat_map(|node| node.branches.iter().flatten());
+        level = branches.flat_map(|branch| &branch.nodes).collect();
     }
     makers
 }

@@ -83,7 +83,8 @@ impl Observer for Reporter {
             return;
         }
         if let Some(reason) = failures.clone().next_back() {
-            self.line(&format!("{model} {image}: {n_failed} rows failed: {reason}"));
+            let rows = if n_failed == 1 { "row" } else { "rows" };
+            self.line(&format!("{model} {image}: {n_failed} {rows} failed: {reason}"));
         }
         if let Some(bar) = &self.bar {
             bar.set_length((done + left) as u64);

@@ -300,23 +300,29 @@ impl Lowering<'_> {
     }
 
     fn product_of_matrices(&mut self, a: &Value, b: &Value) -> Result<Active> {
-        let mut side = |value: &Value| -> Result<_> {
-            let (node, dims) = match value {
+        // A vector is a row on the left, a column on the right.
+        let mut side = |value: &Value, of_vector: fn(usize) -> [usize; 2]| -> Result<_> {
+            let (node, mut dims) = match value {
                 Value::Active(x) => (self.padded(x)?, x.dims.clone()),
                 Value::Constant(c) => (self.constant(c)?, c.dims.clone()),
-                Value::Missing => return Err(Refusal::Op),
+                Value::Above(..) | Value::Missing => return Err(Refusal::Op),
             };
-            if dims.len() < 2 {
-                return Err(format!("multiplies {dims:?}, not a matrix").into());
+            let is_vector = dims.len() == 1;
+            if is_vector {
+                dims = of_vector(dims[0]).to_vec();
+            } else if dims.is_empty() {
+                return Err("multiplies a number, not a matrix".into());
             }
             let node =
                 if self.g.dims(node).rank() < 2 { self.g.reshape(node, &dims)? } else { node };
-            Ok((node, dims))
+            Ok((node, dims, is_vector))
         };
-        let ((left, a), (right, b)) = (side(a)?, side(b)?);
+        let (left, a, is_row) = side(a, |n| [1, n])?;
+        let (right, b, is_column) = side(b, |n| [n, 1])?;
         let node = self.g.matmul(left, right)?;
         let mut dims = broadcast(&a[..a.len() - 2], &b[..b.len() - 2])?;
-        dims.extend([a[a.len() - 2], b[b.len() - 1]]);
+        dims.extend((!is_row).then_some(a[a.len() - 2]));
+        dims.extend((!is_column).then_some(b[b.len() - 1]));
         self.put(node, dims, None)
     }
 
@@ -421,10 +427,12 @@ impl Lowering<'_> {
     /// Each group of channels normalised over all its pixels; one channel is an instance norm.
     pub(super) fn group_norm(&mut self, task: &Task<'_>) -> Result<Active> {
         let x = task.active(0)?;
+        // Several images are channels of one, in groups of their own.
+        let (images, x) = (x.n_images(), &self.stacked(x)?);
         if x.axis(1) != Some(0) || x.dims.len() < 3 {
-            return Err(format!("normalises {:?}", x.dims).into());
+            return Err(format!("normalises {:?}, not images", x.dims).into());
         }
-        let n = x.dims[1];
+        let n = x.dims[1] / images;
         let groups = if task.node.op == "InstanceNormalization" {
             n
         } else {
@@ -433,7 +441,7 @@ impl Lowering<'_> {
         let eps = task.node.float("epsilon").unwrap_or(1e-5);
         let name = self.name(task.node);
         let own = self.padded(x)?;
-        let node = self.g.group_norm(own, &name, groups, eps)?;
+        let node = self.g.group_norm(own, &name, images * groups, eps)?;
         // Before opset 21 there was one number for each group.
         let wide = |constant: Option<&Constant>| -> Result<Option<Constant>> {
             let Some(constant) = constant else { return Ok(None) };
@@ -444,9 +452,13 @@ impl Lowering<'_> {
             let each = expand(&constant.reshaped(vec![groups, 1]), &dims, &self.budget)?;
             Ok(Some(each.reshaped(vec![n])))
         };
-        let (weight, bias) = (wide(task.constant(1)?)?, wide(task.constant(2)?)?);
-        self.scale_and_shift(&name, weight.as_ref(), bias.as_ref(), n)?;
-        self.put(node, x.dims.clone(), None)
+        let of_all = |constant: Option<Constant>| -> Result<Option<Constant>> {
+            constant.map(|constant| repeated(&constant, images, &self.budget)).transpose()
+        };
+        let (weight, bias) = (of_all(wide(task.constant(1)?)?)?, of_all(wide(task.constant(2)?)?)?);
+        self.scale_and_shift(&name, weight.as_ref(), bias.as_ref(), images * n)?;
+        let y = self.put(node, x.dims.clone(), None)?;
+        self.unstacked(y, images)
     }
 
     /// x/‖x‖ along an axis.
@@ -477,10 +489,14 @@ impl Lowering<'_> {
         } else {
             (own, x.axis(axis).ok_or("is taken over the batch")?)
         };
-        let mut node = self.g.softmax(own, axis)?;
-        if task.node.op == "LogSoftmax" {
-            node = self.g.activation(node, Activation::Log);
-        }
+        let node = if task.node.op == "LogSoftmax" {
+            // The logarithm of a softmax would be that of 0 for what is far below the largest.
+            let sum = self.log_sum_exp(own, &[axis])?;
+            let negative = self.g.scale(sum, -1.0);
+            self.g.add(own, negative)?
+        } else {
+            self.g.softmax(own, axis)?
+        };
         Ok(self.put(node, x.dims.clone(), None)?.whole())
     }
 }

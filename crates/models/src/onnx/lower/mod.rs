@@ -90,6 +90,8 @@ impl Field {
 enum Value {
     Constant(Rc<Constant>),
     Active(Active),
+    /// Which numbers are larger than this one: only softplus is known to ask.
+    Above(Active, f64),
     /// What makes it was refused.
     Missing,
 }
@@ -122,14 +124,14 @@ struct Lowering<'a> {
 
 /// Lowers what the value `output` needs of the picture in the value `input`, which is
 /// \[1, C, H, W\] or, `channels_last`, \[1, H, W, C\]. Fails with everything that can't be lowered.
-pub(in crate::onnx) fn lower(
-    model: &Model,
-    input: &str,
+pub(in crate::onnx) fn lower<'a>(
+    model: &'a Model,
+    input: &'a str,
     shape: Shape,
     channels_last: bool,
-    output: &str,
+    output: &'a str,
 ) -> Result<Lowered, String> {
-    let nodes = live(model, output);
+    let nodes = live(&model.nodes, [output]);
     let readers = readers(&nodes, [output]);
     let mut g = GraphBuilder::new(shape);
     let start = Field { size: [1; 2], jump: [1; 2] };
@@ -185,11 +187,11 @@ fn readers<'a>(
     readers
 }
 
-/// The nodes that an output needs, in order.
-fn live<'a>(model: &'a Model, output: &str) -> Vec<&'a Node> {
-    let mut needed = BTreeSet::from([output]);
+/// The nodes that results need, in order.
+fn live<'a>(all: &'a [Node], results: impl IntoIterator<Item = &'a str>) -> Vec<&'a Node> {
+    let mut needed: BTreeSet<&str> = results.into_iter().collect();
     let mut nodes = Vec::new();
-    for node in model.nodes.iter().rev() {
+    for node in all.iter().rev() {
         if node.outputs.iter().any(|name| needed.contains(name.as_str())) {
             needed.extend(node.inputs.iter().map(String::as_str));
             nodes.push(node);
@@ -310,6 +312,14 @@ impl<'a> Lowering<'a> {
             };
             return Ok(vec![Value::Constant(Rc::new(shape))]);
         }
+        if let [Some(Value::Active(x)), Some(Value::Constant(number))] = &inputs[..]
+            && let ("Greater", Some(number)) = (node.op.as_str(), number.number())
+        {
+            return Ok(vec![Value::Above(x.clone(), number)]);
+        }
+        if inputs.iter().flatten().any(|value| matches!(value, Value::Above(..))) {
+            return Ok(vec![Value::Active(softplus(node, &inputs)?)]);
+        }
         let n = inputs.iter().flatten().map(Value::n_numbers).sum();
         self.budget.room(n)?;
         self.budget.visit(n)?;
@@ -334,8 +344,9 @@ impl<'a> Lowering<'a> {
             self.budget.hold(constant.len())?;
             self.values.insert(name, Value::Constant(Rc::new(constant.clone())));
         }
-        let nodes: Vec<&Node> = branch.nodes.iter().collect();
-        let readers = readers(&nodes, branch.outputs.iter().map(String::as_str));
+        let results = || branch.outputs.iter().map(String::as_str);
+        let nodes = live(&branch.nodes, results());
+        let readers = readers(&nodes, results());
         let around = (
             mem::replace(&mut self.nodes, nodes),
             mem::replace(&mut self.readers, readers),
@@ -344,8 +355,14 @@ impl<'a> Lowering<'a> {
         let ran = self.run();
         (self.nodes, self.readers, self.done) = around;
         ran?;
-        let value = |name: &String| self.values.get(name.as_str()).cloned();
-        Ok(branch.outputs.iter().map(|name| value(name).unwrap_or(Value::Missing)).collect())
+        let value = |name: &str| self.values.get(name).cloned();
+        let values = results().map(|name| value(name).unwrap_or(Value::Missing)).collect();
+        // Another branch may call its own the same.
+        let given = branch.nodes.iter().flat_map(|node| &node.outputs);
+        for name in branch.constants.keys().chain(given) {
+            self.values.remove(name.as_str());
+        }
+        Ok(values)
     }
 
     /// The result of constants under an op that is not folded: its first input is taken for a
@@ -568,6 +585,21 @@ impl Value {
     fn n_numbers(&self) -> usize {
         if let Self::Constant(constant) = self { constant.len() } else { 0 }
     }
+}
+
+/// Where(x > n, x, softplus(x)), as PyTorch's newer exporter writes softplus.
+fn softplus(node: &Node, inputs: &[Option<Value>]) -> Result<Active> {
+    let own = |x: &Active| formula(x, |formula| (*formula).clone());
+    if let [Some(Value::Above(of, number)), Some(Value::Active(x)), Some(Value::Active(y))] = inputs
+        && let (Some((base, of)), Some((left, a)), Some((right, b))) = (own(of), own(x), own(y))
+        && (node.op == "Where" && base == left && base == right && x.dims == y.dims)
+        && a.is_same_above(&b, &of, *number)
+    {
+        return Ok(y.clone());
+    }
+    Err("goes by what Greater says number by number, which has no derivative here: softplus alone \
+         is known to do that"
+        .into())
 }
 
 /// The formula of a function of x.

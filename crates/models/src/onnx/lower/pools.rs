@@ -3,7 +3,7 @@
 use hsets_autodiff::{Activation, NodeId, Pad, Padding, Pool2d};
 
 use super::layers::Window;
-use super::{Active, Lowering, Result, Task};
+use super::{Active, Lowering, Refusal, Result, Task};
 use crate::onnx::axes;
 
 /// Most channels or depths that a window reaches over.
@@ -22,7 +22,7 @@ impl Lowering<'_> {
         }
         let kernel = match node.ints("kernel_shape") {
             Some(&[a, b]) if a > 0 && b > 0 => [a as usize, b as usize],
-            other => return Err(format!("has the window {other:?}").into()),
+            other => return Err(odd_window(other)),
         };
         let mut window = Window::of(node, kernel, size)?;
         if window.dilation != [1; 2] {
@@ -69,8 +69,8 @@ impl Lowering<'_> {
     }
 
     pub(super) fn average_pool(&mut self, task: &Task<'_>, x: &Active) -> Result<Active> {
-        if let [1, maps, depth, height, width] = x.dims[..] {
-            return self.average_of_depths(task, x, [maps, depth, height * width]);
+        if let [images, maps, depth, height, width] = x.dims[..] {
+            return self.average_of_depths(task, x, [images * maps, depth, height * width]);
         }
         let own = self.padded(x)?;
         let size = self.g.shape(own);
@@ -105,7 +105,7 @@ impl Lowering<'_> {
             Some(&[before @ 0..=MAX_PAD, 0, 0, after @ 0..=MAX_PAD, 0, 0]) => {
                 [before as usize, after as usize]
             }
-            Some(other) => return Err(format!("has pads {other:?}").into()),
+            Some(other) => return Err(format!("has pads {other:?} of volumes").into()),
         };
         let own_padding = node.text("auto_pad").is_some_and(|name| name != "NOTSET");
         if own_padding || !are("strides", &[1; 3]) || !are("dilations", &[1; 3]) {
@@ -113,13 +113,15 @@ impl Lowering<'_> {
         }
         let window = match node.ints("kernel_shape") {
             Some(&[n, 1, 1]) if n > 0 => n as usize,
-            other => return Err(format!("has the window {other:?}").into()),
+            other => return Err(odd_window(other)),
         };
         let own = self.padded(x)?;
         let counts = node.is_set("count_include_pad");
         let means = self.means_along(own, sizes, window, padding, counts)?;
         let n_depths = self.g.shape(means).height;
-        self.put(means, vec![1, sizes[0], n_depths, x.dims[3], x.dims[4]], x.field)
+        let mut dims = x.dims.clone();
+        dims[2] = n_depths;
+        self.put(means, dims, x.field)
     }
 
     /// Means of windows along the second of three axes.
@@ -229,7 +231,7 @@ impl Lowering<'_> {
     }
 
     /// log Σ eˣ over axes, of differences to the largest, which no power of e overflows.
-    fn log_sum_exp(&mut self, x: NodeId, axes: &[usize]) -> Result<NodeId> {
+    pub(super) fn log_sum_exp(&mut self, x: NodeId, axes: &[usize]) -> Result<NodeId> {
         let largest = self.largest(x, axes)?;
         let negative = self.g.scale(largest, -1.0);
         let below = self.g.add(x, negative)?;
@@ -251,4 +253,8 @@ impl Lowering<'_> {
         let sum = self.squares(x, axes)?;
         Ok(self.g.activation(sum, Activation::Clip { low: 1e-24, high: f64::INFINITY }))
     }
+}
+
+fn odd_window(window: Option<&[i64]>) -> Refusal {
+    format!("has a window of sizes {:?}, not two of an image", window.unwrap_or_default()).into()
 }

@@ -55,7 +55,7 @@ impl Lowering<'_> {
                     });
                     Active { field, ..self.put(node, c.dims.clone(), None)? }
                 }
-                Value::Missing => return Err("lacks an input".into()),
+                Value::Above(..) | Value::Missing => return Err("lacks an input".into()),
             });
         }
         let first = parts.first().ok_or("joins nothing")?.clone();
