@@ -255,6 +255,11 @@ fn read(path: &Path) -> Result<String> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn the_workspace_is_tidy() {
+        run().unwrap_or_else(|faults| panic!("{faults}"));
+    }
+
     fn uses(name: &str, other: &str) -> Vec<String> {
         let dependency = Dependency { name: other.into(), is_for_tests: false, is_optional: false };
         let package = Package {

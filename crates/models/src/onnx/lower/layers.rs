@@ -426,9 +426,16 @@ impl Lowering<'_> {
 
     /// Each group of channels normalised over all its pixels; one channel is an instance norm.
     pub(super) fn group_norm(&mut self, task: &Task<'_>) -> Result<Active> {
-        let x = task.active(0)?;
-        // Several images are channels of one, in groups of their own.
-        let (images, x) = (x.n_images(), &self.stacked(x)?);
+        let all = task.active(0)?;
+        // A line is an image of one row; several images are channels of one, in groups of their own.
+        let x = match all.dims[..] {
+            [images, channels, n] => {
+                let own = self.padded(all)?;
+                self.put(own, vec![images, channels, 1, n], all.field)?
+            }
+            _ => all.clone(),
+        };
+        let (images, x) = (x.n_images(), self.stacked(&x)?);
         if x.axis(1) != Some(0) || x.dims.len() < 3 {
             return Err(format!("normalises {:?}, not images", x.dims).into());
         }
@@ -440,7 +447,7 @@ impl Lowering<'_> {
         };
         let eps = task.node.float("epsilon").unwrap_or(1e-5);
         let name = self.name(task.node);
-        let own = self.padded(x)?;
+        let own = self.padded(&x)?;
         let node = self.g.group_norm(own, &name, images * groups, eps)?;
         // Before opset 21 there was one number for each group.
         let wide = |constant: Option<&Constant>| -> Result<Option<Constant>> {
@@ -457,8 +464,9 @@ impl Lowering<'_> {
         };
         let (weight, bias) = (of_all(wide(task.constant(1)?)?)?, of_all(wide(task.constant(2)?)?)?);
         self.scale_and_shift(&name, weight.as_ref(), bias.as_ref(), images * n)?;
-        let y = self.put(node, x.dims.clone(), None)?;
-        self.unstacked(y, images)
+        let y = self.put(node, x.dims, None)?;
+        let y = self.unstacked(y, images)?;
+        self.put(y.node, all.dims.clone(), None)
     }
 
     /// x/‖x‖ along an axis.

@@ -430,7 +430,7 @@ impl<'a> Lowering<'a> {
             "Expand" => self.expand(task)?,
             "Tile" => self.tile(task)?,
             "Where" => self.select(task)?,
-            "Resize" | "Upsample" => self.resize(task)?,
+            "Resize" | "Upsample" => self.of_images(task, Self::resize)?,
             "DepthToSpace" | "SpaceToDepth" => self.blocks(task)?,
             _ => self.elementwise(task)?,
         };

@@ -312,8 +312,9 @@ impl Lowering<'_> {
         self.put(node, dims, field)
     }
 
-    pub(super) fn resize(&mut self, task: &Task<'_>) -> Result<Active> {
-        let x = task.active(0)?;
+    /// `x` is the input, with its images as channels of one.
+    pub(super) fn resize(&mut self, task: &Task<'_>, x: &Active) -> Result<Active> {
+        let dims = &task.active(0)?.dims;
         let [channels, height, width] = x.image()?;
         let node = task.node;
         let (scales, sizes) = if node.op == "Upsample" {
@@ -328,17 +329,19 @@ impl Lowering<'_> {
             // In single precision, as the file holds the scales: 10 times 0.7 is 7, not less.
             (None, Some(scales)) => {
                 let scaled = |(&size, &scale): (&usize, &f64)| size as f32 * scale as f32;
-                x.dims.iter().zip(scales).map(scaled).map(|size| size.floor() as usize).collect()
+                dims.iter().zip(scales).map(scaled).map(|size| size.floor() as usize).collect()
             }
             (None, None) => return Err("names neither sizes nor scales".into()),
         };
-        let &[1, same, new_height, new_width] = target.as_slice() else {
-            return Err(format!("resizes {:?} to {target:?}", x.dims).into());
-        };
         let is_side = |n: usize| (1..=1 << 14).contains(&n);
-        if same != channels || !is_side(new_height) || !is_side(new_width) {
-            return Err(format!("resizes {:?} to {target:?}", x.dims).into());
-        }
+        let [new_height, new_width] = match (dims.as_slice(), target.as_slice()) {
+            ([n, c, ..], &[images, maps, height, width])
+                if (*n, *c) == (images, maps) && is_side(height) && is_side(width) =>
+            {
+                [height, width]
+            }
+            _ => return Err(format!("resizes {dims:?} to {target:?}").into()),
+        };
         // A matrix for the rows, another for the columns.
         self.budget.hold(new_height * height + new_width * width)?;
         let default = if node.op == "Upsample" { "asymmetric" } else { "half_pixel" };
