@@ -44,7 +44,7 @@ impl IndexEntry {
             li {
                 a href=(self.address) {
                     img src=(png_uri(&self.thumbnail)) width=(width) height=(height)
-                        alt="";
+                        alt="Thumbnail";
                     " " strong { (self.name) } " " span.soft { (self.target) }
                     @if !self.verdict.is_empty() { " " span.found { (self.verdict) } }
                 }
