@@ -10,9 +10,9 @@ use hsets_pipeline::{
 };
 use hsets_report::{
     Cell, Comparison, Provenance, Record, Tensors,
-    draw::Zoom,
     html::{ImageReport, IndexEntry, image_page},
     output::Folder,
+    panel,
     record::{class, metrics_record, probability},
 };
 use serde_json::{Value, json};
@@ -66,10 +66,7 @@ pub(crate) fn run(args: &CompareArgs, general: &General) -> Result<(), Failure> 
         pages.extend(job.compare(input, folder, &prefix)?);
         Ok(())
     });
-    if !matches!(outcome, Err(Failure::Error(_))) {
-        index::write(&args.out, "Comparisons", network.name(), pages)?;
-    }
-    outcome
+    index::write_after(outcome, &args.out, "Comparisons", network.name(), pages)
 }
 
 struct Job<'a> {
@@ -186,10 +183,7 @@ impl Job<'_> {
             say(&format!("  {}", written.join("compare.png").display()));
         }
         let (input, photo) = (input.display().to_string(), &prepared.photo);
-        let entry = |_| {
-            let photo = Zoom::to_side(photo.width(), photo.height(), 1).photo(photo);
-            index::entry(&written, PAGE, &input, described, &photo)
-        };
+        let entry = |_| index::entry(&written, PAGE, &input, described, &panel::photo(photo));
         page.map(entry).transpose()
     }
 

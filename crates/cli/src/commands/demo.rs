@@ -91,10 +91,7 @@ pub(crate) fn run(args: &DemoArgs, general: &General) -> Result<(), Failure> {
             Ok(())
         },
     );
-    if !matches!(outcome, Err(Failure::Error(_))) {
-        index::write(&args.out, "Explanations", BUNDLED_NAME, pages)?;
-    }
-    outcome
+    index::write_after(outcome, &args.out, "Explanations", BUNDLED_NAME, pages)
 }
 
 /// The bundled pictures, of `side` pixels.

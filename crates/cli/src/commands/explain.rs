@@ -86,10 +86,7 @@ pub(crate) fn run(args: &ExplainArgs, general: &General) -> Result<(), Failure> 
             Ok(())
         },
     );
-    if !matches!(outcome, Err(Failure::Error(_))) {
-        index::write(&args.out, "Explanations", network.name(), pages)?;
-    }
-    outcome
+    index::write_after(outcome, &args.out, "Explanations", network.name(), pages)
 }
 
 /// What was asked for, as the user named it.

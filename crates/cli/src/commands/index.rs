@@ -8,6 +8,8 @@ use hsets_report::{
     output::write_file,
 };
 
+use crate::failure::Failure;
+
 /// What is to be seen of an input: `folder` is the name of its own, beside the index, `page` that of
 /// the page in it, `picture` the photo, with its map if there is one.
 pub(super) fn entry(
@@ -22,21 +24,24 @@ pub(super) fn entry(
     Ok(IndexEntry::new(address, input.to_owned(), target, picture)?)
 }
 
-/// Writes the index into `out`; a single input needs none.
-pub(super) fn write(
+/// Writes the index into `out`, unless the run was cut short, and gives its outcome on. A single
+/// input needs none.
+pub(super) fn write_after(
+    outcome: Result<(), Failure>,
     out: &Path,
     title: &str,
     model: &str,
     mut entries: Vec<IndexEntry>,
-) -> anyhow::Result<()> {
-    if entries.len() < 2 {
-        return Ok(());
+) -> Result<(), Failure> {
+    if entries.len() < 2 || matches!(outcome, Err(Failure::Error(_))) {
+        return outcome;
     }
     let subtitle = format!("{} inputs, {model}", entries.len());
     let shared = shared_folder(entries.iter().map(|entry| entry.name.as_str())).len();
     entries.iter_mut().for_each(|entry| entry.name.replace_range(..shared, ""));
     let page = index_page(title, &subtitle, &entries);
-    Ok(write_file(&out.join("index.html"), page.as_bytes())?)
+    write_file(&out.join("index.html"), page.as_bytes()).map_err(anyhow::Error::from)?;
+    outcome
 }
 
 /// The folder, with the stroke at its end, that all these names begin with; may be empty.

@@ -108,7 +108,7 @@ impl Formula {
     /// Whether, wherever `of` is above a number, this is the same as the other, as far as it matters
     /// in `f32`: a softplus beside x, where PyTorch takes x.
     pub(super) fn is_same_above(&self, other: &Self, of: &Self, number: f64) -> bool {
-        let points = (0..=400).map(|step| f64::from(step - 200)).chain(POINTS).chain(FAR);
+        let points = (-200..=200).map(f64::from).chain(POINTS).chain(FAR);
         let mut above = points.filter(|&x| of.at(x)[0] > number).peekable();
         let is_same = |x: f64| {
             let ([a, _], [b, _]) = (self.at(x), other.at(x));

@@ -121,8 +121,7 @@ impl Model {
 
     /// Numbers of all its tensors.
     pub(super) fn n_numbers(&self) -> usize {
-        let own: usize = self.constants.values().map(Constant::len).sum();
-        own + self.nodes.iter().map(Node::n_numbers).sum::<usize>()
+        n_numbers(&self.constants, &self.nodes)
     }
 
     /// Fails unless every value has one origin, in front of all that read it.
@@ -201,6 +200,15 @@ fn nodes(nodes: Vec<NodeProto>, external: &mut External) -> Result<Vec<Node>, St
     nodes.into_iter().map(|node| Node::read(node, external)).collect()
 }
 
+/// Numbers of the tensors of a graph: its own, in its nodes, and in their branches.
+fn n_numbers(constants: &BTreeMap<String, Constant>, nodes: &[Node]) -> usize {
+    let in_nodes = nodes.iter().flat_map(|node| node.attributes.values());
+    let own = constants.values().chain(in_nodes.filter_map(Attribute::tensor));
+    let branches = nodes.iter().flat_map(|node| node.branches.iter().flatten());
+    own.map(Constant::len).sum::<usize>()
+        + branches.map(|branch| n_numbers(&branch.constants, &branch.nodes)).sum::<usize>()
+}
+
 fn is_standard(domain: Option<&str>) -> bool {
     matches!(domain, None | Some("" | "ai.onnx"))
 }
@@ -236,12 +244,6 @@ impl Node {
         let attributes = proto.attribute.into_iter().map(attribute);
         let attributes = attributes.collect::<Result<_, String>>()?;
         Ok(Self { name, inputs, outputs: proto.output, attributes, branches, op })
-    }
-
-    fn n_numbers(&self) -> usize {
-        let own: usize =
-            self.attributes.values().filter_map(Attribute::tensor).map(Constant::len).sum();
-        own + self.branches.iter().flatten().map(Branch::n_numbers).sum::<usize>()
     }
 
     /// Its name, or that of its first result.
@@ -316,11 +318,6 @@ impl Branch {
             self.nodes.iter().flat_map(|node| &node.outputs).chain(self.constants.keys()).collect();
         let read = self.nodes.iter().flat_map(|node| &node.inputs).chain(&self.outputs);
         read.filter(|name| !name.is_empty() && !own.contains(name)).cloned().collect()
-    }
-
-    fn n_numbers(&self) -> usize {
-        let own: usize = self.constants.values().map(Constant::len).sum();
-        own + self.nodes.iter().map(Node::n_numbers).sum::<usize>()
     }
 }
 

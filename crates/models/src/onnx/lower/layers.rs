@@ -97,14 +97,9 @@ fn repeated(constant: &Constant, n: usize, budget: &Budget) -> Result<Constant> 
 impl Lowering<'_> {
     pub(super) fn conv(&mut self, task: &Task<'_>) -> Result<Active> {
         let (x, weight) = (task.active(0)?, task.needed(1)?);
-        // A line is an image of one row.
         let is_line = x.dims.len() == 3 && weight.dims.len() == 3;
         let (x, weight) = match weight.dims[..] {
-            [o, i, k] if is_line => {
-                let dims = vec![x.dims[0], x.dims[1], 1, x.dims[2]];
-                let node = self.padded(x)?;
-                (self.put(node, dims, x.field)?, weight.reshaped(vec![o, i, 1, k]))
-            }
+            [o, i, k] if is_line => (self.as_image(x)?, weight.reshaped(vec![o, i, 1, k])),
             _ => (x.clone(), weight.clone()),
         };
         // Several images are groups of channels of one, with the same weights.
@@ -427,14 +422,8 @@ impl Lowering<'_> {
     /// Each group of channels normalised over all its pixels; one channel is an instance norm.
     pub(super) fn group_norm(&mut self, task: &Task<'_>) -> Result<Active> {
         let all = task.active(0)?;
-        // A line is an image of one row; several images are channels of one, in groups of their own.
-        let x = match all.dims[..] {
-            [images, channels, n] => {
-                let own = self.padded(all)?;
-                self.put(own, vec![images, channels, 1, n], all.field)?
-            }
-            _ => all.clone(),
-        };
+        let x = self.as_image(all)?;
+        // Several images are channels of one, in groups of their own.
         let (images, x) = (x.n_images(), self.stacked(&x)?);
         if x.axis(1) != Some(0) || x.dims.len() < 3 {
             return Err(format!("normalises {:?}, not images", x.dims).into());
@@ -464,9 +453,7 @@ impl Lowering<'_> {
         };
         let (weight, bias) = (of_all(wide(task.constant(1)?)?)?, of_all(wide(task.constant(2)?)?)?);
         self.scale_and_shift(&name, weight.as_ref(), bias.as_ref(), images * n)?;
-        let y = self.put(node, x.dims, None)?;
-        let y = self.unstacked(y, images)?;
-        self.put(y.node, all.dims.clone(), None)
+        self.put(node, all.dims.clone(), None)
     }
 
     /// x/‖x‖ along an axis.

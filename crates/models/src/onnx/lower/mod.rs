@@ -446,6 +446,13 @@ impl<'a> Lowering<'a> {
         }
     }
 
+    /// A line \[N, C, L\] as an image of one row; all else as it is.
+    fn as_image(&mut self, x: &Active) -> Result<Active> {
+        let [n, channels, len] = x.dims[..] else { return Ok(x.clone()) };
+        let node = self.padded(x)?;
+        self.put(node, vec![n, channels, 1, len], x.field)
+    }
+
     /// Images as the channels of one.
     fn stacked(&mut self, x: &Active) -> Result<Active> {
         let [n, channels, height, width] = x.dims[..] else { return Ok(x.clone()) };
