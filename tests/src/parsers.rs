@@ -100,7 +100,7 @@ pub const PARSERS: &[Parser] = &[
             map_file::read_map(&path, None, seeds::MAP).is_ok()
         },
     },
-    Parser { name: "matlab", seeds: seeds::matlab, read: matlab },
+    Parser { name: "devkit", seeds: seeds::devkit, read: devkit },
     Parser { name: "kaggle", seeds: seeds::kaggle, read: kaggle },
     Parser { name: "cub", seeds: seeds::cub, read: cub },
     Parser {
@@ -181,10 +181,9 @@ fn open(place: &Path, layout: Layout) -> bool {
 
 const PHOTO: &str = "ILSVRC2012_val_00000001.JPEG";
 
-fn matlab(place: &Path, bytes: &[u8]) -> bool {
+fn devkit(place: &Path, bytes: &[u8]) -> bool {
     put_once(place, PHOTO, Vec::new);
-    put_once(place, "ILSVRC2012_validation_ground_truth.txt", || b"1\n".to_vec());
-    put(place, "meta.mat", bytes);
+    put(place, "ILSVRC2012_validation_ground_truth.txt", bytes);
     open(place, Layout::ImageNet)
 }
 

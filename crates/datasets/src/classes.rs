@@ -5,7 +5,7 @@ use std::{
     str::FromStr,
 };
 
-use crate::{Error, Result, imagenet::is_wnid};
+use crate::{Error, Result, imagenet::is_wnid, layout::by_name};
 
 /// The classes of a dataset.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,12 +20,17 @@ pub enum Classes {
 }
 
 /// The WordNet ids of `ImageNet`'s 1000 classes, in the order in which networks have them.
-pub fn imagenet_wnids() -> impl ExactSizeIterator<Item = &'static str> {
-    // Ten bytes a line.
-    include_str!("imagenet_wnids.txt").as_bytes().chunks(10).map(|line| {
-        // The file is ASCII.
-        std::str::from_utf8(&line[..line.len() - 1]).unwrap_or_default()
-    })
+pub fn imagenet_wnids() -> impl Iterator<Item = &'static str> {
+    imagenet_classes().map(|(wnid, _)| wnid)
+}
+
+/// The same with the `ILSVRC2012_ID` of each: the `synsets` of the devkit's `meta.mat`.
+pub(crate) fn imagenet_classes() -> impl Iterator<Item = (&'static str, u32)> {
+    let class = |line: &'static str| {
+        let (wnid, id) = line.split_once(' ')?;
+        Some((wnid, id.parse().ok()?))
+    };
+    include_str!("imagenet_classes.txt").lines().filter_map(class)
 }
 
 impl Classes {
@@ -72,7 +77,7 @@ impl Classes {
             Self::Numbered { n } => Err(outside(n - 1, labels.len())),
             Self::Named(names) => match by_number(names, labels, numbering) {
                 Some(placed) => placed,
-                None => by_name(names, labels).map(of),
+                None => by_label(names, labels).map(of),
             },
         }
     }
@@ -92,15 +97,8 @@ impl FromStr for Numbering {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self> {
-        match name {
-            "index" => Ok(Self::Index),
-            "text" => Ok(Self::Text),
-            _ => Err(Error::Unknown {
-                what: "numbering",
-                name: name.into(),
-                expected: "index or text".into(),
-            }),
-        }
+        let name_of = |numbering| if numbering == Self::Index { "index" } else { "text" };
+        by_name(&[Self::Index, Self::Text], name_of, "numbering", name)
     }
 }
 
@@ -175,7 +173,7 @@ pub(crate) fn number(text: &str) -> Option<usize> {
     text.parse().ok().filter(|&number| is_digits && number <= MAX_INDEX)
 }
 
-fn by_name<L: AsRef<str>>(names: &[String], labels: &[L]) -> Result<Vec<usize>> {
+fn by_label<L: AsRef<str>>(names: &[String], labels: &[L]) -> Result<Vec<usize>> {
     if labels.len() == 1000 && names.iter().all(|name| is_wnid(name)) {
         return look_up(names, imagenet_wnids().enumerate().map(|(i, wnid)| (wnid.to_owned(), i)));
     }
@@ -223,6 +221,12 @@ mod tests {
         assert_eq!(wnids.len(), 1000);
         assert_eq!((wnids[0], wnids[999]), ("n01440764", "n15075141"));
         assert!(wnids.iter().all(|wnid| is_wnid(wnid)) && wnids.is_sorted());
+        let mut ids: Vec<u32> = imagenet_classes().map(|(_, id)| id).collect();
+        // As the devkit's `meta.mat` begins and ends.
+        let ends = [1, 2, 3, 999, 1000].map(|id| wnids[ids.iter().position(|&i| i == id).unwrap()]);
+        assert_eq!(ends, ["n02119789", "n02100735", "n02110185", "n07831146", "n03255030"]);
+        ids.sort_unstable();
+        assert!(ids.into_iter().eq(1..=1000));
         let labels = vec!["any"; 1000];
         assert_eq!(
             named(&["n01443537", "n01440764"]).onto(&labels, None).unwrap().class_of,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use csv::{ReaderBuilder, StringRecord, Trim};
+use csv::{ReaderBuilder, StringRecord, StringRecordsIntoIter, Trim};
 
 use crate::{
     Annotations, Classes, Dataset, Error, Layout, Result, Sample,
@@ -11,32 +11,10 @@ use crate::{
 };
 
 /// Names of the columns; the first that is there counts.
-const PATH: [&str; 12] = [
-    "path",
-    "file",
-    "filename",
-    "filepath",
-    "file_path",
-    "file_name",
-    "image",
-    "image_path",
-    "image_name",
-    "images",
-    "img",
-    "img_path",
-];
-const LABEL: [&str; 10] = [
-    "class",
-    "label",
-    "labels",
-    "class_index",
-    "class_name",
-    "class_id",
-    "category",
-    "target",
-    "wnid",
-    "y",
-];
+const PATH: &str = "path, file, filename, filepath, file_path, file_name, image, image_path, \
+                    image_name, images, img, img_path";
+const LABEL: &str = "class, label, labels, class_index, class_name, class_id, category, target, \
+                     wnid, y";
 
 pub(crate) fn open(file: &Path, images: Option<&Path>) -> Result<Dataset> {
     let folder: PathBuf = images.or_else(|| file.parent()).unwrap_or(Path::new("")).to_owned();
@@ -54,10 +32,7 @@ pub(crate) fn open(file: &Path, images: Option<&Path>) -> Result<Dataset> {
 
 /// Path and label of every line.
 fn rows(text: &str) -> Result<Vec<(String, String)>, String> {
-    let separator = separator(text);
-    let mut builder = ReaderBuilder::new();
-    builder.has_headers(false).flexible(true).trim(Trim::All).delimiter(separator);
-    let mut records = builder.from_reader(text.as_bytes()).into_records().peekable();
+    let mut records = records(text, separator(text)).peekable();
     let head = match records.peek() {
         Some(Ok(first)) => columns(first),
         _ => None,
@@ -85,28 +60,27 @@ fn rows(text: &str) -> Result<Vec<(String, String)>, String> {
         && rest.iter().any(|(path, _)| is_picture(path))
     {
         return Err(format!(
-            "line 1: '{path}' and '{label}' name no columns that are known: expected one of {} \
-             and one of {}",
-            PATH.join(", "),
-            LABEL.join(", ")
+            "line 1: '{path}' and '{label}' name no columns that are known: expected one of {PATH} \
+             and one of {LABEL}"
         ));
     }
     Ok(rows)
 }
 
+fn records(text: &str, separator: u8) -> StringRecordsIntoIter<&[u8]> {
+    let mut builder = ReaderBuilder::new();
+    builder.has_headers(false).flexible(true).trim(Trim::All).delimiter(separator);
+    builder.from_reader(text.as_bytes()).into_records()
+}
+
 /// What separates the fields: whatever makes names of columns of the first line, or else splits it.
 fn separator(text: &str) -> u8 {
     const SEPARATORS: [u8; 3] = [b',', b';', b'\t'];
-    let first = |separator: u8| {
-        let mut builder = ReaderBuilder::new();
-        builder.has_headers(false).flexible(true).trim(Trim::All).delimiter(separator);
-        let mut records = builder.from_reader(text.as_bytes()).into_records();
-        records.next().and_then(Result::ok).unwrap_or_default()
-    };
+    let first = |separator| records(text, separator).next().and_then(Result::ok);
     // What is nowhere separates nothing, and readers are dear.
     let there = SEPARATORS.into_iter().filter(|separator| text.as_bytes().contains(separator));
     let lines: Vec<(u8, StringRecord)> =
-        there.map(|separator| (separator, first(separator))).collect();
+        there.map(|separator| (separator, first(separator).unwrap_or_default())).collect();
     let named = lines.iter().find(|(_, line)| columns(line).is_some());
     let splits = || lines.iter().find(|(_, line)| line.len() > 1);
     named.or_else(splits).map_or(b',', |(separator, _)| *separator)
@@ -114,11 +88,11 @@ fn separator(text: &str) -> u8 {
 
 /// Columns of path and label, if this is a line of names.
 fn columns(first: &StringRecord) -> Option<(usize, usize)> {
-    let find = |names: &[&str]| {
-        let at = |name: &&str| first.iter().position(|field| field.eq_ignore_ascii_case(name));
-        names.iter().find_map(at)
+    let find = |names: &str| {
+        let at = |name: &str| first.iter().position(|field| field.eq_ignore_ascii_case(name));
+        names.split(", ").find_map(at)
     };
-    Some((find(&PATH)?, find(&LABEL)?))
+    Some((find(PATH)?, find(LABEL)?))
 }
 
 /// The classes, and which of them each label is: numbers if all labels are indices.

@@ -5,14 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{
-    Error, Result,
-    files::{read, read_bytes},
-    matlab::{self, Value},
-};
+use crate::{Error, Result, classes::imagenet_classes, files::read};
 
 const GROUND_TRUTH: &str = "ILSVRC2012_validation_ground_truth.txt";
-const META: &str = "meta.mat";
 const KAGGLE: &str = "LOC_val_solution.csv";
 /// Where the devkit's files may lie.
 const PLACES: [&str; 4] =
@@ -39,49 +34,33 @@ pub(crate) fn wnids(root: &Path) -> Result<Wnids> {
         let places = PLACES.iter().map(|place| root.join(place).join(name));
         places.into_iter().find(|path| path.is_file())
     };
-    match (find(GROUND_TRUTH), find(META), find(KAGGLE)) {
-        (Some(truth), Some(meta), _) => of_devkit(truth, &meta),
-        (_, _, Some(list)) => of_kaggle(list),
-        (truth, ..) => {
-            let what = if truth.is_some() { META } else { GROUND_TRUTH };
+    match (find(GROUND_TRUTH), find(KAGGLE)) {
+        (Some(truth), _) => of_devkit(truth),
+        (None, Some(list)) => of_kaggle(list),
+        (None, None) => {
             let remedy = format!(
                 "unpack ILSVRC2012_devkit_t12.tar.gz (image-net.org) in {}: its data/{GROUND_TRUTH} \
-                 and data/{META} say the class of each photo; Kaggle's {KAGGLE} does as well",
+                 says the class of each photo; Kaggle's {KAGGLE} does as well",
                 root.display()
             );
-            Err(Error::missing(root, what, remedy))
+            Err(Error::missing(root, GROUND_TRUTH, remedy))
         }
     }
 }
 
 /// Line n of the ground truth is the `ILSVRC2012_ID` of photo n.
-fn of_devkit(truth: PathBuf, meta: &Path) -> Result<Wnids> {
-    let wnid_of_id = wnid_of_id(meta)?;
+fn of_devkit(truth: PathBuf) -> Result<Wnids> {
+    let wnid_of_id: HashMap<u32, &str> = imagenet_classes().map(|(wnid, id)| (id, wnid)).collect();
     let mut by_photo = HashMap::new();
     for (at, line) in read(&truth)?.lines().enumerate() {
-        let id = line.trim().parse::<u32>().ok();
-        let wnid = id.and_then(|id| wnid_of_id.get(&id)).ok_or_else(|| {
-            let problem = format!("line {}: '{line}' is no ILSVRC2012_ID of {META}", at + 1);
+        let id = line.trim().parse().ok();
+        let wnid = id.and_then(|id: u32| wnid_of_id.get(&id)).ok_or_else(|| {
+            let problem = format!("line {}: '{line}' is no ILSVRC2012_ID from 1 to 1000", at + 1);
             Error::malformed(&truth, problem)
         })?;
-        by_photo.insert(at + 1, wnid.clone());
+        by_photo.insert(at + 1, (*wnid).to_owned());
     }
     Ok(Wnids { source: truth, by_photo })
-}
-
-/// `meta.mat` holds a struct array `synsets`, one element a synset of the hierarchy.
-fn wnid_of_id(meta: &Path) -> Result<HashMap<u32, String>> {
-    let wrong = |problem: String| Error::malformed(meta, problem);
-    let bytes = read_bytes(meta)?;
-    let fields = ["ILSVRC2012_ID", "WNID"];
-    let synsets = matlab::struct_array(&bytes, "synsets", fields).map_err(wrong)?;
-    let entry = |synset: &[Value; 2]| {
-        let [Value::Number(id), Value::Text(wnid)] = synset else {
-            return Err(wrong("its synsets lack ILSVRC2012_ID or WNID".into()));
-        };
-        Ok((*id as u32, wnid.clone()))
-    };
-    synsets.iter().map(entry).collect()
 }
 
 /// Lines `ILSVRC2012_val_00048981,n03995372 85 1 499 272 …`.

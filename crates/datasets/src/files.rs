@@ -100,24 +100,15 @@ fn ending(name: &str) -> Option<String> {
     name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase())
 }
 
-/// The text of a file, without a byte order mark.
+/// The text of a file of sensible size, without a byte order mark.
 pub(crate) fn read(path: &Path) -> Result<String> {
-    let bytes = read_bytes(path)?;
-    let text = String::from_utf8(bytes)
-        .map_err(|_| Error::malformed(path, "is no text in UTF-8: save it as that"))?;
-    Ok(match text.strip_prefix('\u{feff}') {
-        Some(rest) => rest.to_owned(),
-        None => text,
-    })
-}
-
-/// The bytes of a file of sensible size.
-pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>> {
     let failed = |error| Error::io(path, error);
     let size = hsets_files::regular(path).map_err(failed)?.len();
     if size > MAX_BYTES {
         let problem = format!("{size} bytes are too many for a list");
         return Err(Error::malformed(path, problem));
     }
-    hsets_files::read(path).map_err(failed)
+    let text = String::from_utf8(hsets_files::read(path).map_err(failed)?)
+        .map_err(|_| Error::malformed(path, "is no text in UTF-8: save it as that"))?;
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }

@@ -11,18 +11,8 @@ use crate::{
     folder, imagenet_wnids,
 };
 
-const IMAGENETTE: [&str; 10] = [
-    "n01440764",
-    "n02102040",
-    "n02979186",
-    "n03000684",
-    "n03028079",
-    "n03394916",
-    "n03417042",
-    "n03425413",
-    "n03445777",
-    "n03888257",
-];
+/// Imagenette's classes among `ImageNet`'s.
+const IMAGENETTE: [usize; 10] = [0, 217, 482, 491, 497, 566, 569, 571, 574, 701];
 
 /// Where flat photos may lie below the folder that is given.
 const PLACES: [&str; 5] =
@@ -35,7 +25,8 @@ pub(crate) fn is_wnid(name: &str) -> bool {
 }
 
 pub(crate) fn is_imagenette(names: &[String]) -> bool {
-    names == IMAGENETTE
+    let wnids: Vec<&str> = imagenet_wnids().collect();
+    names.iter().eq(IMAGENETTE.map(|class| wnids[class]))
 }
 
 /// Number of a photo by its name, such as `ILSVRC2012_val_00000001.JPEG`; from 1.

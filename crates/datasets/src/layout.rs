@@ -12,9 +12,8 @@ pub enum Layout {
     ///
     /// Either in folders named after WordNet ids, or flat, as they are distributed. Flat photos
     /// need their classes, from the devkit: `ILSVRC2012_validation_ground_truth.txt` (an
-    /// `ILSVRC2012_ID` for each photo) and `meta.mat` (which says the WordNet id of each), both
-    /// looked for in the folder and in its `ILSVRC2012_devkit_t12/data/`; or from Kaggle's edition:
-    /// `LOC_val_solution.csv`.
+    /// `ILSVRC2012_ID` for each photo), looked for in the folder and in its
+    /// `ILSVRC2012_devkit_t12/data/`; or from Kaggle's edition: `LOC_val_solution.csv`.
     ImageNet,
     /// Ten classes of `ImageNet` in `train/` and `val/`.
     Imagenette,
@@ -72,7 +71,7 @@ impl Split {
 }
 
 /// The item of this name, or an error that lists all names.
-fn by_name<T: Copy>(
+pub(crate) fn by_name<T: Copy>(
     all: &[T],
     name_of: impl Fn(T) -> &'static str,
     what: &'static str,

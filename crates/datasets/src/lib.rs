@@ -36,7 +36,6 @@ mod files;
 mod folder;
 mod imagenet;
 mod layout;
-mod matlab;
 
 pub use classes::{Classes, Numbering, Placement, imagenet_wnids};
 pub use dataset::{Annotations, Dataset, OpenOptions, PartLocation, Sample};

@@ -158,8 +158,8 @@ pub(super) fn maps() -> Vec<Vec<u8>> {
     vec![file("F32", 8), file("BF16", 4), file("U8", 2), file("I64", 16)]
 }
 
-pub(super) fn matlab() -> Vec<Vec<u8>> {
-    fixtures(&["datasets/meta.mat", "datasets/meta_plain.mat"])
+pub(super) fn devkit() -> Vec<Vec<u8>> {
+    texts(&["490\n361\n171\n"])
 }
 
 pub(super) fn kaggle() -> Vec<Vec<u8>> {
