@@ -15,8 +15,11 @@ pub(crate) const SCHEMA_VERSION: i32 = 2;
 pub(crate) const TABLES: [&str; 5] = ["meta", "candidates", "results", "timings", "pictures"];
 
 /// Columns of `results` before the metrics: the key, then the rest.
-pub(crate) const KEY: [&str; 4] = ["model", "image", "method", "run"];
-pub(crate) const FACTS: [(&str, &str); 12] = [
+pub(crate) const FACTS: [(&str, &str); 16] = [
+    ("model", "TEXT NOT NULL"),
+    ("image", "TEXT NOT NULL"),
+    ("method", "TEXT NOT NULL"),
+    ("run", "INTEGER NOT NULL"),
     ("seed", "INTEGER NOT NULL"),
     ("class", "INTEGER NOT NULL"),
     ("explained", "INTEGER"),
@@ -48,7 +51,6 @@ pub(crate) fn create(connection: &Connection, plan: &Plan) -> rusqlite::Result<(
              reason TEXT, checksum INTEGER NOT NULL,
              PRIMARY KEY (model, rank)) STRICT, WITHOUT ROWID;
          CREATE TABLE results (
-             model TEXT NOT NULL, image TEXT NOT NULL, method TEXT NOT NULL, run INTEGER NOT NULL,
              {facts} {metrics} checksum INTEGER NOT NULL,
              PRIMARY KEY (model, image, method, run)) STRICT, WITHOUT ROWID;
          CREATE TABLE timings (
@@ -165,8 +167,7 @@ fn parts(connection: &Connection) -> rusqlite::Result<Vec<[String; 3]>> {
 
 /// All columns of results, quoted.
 pub(crate) fn columns(plan: &Plan) -> Vec<String> {
-    let facts = FACTS.iter().map(|(name, _)| *name);
-    let names = KEY.into_iter().chain(facts).map(str::to_owned);
+    let names = FACTS.iter().map(|(name, _)| (*name).to_owned());
     names.chain(plan.metrics.iter().map(|name| quoted(name))).collect()
 }
 
@@ -201,7 +202,6 @@ pub(crate) fn values(row: &Row) -> Vec<Value> {
 
 /// A row with its columns in their order.
 pub(crate) fn row(sql: &SqlRow<'_>, n_metrics: usize) -> rusqlite::Result<Row> {
-    let n_facts = KEY.len() + FACTS.len();
     let count = |column: usize| sql.get::<_, i64>(column).map(|number| number as usize);
     Ok(Row {
         model: sql.get(0)?,
@@ -222,7 +222,7 @@ pub(crate) fn row(sql: &SqlRow<'_>, n_metrics: usize) -> rusqlite::Result<Row> {
         settings_hash: sql.get(13)?,
         weights_hash: sql.get(14)?,
         code_version: sql.get(15)?,
-        metrics: (0..n_metrics).map(|at| sql.get(n_facts + at)).collect::<Result<_, _>>()?,
+        metrics: (0..n_metrics).map(|at| sql.get(FACTS.len() + at)).collect::<Result<_, _>>()?,
     })
 }
 

@@ -7,8 +7,9 @@ mod parquet;
 use std::{borrow::Cow, fs::File, io::Write as _, path::Path, str::FromStr};
 
 use hsets_files::Draft;
+use rusqlite::types::Value;
 
-use crate::{Error, Result, Results, Row, Timing, Work, schema};
+use crate::{Error, Result, Results, Row, Timing, schema};
 
 /// What is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,51 +73,34 @@ pub fn tables(results: &Results) -> Result<String> {
     markdown::tables(results)
 }
 
-/// A field of a row.
-enum Field {
-    Text(Option<String>),
-    Integer(Option<i64>),
-    Real(Option<f64>),
+/// Name and kind, `TEXT`, `INTEGER` or `REAL`, of all columns. Seeds and hashes are texts: few
+/// programs read 64 bits.
+fn columns(results: &Results, timings: bool) -> Vec<(String, &'static str)> {
+    let kind = |name, sql: &'static str| match sql.split_once(' ') {
+        _ if name == SEED => "TEXT",
+        Some((kind, _)) => kind,
+        None => sql,
+    };
+    let facts = schema::FACTS.iter().map(|&(name, sql)| (name.to_owned(), kind(name, sql)));
+    let metrics = results.plan().metrics.iter().map(|name| (name.clone(), "REAL"));
+    let timed = [("seconds".to_owned(), "REAL"), ("stages".to_owned(), "TEXT")];
+    facts.chain(metrics).chain(timed.into_iter().filter(|_| timings)).collect()
 }
 
-/// Names and values of all columns. Hashes and seeds are texts: few programs read 64 bits.
-fn columns(results: &Results, timings: bool) -> Vec<String> {
-    let facts = schema::FACTS.iter().map(|(name, _)| *name);
-    let names = schema::KEY.into_iter().chain(facts).map(str::to_owned);
-    let metrics = results.plan().metrics.iter().cloned();
-    let timed = timings.then(|| ["seconds", "stages"].map(str::to_owned));
-    names.chain(metrics).chain(timed.into_iter().flatten()).collect()
-}
+const SEED: &str = "seed";
 
-fn fields(row: Row, timing: Option<Timing>, timings: bool) -> Vec<Field> {
-    let Work { n_forwards, n_gradients, n_linearisations, n_rows } = row.work;
-    let text = |text: String| Field::Text(Some(text));
-    let integer = |number: usize| Field::Integer(Some(number as i64));
-    let mut fields = vec![
-        text(row.model),
-        text(row.image),
-        text(row.method),
-        Field::Integer(Some(i64::from(row.run))),
-        text(row.seed.to_string()),
-        integer(row.class),
-        Field::Integer(row.explained.map(|class| class as i64)),
-        Field::Text(row.failure),
-        integer(row.n_sets),
-        integer(n_forwards),
-        integer(n_gradients),
-        integer(n_linearisations),
-        integer(n_rows),
-        text(row.settings_hash),
-        text(row.weights_hash),
-        text(row.code_version),
-    ];
-    fields.extend(row.metrics.into_iter().map(Field::Real));
+/// The values of all columns.
+fn fields(row: &Row, timing: Option<&Timing>, timings: bool) -> Vec<Value> {
+    let mut fields = schema::values(row);
+    let facts = schema::FACTS.iter().zip(&mut fields);
+    facts.filter(|((name, _), _)| *name == SEED).for_each(|(_, field)| {
+        *field = Value::Text(row.seed.to_string());
+    });
     if timings {
-        fields.push(Field::Real(timing.as_ref().map(|timing| timing.seconds)));
-        fields.push(Field::Text(timing.map(|timing| {
-            let stage = |(name, seconds): &(String, f64)| format!("{name} {seconds:.6}");
-            timing.stages.iter().map(stage).collect::<Vec<_>>().join("; ")
-        })));
+        fields.push(timing.map(|timing| timing.seconds).into());
+        let stage = |(name, seconds): &(String, f64)| format!("{name} {seconds:.6}");
+        let stages = |timing: &Timing| timing.stages.iter().map(stage).collect::<Vec<_>>();
+        fields.push(timing.map(|timing| stages(timing).join("; ")).into());
     }
     fields
 }
@@ -134,13 +118,15 @@ pub fn csv_text(text: &str) -> Cow<'_, str> {
 fn csv(results: &Results, out: &Path, file: &File, timings: bool) -> Result<()> {
     let failed = |error: csv::Error| Error::io(out, error);
     let mut writer = csv::Writer::from_writer(file);
-    writer.write_record(columns(results, timings)).map_err(failed)?;
+    let names = columns(results, timings).into_iter().map(|(name, _)| name);
+    writer.write_record(names).map_err(failed)?;
     results.for_each_row(|row, timing| {
-        let fields = fields(row, timing, timings).into_iter().map(|field| match field {
-            Field::Text(text) => csv_text(&text.unwrap_or_default()).into_owned(),
-            Field::Integer(number) => number.map_or(String::new(), |number| number.to_string()),
+        let fields = fields(&row, timing.as_ref(), timings).into_iter().map(|field| match field {
+            Value::Text(text) => csv_text(&text).into_owned(),
+            Value::Integer(number) => number.to_string(),
             // The shortest text that reads back as the same number.
-            Field::Real(number) => number.map_or(String::new(), |number| number.to_string()),
+            Value::Real(number) => number.to_string(),
+            Value::Null | Value::Blob(_) => String::new(),
         });
         writer.write_record(fields).map_err(failed)
     })?;

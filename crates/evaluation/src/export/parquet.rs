@@ -13,7 +13,9 @@ use parquet::{
     schema::types::Type,
 };
 
-use super::{Field, columns, fields};
+use rusqlite::types::Value;
+
+use super::{columns, fields};
 use crate::{Error, Result, Results};
 
 /// Rows that are held at a time.
@@ -29,15 +31,15 @@ enum Column {
 
 pub(super) fn write(results: &Results, out: &Path, file: &File, timings: bool) -> Result<()> {
     let failed = |error: ParquetError| Error::io(out, std::io::Error::other(error));
-    let names = columns(results, timings);
-    let empty = empty(results, timings);
-    let schema = schema(&names, &empty).map_err(failed)?;
+    let columns = columns(results, timings);
+    let empty: Vec<Column> = columns.iter().map(|(_, kind)| Column::of(kind)).collect();
+    let schema = schema(&columns, &empty).map_err(failed)?;
     let properties = Arc::new(WriterProperties::builder().build());
     let mut writer = SerializedFileWriter::new(file, schema, properties).map_err(failed)?;
     let mut group = empty.clone();
     let mut n_rows = 0;
     results.for_each_row(|row, timing| {
-        for (column, field) in group.iter_mut().zip(fields(row, timing, timings)) {
+        for (column, field) in group.iter_mut().zip(fields(&row, timing.as_ref(), timings)) {
             column.push(field);
         }
         n_rows += 1;
@@ -53,40 +55,24 @@ pub(super) fn write(results: &Results, out: &Path, file: &File, timings: bool) -
     writer.close().map(drop).map_err(failed)
 }
 
-/// The columns without rows; an unmade row tells their types.
-fn empty(results: &Results, timings: bool) -> Vec<Column> {
-    let row = crate::Row {
-        model: String::new(),
-        image: String::new(),
-        method: String::new(),
-        run: 0,
-        seed: 0,
-        class: 0,
-        explained: None,
-        failure: None,
-        n_sets: 0,
-        work: crate::Work::default(),
-        settings_hash: String::new(),
-        weights_hash: String::new(),
-        code_version: String::new(),
-        metrics: vec![None; results.plan().metrics.len()],
-    };
-    let column = |field| match field {
-        Field::Text(_) => Column::Texts(Vec::new()),
-        Field::Integer(_) => Column::Integers(Vec::new()),
-        Field::Real(_) => Column::Reals(Vec::new()),
-    };
-    fields(row, None, timings).into_iter().map(column).collect()
-}
-
 impl Column {
-    fn push(&mut self, field: Field) {
+    /// Without rows.
+    fn of(kind: &str) -> Self {
+        match kind {
+            "INTEGER" => Self::Integers(Vec::new()),
+            "REAL" => Self::Reals(Vec::new()),
+            _ => Self::Texts(Vec::new()),
+        }
+    }
+
+    fn push(&mut self, field: Value) {
         match (self, field) {
-            (Self::Texts(texts), Field::Text(text)) => texts.push(text),
-            (Self::Integers(numbers), Field::Integer(number)) => numbers.push(number),
-            (Self::Reals(numbers), Field::Real(number)) => numbers.push(number),
-            // All rows have the same fields.
-            _ => {}
+            (Self::Texts(texts), Value::Text(text)) => texts.push(Some(text)),
+            (Self::Texts(texts), _) => texts.push(None),
+            (Self::Integers(numbers), Value::Integer(number)) => numbers.push(Some(number)),
+            (Self::Integers(numbers), _) => numbers.push(None),
+            (Self::Reals(numbers), Value::Real(number)) => numbers.push(Some(number)),
+            (Self::Reals(numbers), _) => numbers.push(None),
         }
     }
 
@@ -123,8 +109,8 @@ fn present<T, U>(values: &[Option<T>], convert: impl Fn(&T) -> U) -> (Vec<i16>, 
     (levels, values.iter().flatten().map(convert).collect())
 }
 
-fn schema(names: &[String], columns: &[Column]) -> Result<Arc<Type>, ParquetError> {
-    let field = |(name, column): (&String, &Column)| {
+fn schema(names: &[(String, &str)], columns: &[Column]) -> Result<Arc<Type>, ParquetError> {
+    let field = |((name, _), column): (&(String, &str), &Column)| {
         let (physical, converted) = column.physical();
         let builder = Type::primitive_type_builder(name, physical);
         let builder = builder.with_repetition(Repetition::OPTIONAL);
