@@ -210,7 +210,7 @@ impl GraphBuilder {
         let Self { nodes, parameters } = self;
         let is_own = |node: &NodeId| node.0 < nodes.len();
         assert!(is_own(&output) && others.iter().all(is_own), "an output is no node of this graph");
-        Graph { nodes, parameters, output, others: others.to_vec() }
+        Graph { nodes, parameters, output, others: others.to_vec(), link: None }
     }
 
     fn pool_spec(&self, op: &'static str, x: NodeId, pool: Pool2d) -> Result<(Pool2dSpec, Shape)> {

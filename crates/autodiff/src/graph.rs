@@ -1,6 +1,6 @@
 //! Networks as graphs: ops in the order they run, without weights.
 
-use hsets_core::Shape;
+use hsets_core::{Link, Shape};
 
 use crate::{Dims, Op, ParameterId};
 
@@ -52,6 +52,8 @@ pub struct Graph {
     pub(crate) output: NodeId,
     /// Other outputs.
     pub(crate) others: Vec<NodeId>,
+    /// Where it is not the usual one.
+    pub(crate) link: Option<Link>,
 }
 
 impl Graph {
@@ -63,6 +65,17 @@ impl Graph {
     /// Number of logits.
     pub fn n_classes(&self) -> usize {
         self.nodes[self.output.0].dims.n_elements()
+    }
+
+    /// How its logits become probabilities; [`Link::usual`] unless [`Graph::with_link`] says otherwise.
+    pub fn link(&self) -> Link {
+        self.link.unwrap_or_else(|| Link::usual(self.n_classes()))
+    }
+
+    /// With logits of this meaning.
+    #[must_use]
+    pub fn with_link(self, link: Link) -> Self {
+        Self { link: Some(link), ..self }
     }
 
     /// The ops, inputs before what reads them.
@@ -100,7 +113,7 @@ impl Graph {
         };
         let nodes = self.nodes[..=features.0].to_vec();
         let parameters = self.parameters.clone();
-        Some(Self { nodes, parameters, output: *features, others: vec![] })
+        Some(Self { nodes, parameters, output: *features, others: vec![], link: None })
     }
 
     /// The parameters the weights must hold.

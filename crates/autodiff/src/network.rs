@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use hsets_core::{
-    Curvature, Differentiable, Evaluation, Image, Scored, Shape, Smoothing, Target,
+    Curvature, Differentiable, Evaluation, Image, Link, Scored, Shape, Smoothing, Target,
     TwiceDifferentiable,
 };
 use hsets_kernels::Scalar;
@@ -23,6 +23,7 @@ use crate::{Error, Graph, ParameterSpec, Result, Weights};
 pub struct Network<B: Backend = Cpu<f32>> {
     backend: B,
     plan: Plan<B>,
+    link: Link,
     memory: usize,
     activations: usize,
 }
@@ -69,12 +70,12 @@ impl<B: Backend> Network<B> {
     /// Binds weights to a graph on any backend.
     pub fn with_backend(backend: B, graph: &Graph, weights: &Weights) -> Result<Self> {
         let plan = Plan::new(&backend, graph, weights)?;
-        Ok(Self::of_plan(backend, plan))
+        Ok(Self::of_plan(backend, plan, graph.link()))
     }
 
-    fn of_plan(backend: B, plan: Plan<B>) -> Self {
+    fn of_plan(backend: B, plan: Plan<B>, link: Link) -> Self {
         let activations = plan.nodes.iter().filter(|n| n.active).map(|n| n.dims.n_elements()).sum();
-        Self { backend, plan, memory: Self::DEFAULT_MEMORY, activations }
+        Self { backend, plan, link, memory: Self::DEFAULT_MEMORY, activations }
     }
 
     /// As [`Network::with_backend`], for values alone: they may differ by rounding from those of a
@@ -82,7 +83,7 @@ impl<B: Backend> Network<B> {
     pub fn for_values(backend: B, graph: &Graph, weights: &Weights) -> Result<Self> {
         weights.check(graph)?;
         let plan = Plan::for_values(&backend, graph, &|id| weights.elements(graph, id))?;
-        Ok(Self::of_plan(backend, plan))
+        Ok(Self::of_plan(backend, plan, graph.link()))
     }
 
     /// As [`Network::for_values`], of parameters that `read` gives row by row when they are needed, so
@@ -93,7 +94,7 @@ impl<B: Backend> Network<B> {
         read: &dyn Fn(&ParameterSpec) -> Result<Vec<B::Scalar>>,
     ) -> Result<Self> {
         let plan = Plan::for_values(&backend, graph, &|id| read(graph.parameter(id)))?;
-        Ok(Self::of_plan(backend, plan))
+        Ok(Self::of_plan(backend, plan, graph.link()))
     }
 
     /// With this budget in bytes for activations: batches are chosen to stay below it. Fails if a
@@ -335,6 +336,10 @@ impl<B: Backend> Scored for Network<B> {
 
     fn n_classes(&self) -> usize {
         self.plan.n_classes()
+    }
+
+    fn link(&self) -> Link {
+        self.link
     }
 
     fn logits(&self, images: &[Image]) -> hsets_core::Result<Vec<Vec<f32>>> {

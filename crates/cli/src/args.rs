@@ -15,6 +15,7 @@ use clap::{
 use hsets_pipeline::{
     Method,
     attribution::{Quadrature, Samples, Steps},
+    core::Link,
     models::{Device, Exif, Interpolation, LoadOptions, PaddingMode},
     segmentation::SamDevice,
 };
@@ -230,6 +231,10 @@ pub(crate) struct InputArgs {
     /// [default: obey]
     #[arg(long, value_name = "obey|ignore")]
     pub(crate) exif: Option<Exif>,
+    /// How logits become probabilities: softmax, or sigmoid where several classes may be true of a
+    /// picture at once [default: of the weights, or softmax]
+    #[arg(long, value_name = "softmax|sigmoid")]
+    pub(crate) probabilities: Option<Link>,
     /// For an ONNX file that does not say how pictures are prepared: as for this network of timm
     #[arg(long, value_name = "NAME")]
     pub(crate) like: Option<String>,
@@ -251,6 +256,7 @@ impl InputArgs {
             interpolation: self.interpolation,
             exif: self.exif,
             padding: self.padding,
+            probabilities: self.probabilities,
             like: self.like.clone(),
             output: self.output.clone(),
             ..LoadOptions::default()

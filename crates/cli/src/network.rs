@@ -142,13 +142,7 @@ impl Network {
         if let Some(against) = &args.against {
             return Ok(Target::Difference { class: find(typed)?, against: find(against)? });
         }
-        if let Some(class) = typed.strip_prefix("logprob:") {
-            return Ok(Target::LogProbability(find(class)?));
-        }
-        match typed.strip_prefix("logodds:") {
-            Some(class) => Ok(Target::LogOdds(find(class)?)),
-            None => Ok(Target::Logit(find(typed)?)),
-        }
+        self.classifier.scalar(typed)
     }
 
     /// The target for people; `logits` tell which class [`Target::Top`] is.

@@ -1,6 +1,6 @@
 //! What a stage may ask of a network.
 
-use crate::{Image, Result, Shape, Smoothing, Target};
+use crate::{Image, Link, Result, Shape, Smoothing, Target};
 
 /// Something that gives logits for images.
 pub trait Scored: Send + Sync {
@@ -8,6 +8,10 @@ pub trait Scored: Send + Sync {
     fn shape(&self) -> Shape;
     /// Number of logits.
     fn n_classes(&self) -> usize;
+    /// How the logits become probabilities.
+    fn link(&self) -> Link {
+        Link::usual(self.n_classes())
+    }
     /// Logits \[`n_classes`\] of each image. Any number of images: the field batches as it likes.
     fn logits(&self, images: &[Image]) -> Result<Vec<Vec<f32>>>;
     /// The same of planar images \[C·H·W\] in memory of others, which a field may read there; those
@@ -28,6 +32,10 @@ impl<T: Scored + ?Sized> Scored for &T {
 
     fn n_classes(&self) -> usize {
         (**self).n_classes()
+    }
+
+    fn link(&self) -> Link {
+        (**self).link()
     }
 
     fn logits(&self, images: &[Image]) -> Result<Vec<Vec<f32>>> {

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result};
+use crate::{
+    Error, Result,
+    link::{sigmoid, softmax},
+};
 
 /// A scalar function of the logits, with its first and second derivatives.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,10 +22,13 @@ pub enum Target {
         /// The class it is compared with.
         against: usize,
     },
-    /// ln of the probability of one class (minus the cross-entropy loss), by [`probabilities`].
+    /// ln of the softmax of one class (minus the cross-entropy loss).
     LogProbability(usize),
-    /// ln(p / (1 - p)) of one class: its logit minus the ln Σ exp of all others. It does not level
-    /// off where the class is sure, and other classes count as they compete.
+    /// ln of the sigmoid of one class, which stands by itself
+    /// ([`Link::Sigmoid`](crate::Link::Sigmoid)).
+    LogSigmoid(usize),
+    /// ln(p / (1 - p)) of the softmax p of one class: its logit minus the ln Σ exp of all others. It
+    /// does not level off where the class is sure, and other classes count as they compete.
     LogOdds(usize),
     /// Any linear combination of the logits, one weight per class.
     Weighted(Vec<f32>),
@@ -34,9 +40,29 @@ impl Target {
         match self {
             Self::Logit(_) | Self::Top => "logit",
             Self::Difference { .. } => "difference of logits",
-            Self::LogProbability(_) => "log-probability",
+            Self::LogProbability(_) | Self::LogSigmoid(_) => "log-probability",
             Self::LogOdds(_) => "log-odds",
             Self::Weighted(_) => "weighted logits",
+        }
+    }
+
+    /// The class that it is about, if it is about one.
+    pub fn class(&self) -> Option<usize> {
+        match *self {
+            Self::Logit(class)
+            | Self::LogProbability(class)
+            | Self::LogSigmoid(class)
+            | Self::LogOdds(class)
+            | Self::Difference { class, .. } => Some(class),
+            Self::Top | Self::Weighted(_) => None,
+        }
+    }
+
+    /// Whether it is a linear combination of the logits, for as long as the top class stays.
+    pub fn is_linear(&self) -> bool {
+        match self {
+            Self::Logit(_) | Self::Top | Self::Difference { .. } | Self::Weighted(_) => true,
+            Self::LogProbability(_) | Self::LogSigmoid(_) | Self::LogOdds(_) => false,
         }
     }
 
@@ -62,12 +88,13 @@ impl Target {
                 }
                 Ok(())
             }
-            Self::LogOdds(_) if n_classes < 2 => {
-                Err(Error::config("target", "log-odds", "a network of two classes or more"))
+            Self::LogProbability(_) | Self::LogOdds(_) if n_classes < 2 => {
+                Err(Error::config("target", self.unit(), "a softmax of two classes or more"))
             }
-            Self::Logit(class) | Self::LogProbability(class) | Self::LogOdds(class) => {
-                check_class(*class)
-            }
+            Self::Logit(class)
+            | Self::LogProbability(class)
+            | Self::LogSigmoid(class)
+            | Self::LogOdds(class) => check_class(*class),
             Self::Weighted(weights) if weights.len() == n_classes => Ok(()),
             Self::Weighted(weights) => {
                 Err(Error::shape("target weights", n_classes, weights.len()))
@@ -92,7 +119,11 @@ impl Target {
             Self::Logit(class) => logits[*class],
             Self::Top => logits[argmax(logits)],
             Self::Difference { class, against } => logits[*class] - logits[*against],
-            Self::LogProbability(class) => logits[*class] - log_normaliser(logits),
+            Self::LogProbability(class) => logits[*class] - log_sum_exp(logits),
+            Self::LogSigmoid(class) => {
+                let z = logits[*class];
+                z.min(0.0) - (-z.abs()).exp().ln_1p()
+            }
             Self::LogOdds(class) => logits[*class] - log_sum_exp(&others(logits, *class)),
             Self::Weighted(weights) => {
                 logits.iter().zip(weights).map(|(z, &w)| z * f64::from(w)).sum()
@@ -111,10 +142,10 @@ impl Target {
                 gradient[*against] -= 1.0;
             }
             Self::LogProbability(class) => {
-                let probabilities = probabilities(logits);
-                gradient.iter_mut().zip(probabilities).for_each(|(g, p)| *g = -p);
+                gradient.iter_mut().zip(softmax(logits)).for_each(|(g, p)| *g = -p);
                 gradient[*class] += 1.0;
             }
+            Self::LogSigmoid(class) => gradient[*class] = sigmoid(-logits[*class]),
             Self::LogOdds(class) => {
                 let rivals = softmax(&others(logits, *class));
                 gradient.iter_mut().zip(rivals).for_each(|(g, q)| *g = -q);
@@ -131,48 +162,18 @@ impl Target {
     pub fn hessian_product(&self, logits: &[f64], direction: &[f64]) -> Option<Vec<f64>> {
         // The classes whose ln Σ exp is subtracted.
         let probabilities = match self {
-            Self::LogProbability(_) => probabilities(logits),
+            Self::LogProbability(_) => softmax(logits),
+            Self::LogSigmoid(class) => {
+                let mut product = vec![0.0; logits.len()];
+                let z = logits[*class];
+                product[*class] = -sigmoid(z) * sigmoid(-z) * direction[*class];
+                return Some(product);
+            }
             Self::LogOdds(class) => softmax(&others(logits, *class)),
             _ => return None,
         };
         let mean: f64 = probabilities.iter().zip(direction).map(|(p, v)| p * v).sum();
         Some(probabilities.iter().zip(direction).map(|(p, v)| -p * (v - mean)).collect())
-    }
-}
-
-/// Probabilities of the classes: softmax of the logits; of a single logit the sigmoid, since such a
-/// network was trained to tell its class from everything else.
-pub fn probabilities(logits: &[f64]) -> Vec<f64> {
-    match *logits {
-        [logit] => vec![softmax(&[logit, 0.0])[0]],
-        _ => softmax(logits),
-    }
-}
-
-/// Whether a network with these logits says `class`: its logit is the largest, the first of equals;
-/// a single logit says its class where it is above 0 (a probability above ½).
-pub fn is_predicted(logits: &[f32], class: usize) -> bool {
-    if let [logit] = *logits {
-        return logit > 0.0;
-    }
-    let beats = |i: usize| logits[i] > logits[class] || (i < class && logits[i] >= logits[class]);
-    !(0..logits.len()).any(|i| i != class && beats(i))
-}
-
-/// softmax of the logits, free of overflow.
-pub fn softmax(logits: &[f64]) -> Vec<f64> {
-    let top = logits[argmax(logits)];
-    let mut probabilities: Vec<f64> = logits.iter().map(|z| (z - top).exp()).collect();
-    let sum: f64 = probabilities.iter().sum();
-    probabilities.iter_mut().for_each(|p| *p /= sum);
-    probabilities
-}
-
-/// ln of what [`probabilities`] divides by: the other side of a single logit is a logit of 0.
-fn log_normaliser(logits: &[f64]) -> f64 {
-    match *logits {
-        [logit] => log_sum_exp(&[logit, 0.0]),
-        _ => log_sum_exp(logits),
     }
 }
 
@@ -182,19 +183,15 @@ fn log_sum_exp(logits: &[f64]) -> f64 {
     top + logits.iter().map(|z| (z - top).exp()).sum::<f64>().ln()
 }
 
-/// The logits with that of one class at minus infinity, where it counts for nothing; against a
-/// single logit stands one of 0.
+/// The logits with that of one class at minus infinity, where it counts for nothing.
 fn others(logits: &[f64], class: usize) -> Vec<f64> {
-    if logits.len() == 1 {
-        return vec![0.0];
-    }
     let mut others = logits.to_vec();
     others[class] = f64::NEG_INFINITY;
     others
 }
 
 /// Index of the largest value, the first among equals.
-fn argmax(values: &[f64]) -> usize {
+pub(crate) fn argmax(values: &[f64]) -> usize {
     let better = |best: usize, i: usize| if values[i] > values[best] { i } else { best };
     (1..values.len()).fold(0, better)
 }
@@ -212,6 +209,8 @@ mod tests {
             Target::Top,
             Target::Difference { class: 0, against: 3 },
             Target::LogProbability(3),
+            Target::LogSigmoid(2),
+            Target::LogSigmoid(1),
             Target::LogOdds(2),
             Target::LogOdds(3),
             Target::Weighted(vec![0.5, -1.0, 2.0, 0.25]),
@@ -236,27 +235,12 @@ mod tests {
     }
 
     #[test]
-    fn a_single_logit_means_a_sigmoid() {
-        let sigmoid = |z: f64| 1.0 / (1.0 + (-z).exp());
-        for z in [-700.0, -3.0, 0.0, 1.2, 30.0] {
-            assert!((probabilities(&[z])[0] - sigmoid(z)).abs() < 1e-15, "{z}");
-        }
-        let (target, z, step) = (Target::LogProbability(0), 1.2, 1e-5);
-        assert!((target.value(&[z]) - sigmoid(z).ln()).abs() < 1e-12);
-        let slope = (target.value(&[z + step]) - target.value(&[z - step])) / (2.0 * step);
-        assert!((target.gradient(&[z])[0] - slope).abs() < 1e-9);
-        let bend = (target.gradient(&[z + step])[0] - target.gradient(&[z - step])[0]) / step;
-        let product = target.hessian_product(&[z], &[2.0]).unwrap();
-        assert!((product[0] - bend).abs() < 1e-9);
-        let odds = Target::LogOdds(0);
-        assert_eq!((odds.value(&[z]), odds.gradient(&[z])), (z, vec![1.0]));
-        assert_eq!(odds.hessian_product(&[z], &[2.0]), Some(vec![0.0]));
-        assert!(is_predicted(&[0.1], 0) && !is_predicted(&[-0.1], 0));
-    }
-
-    #[test]
-    fn first_of_equals_is_predicted() {
-        assert!(is_predicted(&[1.0, 1.0], 0) && !is_predicted(&[1.0, 1.0], 1));
+    fn far_from_zero_the_sigmoid_stays_exact() {
+        let of = |z: f64| Target::LogSigmoid(0).value(&[z]);
+        assert_eq!(of(-800.0), -800.0);
+        assert!((of(40.0) + (-40.0_f64).exp()).abs() < 1e-25);
+        assert_eq!(Target::LogSigmoid(0).gradient(&[-800.0]), [1.0]);
+        assert!(Target::LogOdds(0).check(1).is_err() && Target::LogSigmoid(0).check(1).is_ok());
     }
 
     #[test]

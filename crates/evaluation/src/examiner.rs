@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hsets_core::{Error, Progress, SaliencyMap};
+use hsets_core::{Error, Link, Progress, SaliencyMap};
 use hsets_datasets::Sample;
 use hsets_pipeline::{Work, models};
 
@@ -10,6 +10,9 @@ use hsets_pipeline::{Work, models};
 pub trait Examiner {
     /// Logits \[K\] of a picture.
     fn classify(&self, sample: &Sample) -> Result<Vec<f32>, Failure>;
+
+    /// How the logits become probabilities.
+    fn link(&self) -> Link;
 
     /// Explains a picture's class in every case, and measures each map. One result per case, in
     /// their order; an error is of the whole picture.

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Instant};
 
-use hsets_core::{Progress, Segmenter, Target};
+use hsets_core::{Link, Progress, Segmenter, Target};
 use hsets_datasets::Sample;
 use hsets_pipeline::{
     Explainer, Explanation, MetricSettings, Settings, Subject,
@@ -35,6 +35,10 @@ impl Examiner for NetworkExaminer<'_> {
             return Ok(logits);
         }
         Err(Failure::Reason("the network's output is not finite".into()))
+    }
+
+    fn link(&self) -> Link {
+        self.classifier.field().link()
     }
 
     fn examine(

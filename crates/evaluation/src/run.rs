@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use hsets_core::{Error as CoreError, Progress, is_predicted, probabilities};
+use hsets_core::{Error as CoreError, Progress};
 use hsets_datasets::{Dataset, Sample};
 
 use crate::{
@@ -167,13 +167,12 @@ impl Run<'_> {
         };
         match logits {
             Ok(logits) => {
-                let wide: Vec<f64> = logits.iter().map(|&logit| f64::from(logit)).collect();
-                let probabilities = probabilities(&wide);
+                let link = subject.examiner.link();
                 let (top, _) = top(&logits);
-                let is_right = top == class && is_predicted(&logits, class);
+                let is_right = top == class && link.is_predicted(&logits, class);
                 let is_wanted = !self.plan.selection.correct_only || is_right;
                 candidate.predicted = Some(top);
-                candidate.probability = Some(probabilities[top]);
+                candidate.probability = Some(link.probability(&logits, top));
                 candidate.verdict =
                     if is_wanted { Verdict::Chosen } else { Verdict::Misclassified };
             }

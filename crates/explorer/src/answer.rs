@@ -1,8 +1,6 @@
 //! What is answered.
 
-use hsets_core::{
-    ChannelReduction, Progress as _, SegmentMap, Segmentation, Shape, Target, probabilities,
-};
+use hsets_core::{ChannelReduction, Link, Progress as _, SegmentMap, Segmentation, Shape, Target};
 use hsets_pipeline::{
     Method, Settings,
     detection::{GivenSeed, Stop},
@@ -12,7 +10,7 @@ use hsets_report::{ModelRecord, html::base64, record::top_classes, verdict_words
 use serde_json::{Value, json};
 
 use crate::{
-    by_hand::{contrasting, unit, value, wide},
+    by_hand::{contrasting, scalar, wide},
     catalog::Entry,
     desk::{Desk, SegmentsKey, Warm},
     error::Refusal,
@@ -77,16 +75,16 @@ impl Context<'_> {
     /// What the network says, of the classes that are looked at.
     fn said(&self, desk: &Desk<'_>, logits: &[f32]) -> Value {
         let label = |class: usize| desk.classifier.labels().name(class).to_owned();
-        let wide = wide(logits);
-        let probabilities = probabilities(&wide);
+        let link = desk.classifier.field().link();
         let watched = self.watched();
         let watched = watched.iter().map(|&class| {
-            json!({ "index": class, "label": label(class), "probability": probabilities[class] })
+            let probability = link.probability(logits, class);
+            json!({ "index": class, "label": label(class), "probability": probability })
         });
         json!({
-            "value": value(&self.target, &wide),
-            "probability": probabilities[self.class()],
-            "top": top_classes(logits, N_TOP, &label),
+            "value": scalar(&self.target, link).value(&wide(logits)),
+            "probability": link.probability(logits, self.class()),
+            "top": top_classes(logits, link, N_TOP, &label),
             "watched": watched.collect::<Vec<_>>(),
         })
     }
@@ -97,7 +95,7 @@ impl Context<'_> {
         if let Target::Difference { against, .. } = self.target {
             classes.push(against);
         }
-        let top = top_classes(&self.warm.logits, N_TOP, &|_| String::new());
+        let top = top_classes(&self.warm.logits, Link::default(), N_TOP, &|_| String::new());
         for class in top.iter().map(|class| class.index) {
             if !classes.contains(&class) && classes.len() < N_TOP + 1 {
                 classes.push(class);
@@ -107,7 +105,7 @@ impl Context<'_> {
     }
 
     fn class(&self) -> usize {
-        hsets_report::record::class(&self.target).unwrap_or_default()
+        self.target.class().unwrap_or_default()
     }
 
     pub(crate) fn segmentation(
@@ -178,12 +176,12 @@ impl Context<'_> {
         region.check(self.shape())?;
         let (key, found) = self.segmentation(asked)?;
         let settings = self.contrasting();
-        let target = settings.explained(&self.warm.logits);
+        let target = settings.explained(&self.warm.logits, desk.classifier.field().link());
         let (mask, segments) = (region.mask(self.shape())?, &found.segments);
         let key = (&key, segments);
         let map = desk.glance(&mask, &target, &settings.contrasts, key, self.ticket)?;
         let partners = by_segment(&map, segments, region);
-        Ok(json!({ "map": encode(&map), "partners": partners, "unit": unit(&self.target) }))
+        Ok(json!({ "map": encode(&map), "partners": partners, "unit": target.unit() }))
     }
 
     fn contrasting(&self) -> Settings {
@@ -204,7 +202,7 @@ impl Context<'_> {
         let mask = region.mask(shape)?;
         let settings = self.contrasting();
         let explainer = desk.explainer(&self.target, &key, &found)?;
-        let unit = unit(&self.target);
+        let unit = explainer.explained(&settings).unit();
         let partial = |map: &[f32], partners: &[Value]| {
             let answer = json!({ "map": encode(map), "partners": partners, "unit": unit });
             self.ticket.tell(&json!({ "partial": answer }));
@@ -271,7 +269,7 @@ impl Context<'_> {
             "alone": alone,
             "together": together,
             "picture": base64(&seen),
-            "unit": unit(&self.target),
+            "unit": scalar(&self.target, desk.classifier.field().link()).unit(),
         }))
     }
 

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use hsets_core::{Error, FeatureSet, Mask, Progress, Result, Shape, Target};
+use hsets_core::{Error, FeatureSet, Link, Mask, Progress, Result, Shape, Target};
 use hsets_pipeline::{
     Explainer, Explanation, Method, Reference, Settings,
     models::{Classifier, Prepared},
@@ -131,7 +131,7 @@ impl Measured {
         Ok(json!({
             "region": region,
             "reference": settings.contrasts.references.first().map(Reference::name),
-            "unit": unit(&settings.target.fixed(explainer.logits())),
+            "unit": explainer.explained(&settings).unit(),
             "partners": partners.collect::<Vec<_>>(),
         }))
     }
@@ -152,12 +152,13 @@ impl TakenAway {
         let all = [Region::union(regions)];
         let images = regions.iter().chain(&all).map(|region| without(image, region, &shown));
         let logits = classifier.field().logits(&images.collect::<Result<Vec<_>>>()?)?;
-        let effects = Effects::of(&explanation.target, &explanation.logits, &logits);
+        let target = scalar(&explanation.target, explanation.link);
+        let effects = Effects::of(&target, &explanation.logits, &logits);
         Ok(json!({ "reference": name, "regions": regions, "effects": effects }))
     }
 }
 
-/// What the network loses, in units of [`value`].
+/// What the network loses, by a [`scalar`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Effects {
     unit: &'static str,
@@ -174,30 +175,21 @@ pub(crate) struct Effects {
 impl Effects {
     /// `logits` of the picture without each region, and of the picture without all last.
     pub(crate) fn of(target: &Target, whole: &[f32], logits: &[Vec<f32>]) -> Self {
-        let value = |logits: &[f32]| value(target, &wide(logits));
+        let value = |logits: &[f32]| target.value(&wide(logits));
         let mut values: Vec<f64> = logits.iter().map(|logits| value(logits)).collect();
         let whole = value(whole);
         let together = values.pop().unwrap_or(whole);
         let additive: f64 = values.iter().map(|alone| alone - whole).sum();
         let interaction = together - whole - additive;
-        Self { unit: unit(target), whole, alone: values, together, additive, interaction }
+        Self { unit: target.unit(), whole, alone: values, together, additive, interaction }
     }
 }
 
-/// Name of the unit of [`value`].
-pub(crate) fn unit(target: &Target) -> &'static str {
+/// What additivity is asked of: of a class its log-odds.
+pub(crate) fn scalar(target: &Target, link: Link) -> Target {
     match target {
-        Target::Logit(class) => Target::LogOdds(*class).unit(),
-        other => other.unit(),
-    }
-}
-
-/// What additivity is asked of: the log-odds of a class, or the difference of two logits.
-pub(crate) fn value(target: &Target, logits: &[f64]) -> f64 {
-    match target {
-        // A single logit has no others to be compared with.
-        Target::Logit(class) if logits.len() > 1 => Target::LogOdds(*class).value(logits),
-        _ => target.value(logits),
+        Target::Logit(class) => link.log_odds(*class),
+        other => other.clone(),
     }
 }
 
@@ -208,19 +200,19 @@ pub(crate) fn wide(logits: &[f32]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hsets_core::softmax;
 
     #[test]
-    fn log_odds_are_those_of_the_softmax() {
+    fn log_odds_are_those_of_the_link() {
         let logits = [1.0, -0.5, 2.0];
-        for class in 0..3 {
-            let p = softmax(&logits)[class];
-            let expected = (p / (1.0 - p)).ln();
-            assert!((value(&Target::Logit(class), &logits) - expected).abs() < 1e-12);
+        for link in [Link::Softmax, Link::Sigmoid] {
+            for (class, p) in link.probabilities(&logits).into_iter().enumerate() {
+                let expected = (p / (1.0 - p)).ln();
+                let found = scalar(&Target::Logit(class), link).value(&logits);
+                assert!((found - expected).abs() < 1e-12);
+            }
         }
         let difference = Target::Difference { class: 2, against: 0 };
-        assert!((value(&difference, &logits) - 1.0).abs() < 1e-12);
-        assert_eq!(value(&Target::Logit(0), &[3.0]), 3.0);
+        assert!((scalar(&difference, Link::Softmax).value(&logits) - 1.0).abs() < 1e-12);
     }
 
     #[test]

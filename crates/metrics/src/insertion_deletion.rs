@@ -3,7 +3,7 @@
 use hsets_core::{ChannelReduction, Error, Image, Progress, Result, SaliencyMap, Scored};
 
 use crate::road::{Removal, Ties, removal_order};
-use crate::score::{check_batch_size, check_class, score};
+use crate::score::{check_batch_size, check_class};
 
 /// Settings of insertion and deletion.
 #[derive(Debug, Clone, PartialEq)]
@@ -114,7 +114,7 @@ fn curve(
         let images: Vec<Image> =
             batch.iter().map(|pixels| after_step(pixels)).collect::<Result<_>>()?;
         let logits = field.logits(&images)?;
-        probabilities.extend(logits.iter().map(|logits| score(logits, class).probability));
+        probabilities.extend(logits.iter().map(|logits| field.link().probability(logits, class)));
         progress.advance(batch.len() as u64);
     }
     progress.end();

@@ -1,6 +1,6 @@
 //! What a metric reads off the logits.
 
-use hsets_core::{Error, Image, Result, Scored, Target, is_predicted, probabilities};
+use hsets_core::{Error, Image, Link, Result, Scored, Target};
 
 /// Outcome for one class at one image.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -11,9 +11,11 @@ pub(crate) struct Score {
     pub(crate) probability: f64,
 }
 
-pub(crate) fn score(logits: &[f32], class: usize) -> Score {
-    let widened: Vec<f64> = logits.iter().map(|&z| f64::from(z)).collect();
-    Score { correct: is_predicted(logits, class), probability: probabilities(&widened)[class] }
+pub(crate) fn score(link: Link, logits: &[f32], class: usize) -> Score {
+    Score {
+        correct: link.is_predicted(logits, class),
+        probability: link.probability(logits, class),
+    }
 }
 
 /// Values of `target` at `images`, `batch_size` at a time.
@@ -53,10 +55,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_single_logit_is_scored_by_its_sigmoid() {
-        let of = |logit: f32| score(&[logit], 0);
+    fn the_link_says_what_logits_mean() {
+        let of = |logit: f32| score(Link::Sigmoid, &[3.0, logit], 1);
         assert!(of(2.0).correct && !of(-2.0).correct);
         assert!((of(2.0).probability - 0.880_797_077_977_882_4).abs() < 1e-12);
-        assert!((score(&[1.0, 1.0], 1).probability - 0.5).abs() < 1e-12);
+        let even = score(Link::Softmax, &[1.0, 1.0], 1);
+        assert!((even.probability - 0.5).abs() < 1e-12 && !even.correct);
     }
 }

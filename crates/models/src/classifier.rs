@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use hsets_autodiff::{Graph, Weights};
-use hsets_core::{Image, Photo, Progress, Randomisable, Shape, TwiceDifferentiable, probabilities};
+use hsets_core::{Image, Link, Photo, Progress, Randomisable, Shape, Target, TwiceDifferentiable};
 use hsets_weights::{Digest, TensorFile};
 
 use crate::architecture::{Architecture, GraphOptions, PaddingMode};
@@ -54,6 +54,9 @@ pub struct LoadOptions {
     pub padding: Option<PaddingMode>,
     /// eps of batch norm.
     pub batch_norm_eps: Option<f64>,
+    /// How logits become probabilities: [`Link::Sigmoid`] where several classes may be true of a picture
+    /// at once.
+    pub probabilities: Option<Link>,
     /// Where the network runs.
     pub device: Device,
     /// Bytes that activations may take: batches are chosen by it.
@@ -67,7 +70,7 @@ pub struct Prediction {
     pub class: usize,
     /// Its name.
     pub label: String,
-    /// Softmax of the logits; the sigmoid of a single one.
+    /// By the [`Link`] of the network.
     pub probability: f64,
     /// The logit.
     pub logit: f32,
@@ -229,6 +232,7 @@ impl Classifier {
                 _ => error,
             }
         })?;
+        let graph = with_link(graph, stated.probabilities, options)?;
         let weights = architecture.resized(file.weights, preprocessing.crop)?;
         let file = WeightFile { weights, ..file };
         // Binding checks the weights too; only where it fails, what is wrong is found out in full.
@@ -240,9 +244,7 @@ impl Classifier {
             Err(error)
         })?;
         let mut notes = [&file.notes[..], &stated.notes].concat();
-        if n_classes == 1 {
-            notes.push("one logit: its probability is the sigmoid, not the softmax".into());
-        }
+        notes.extend(link_note(&graph, options));
         Ok(Self {
             structure: Structure::Named { architecture, options: graph_options },
             labels: labels(n_classes, stated, options)?,
@@ -283,8 +285,10 @@ impl Classifier {
         let knows_size = like.is_some() || stated.states_size();
         let wished = knows_size.then_some(usual.crop);
         let net = file.network(options.input_size, wished, options.output.as_deref())?;
-        let shape = net.graph.input_shape();
+        let graph = with_link(net.graph, net.probabilities.or(stated.probabilities), options)?;
+        let shape = graph.input_shape();
         let mut notes = net.notes;
+        notes.extend(link_note(&graph, options));
         notes.extend(stated.notes.iter().cloned());
         let mut preprocessing = usual.with_input_size([shape.height, shape.width]);
         let normalised = like.is_some() || stated.states_normalisation();
@@ -303,9 +307,9 @@ impl Classifier {
         notes.iter_mut().for_each(|note| *note = format!("{}: {note}", path.display()));
         let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into());
         Ok(Self {
-            labels: labels(net.graph.n_classes(), stated, options)?,
-            network: options.device.bind(&net.graph, &net.weights, options.memory)?,
-            graph: net.graph,
+            labels: labels(graph.n_classes(), stated, options)?,
+            network: options.device.bind(&graph, &net.weights, options.memory)?,
+            graph,
             weights: net.weights,
             structure: Structure::Onnx(name),
             preprocessing,
@@ -355,6 +359,17 @@ impl Classifier {
     /// The names of the classes.
     pub fn labels(&self) -> &Labels {
         &self.labels
+    }
+
+    /// What a name asks for: the logit of a class, by its label or index; with `logprob:` or `logodds:`
+    /// before it, these.
+    pub fn scalar(&self, name: &str) -> Result<Target> {
+        let (class, link) = (|name: &str| self.labels.find(name), self.graph.link());
+        Ok(match (name.strip_prefix("logprob:"), name.strip_prefix("logodds:")) {
+            (Some(name), _) => link.log_probability(class(name)?),
+            (None, Some(name)) => link.log_odds(class(name)?),
+            (None, None) => Target::Logit(class(name)?),
+        })
     }
 
     /// How strided convolutions pad; `None` for an ONNX file, where each says it.
@@ -446,18 +461,39 @@ impl Classifier {
 
     /// The `n` most probable classes by these logits \[K\], most probable first.
     pub fn ranked(&self, logits: &[f32], n: usize) -> Vec<Prediction> {
-        let wide: Vec<f64> = logits.iter().map(|&logit| f64::from(logit)).collect();
-        let probabilities = probabilities(&wide);
+        let link = self.graph.link();
         let mut order: Vec<usize> = (0..logits.len()).collect();
         order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(a.cmp(&b)));
         let prediction = |class: usize| Prediction {
             class,
             label: self.labels.name(class).to_owned(),
-            probability: probabilities[class],
+            probability: link.probability(logits, class),
             logit: logits[class],
         };
         order.into_iter().take(n).map(prediction).collect()
     }
+}
+
+/// The user's word before that of the weights.
+fn with_link(graph: Graph, stated: Option<Link>, options: &LoadOptions) -> Result<Graph> {
+    if let Some(link) = options.probabilities {
+        link.check(graph.n_classes())?;
+    }
+    let stated = stated.filter(|link| link.check(graph.n_classes()).is_ok());
+    Ok(match options.probabilities.or(stated) {
+        Some(link) => graph.with_link(link),
+        None => graph,
+    })
+}
+
+/// What is unusual about the probabilities, unless the user asked for it.
+fn link_note(graph: &Graph, options: &LoadOptions) -> Option<String> {
+    if options.probabilities.is_some() {
+        return None;
+    }
+    let whose = if graph.n_classes() == 1 { "one logit: its" } else { "each class by itself: a" };
+    (graph.link() == Link::Sigmoid)
+        .then(|| format!("{whose} probability is the sigmoid, not the softmax"))
 }
 
 /// The user's word before that of the weights before that of the architecture.

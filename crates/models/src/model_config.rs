@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use hsets_core::Link;
 use serde_json::Value;
 
 use crate::architecture::PaddingMode;
@@ -29,6 +30,7 @@ pub(crate) struct ModelConfig {
     exif: Option<Exif>,
     pub(crate) padding: Option<PaddingMode>,
     pub(crate) batch_norm_eps: Option<f64>,
+    pub(crate) probabilities: Option<Link>,
     /// What was left aside, for people.
     pub(crate) notes: Vec<String>,
 }
@@ -45,8 +47,8 @@ const DEFAULTS: [(&str, &[&str]); 6] = [
 ];
 
 impl ModelConfig {
-    /// From `__metadata__`: `architecture`, `interpolation`, `exif` and `padding` as they are, `labels`,
-    /// `mean`, `std`, `input_size`, `crop_pct` and `batch_norm_eps` as JSON.
+    /// From `__metadata__`: `architecture`, `interpolation`, `exif`, `padding` and `probabilities` as they
+    /// are, `labels`, `mean`, `std`, `input_size`, `crop_pct` and `batch_norm_eps` as JSON.
     pub(crate) fn from_metadata(metadata: &BTreeMap<String, String>) -> Self {
         let json = |text: &String| match serde_json::from_str(text) {
             Ok(value @ (Value::Array(_) | Value::Object(_) | Value::Number(_))) => value,
@@ -143,6 +145,7 @@ impl ModelConfig {
             crop_fraction: understood(json, "crop_pct", fraction, &mut notes),
             exif: understood(json, "exif", |v| v.as_str()?.parse().ok(), &mut notes),
             padding: understood(json, "padding", |v| v.as_str()?.parse().ok(), &mut notes),
+            probabilities: probabilities(json, &mut notes),
             batch_norm_eps: json["batch_norm_eps"].as_f64().filter(|eps| *eps >= 0.0),
             notes,
         }
@@ -162,6 +165,7 @@ impl ModelConfig {
             exif: self.exif.or(other.exif),
             padding: self.padding.or(other.padding),
             batch_norm_eps: self.batch_norm_eps.or(other.batch_norm_eps),
+            probabilities: self.probabilities.or(other.probabilities),
             notes: [self.notes, other.notes].concat(),
         }
     }
@@ -248,6 +252,16 @@ fn unlike_default(json: &Value) -> Option<String> {
         (!allowed.contains(&text.as_str())).then_some(problem)
     };
     DEFAULTS.iter().find_map(differs)
+}
+
+/// By our own metadata, or the `problem_type` of Hugging Face's configurations.
+fn probabilities(json: &Value, notes: &mut Vec<String>) -> Option<Link> {
+    let stated = understood(json, "probabilities", |v| v.as_str()?.parse().ok(), notes);
+    stated.or(match json["problem_type"].as_str() {
+        Some("multi_label_classification") => Some(Link::Sigmoid),
+        Some("single_label_classification") => Some(Link::Softmax),
+        _ => None,
+    })
 }
 
 /// The kind of network of Hugging Face's `transformers`; those that are here are told by their

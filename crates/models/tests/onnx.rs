@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use hsets_autodiff::{Cpu, Network};
-use hsets_core::{Silent, Smoothing, Target};
+use hsets_core::{Link, Silent, Smoothing, Target};
 use hsets_models::{Classifier, LoadOptions, OnnxFile};
 use rten_onnx::onnx::{
     AttributeProto, AttributeType, DataLocation, DataType, Dimension, GraphProto, ModelProto,
@@ -318,25 +318,27 @@ fn probabilities_at_the_end() {
     let loaded = |nodes: Nodes<'_>| {
         let (classifier, network) = extended(folder.path(), nodes);
         let logits = network.logits_of(&[&image]).expect("finite").remove(0);
-        (logits, classifier.notes().concat())
+        (logits, classifier.notes().concat(), classifier.field().link())
     };
-    let (plain, notes) = loaded(&[("Identity", &["y"])]);
-    assert!(!notes.contains("logits"), "{notes}");
+    let (plain, notes, link) = loaded(&[("Identity", &["y"])]);
+    assert!(!notes.contains("logits") && link == Link::Softmax, "{notes}");
     let softmax: (&str, &[&str]) = ("Softmax", &["y"]);
-    for (nodes, said) in [
-        (vec![softmax], "ends in Softmax 'n0': the logits before"),
-        (vec![softmax, ("Clip", &["z0"])], "Softmax 'n0' and Clip 'n1': the logits before"),
-        (vec![("Sigmoid", &["y"]), ("Identity", &["z0"])], "not the sigmoid of each"),
+    let sigmoid = vec![("Sigmoid", &["y"] as &[&str]), ("Identity", &["z0"])];
+    for (nodes, said, meant) in [
+        (vec![softmax], "ends in Softmax 'n0': the logits before", Link::Softmax),
+        (vec![softmax, ("Clip", &["z0"])], "Softmax 'n0' and Clip 'n1'", Link::Softmax),
+        (sigmoid, "each class by itself: a probability is the sigmoid", Link::Sigmoid),
     ] {
-        let (logits, notes) = loaded(&nodes);
+        let (logits, notes, link) = loaded(&nodes);
         assert!(notes.contains(said), "{notes}");
+        assert_eq!(link, meant);
         assert_eq!(logits, plain);
     }
     for nodes in [
         vec![softmax, ("Mul", &["z0", "hundred"])],
         vec![softmax, ("Sigmoid", &["y"]), ("Add", &["z0", "z1"]), ("Div", &["z2", "hundred"])],
     ] {
-        let (logits, notes) = loaded(&nodes);
+        let (logits, notes, _) = loaded(&nodes);
         assert!(notes.contains("made of probabilities, those of Softmax 'n0'"), "{notes}");
         assert_ne!(logits, plain);
     }
@@ -347,7 +349,7 @@ fn probabilities_at_the_end() {
     loaded(&[softmax].into_iter().chain(sums).collect::<Vec<_>>());
     // A gate is no probability.
     let gated = [("Sigmoid", &["y"] as &[&str]), ("Mul", &["z0", "y"])];
-    let (_, notes) = loaded(&gated);
+    let (_, notes, _) = loaded(&gated);
     assert!(!notes.contains("logits"), "{notes}");
 }
 

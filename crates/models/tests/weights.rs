@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Tensor};
 use hsets_autodiff::Weights;
-use hsets_core::{Image, Shape, Silent};
+use hsets_core::{Image, Link, Randomisable as _, Shape, Silent};
 use hsets_models::{
     Architecture, Classifier, Device, GraphOptions, LoadOptions, Naming, PaddingMode, WeightFile,
 };
@@ -439,6 +439,44 @@ fn a_single_logit_is_said_to_be_a_sigmoid() {
     assert!(classifier.notes()[0].contains("sigmoid"), "{:?}", classifier.notes());
     let [prediction] = &classifier.ranked(&[-2.0], 5)[..] else { panic!("one class") };
     assert!((prediction.probability - 0.119_202_922_022_117_6).abs() < 1e-12);
+    let options = LoadOptions { probabilities: Some(Link::Softmax), ..options };
+    let error = Classifier::load(&options, &Silent).err().unwrap().to_string();
+    assert!(error.contains("softmax of a single logit"), "{error}");
+}
+
+#[test]
+fn classes_that_stand_by_themselves() {
+    let architecture: Architecture = "resnet20".parse().unwrap();
+    let options = GraphOptions::new(Shape::new(3, 32, 32), 3);
+    let weights = Weights::random(&architecture.graph(&options).unwrap(), 0).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    save_all(&weights, &path);
+    let load = |probabilities| {
+        let weights = Some(path.clone());
+        let options = LoadOptions { weights, probabilities, ..LoadOptions::default() };
+        let classifier = Classifier::load(&options, &Silent).unwrap();
+        let found = classifier.ranked(&[-1.0, 2.0, 1.0], 5);
+        let is_said = classifier.notes().concat().contains("each class by itself");
+        let is_typed = probabilities.is_some();
+        assert_eq!(is_said, classifier.field().link() == Link::Sigmoid && !is_typed);
+        let randomised = classifier.randomised(1, 7).unwrap();
+        assert_eq!(randomised.link(), classifier.field().link());
+        found.iter().map(|class| class.probability).collect::<Vec<_>>()
+    };
+    let sigmoids = [2.0, 1.0, -1.0].map(|z: f64| 1.0 / (1.0 + (-z).exp()));
+    let are_sigmoids = |found: Vec<f64>| {
+        found.iter().zip(sigmoids).all(|(p, expected): (_, f64)| (p - expected).abs() < 1e-12)
+    };
+    assert!(are_sigmoids(load(Some(Link::Sigmoid))));
+    assert!((load(None).iter().sum::<f64>() - 1.0).abs() < 1e-12);
+    // As Hugging Face's trainers write it; what is typed counts more.
+    let config = r#"{"problem_type": "multi_label_classification"}"#;
+    std::fs::write(folder.path().join("config.json"), config).unwrap();
+    assert!(are_sigmoids(load(None)));
+    assert!((load(Some(Link::Softmax)).iter().sum::<f64>() - 1.0).abs() < 1e-12);
+    std::fs::write(folder.path().join("config.json"), r#"{"probabilities": "sigmoid"}"#).unwrap();
+    assert!(are_sigmoids(load(None)));
 }
 
 /// State dicts of whole networks, as other programs name and nest them.

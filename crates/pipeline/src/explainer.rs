@@ -8,7 +8,7 @@ use std::{
 use hsets_attribution::{Normalisation, PathGradients};
 use hsets_core::{
     ChannelReduction, Error, Image, MaskReport, Photo, Progress, Randomisable, Removal, Result,
-    SegmentMap, Segmentation, Segmenter, Target, TwiceDifferentiable,
+    Scored, SegmentMap, Segmentation, Segmenter, Target, TwiceDifferentiable,
 };
 
 use crate::{
@@ -163,6 +163,11 @@ impl<'a> Explainer<'a> {
         &self.logits
     }
 
+    /// What these settings explain of the image.
+    pub fn explained(&self, settings: &Settings) -> Target {
+        settings.explained(&self.logits, self.field.link())
+    }
+
     /// The segments, at the size of the image.
     pub fn segments(&self) -> &SegmentMap {
         &self.segments
@@ -175,7 +180,7 @@ impl<'a> Explainer<'a> {
         self.memo.removal.begin();
         let stopwatch = RefCell::new(self.preparation.take());
         let start = self.start(settings)?;
-        let target = settings.explained(&self.logits);
+        let target = self.explained(settings);
         target.check(self.logits.len())?;
         let task = Task {
             explainer: self,
@@ -199,6 +204,7 @@ impl<'a> Explainer<'a> {
             image: self.image.clone(),
             target,
             logits: self.logits.clone(),
+            link: self.field.link(),
             baseline_logits,
             segments: self.segments.clone(),
             masks: self.masks.clone(),

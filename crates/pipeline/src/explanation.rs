@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use hsets_attribution::Refinement;
-use hsets_core::{CompletenessGap, FeatureSet, Image, MaskReport, SaliencyMap, SegmentMap, Target};
+use hsets_core::{
+    CompletenessGap, FeatureSet, Image, Link, MaskReport, SaliencyMap, SegmentMap, Target,
+};
 use hsets_detection::Stop;
 
 use crate::{Interactions, Work};
@@ -17,6 +19,8 @@ pub struct Explanation {
     pub target: Target,
     /// Logits \[`n_classes`\] of the image.
     pub logits: Vec<f32>,
+    /// How they become probabilities.
+    pub link: Link,
     /// Logits \[`n_classes`\] of the baseline.
     pub baseline_logits: Vec<f32>,
     /// The segments, at the size of the image.

@@ -38,7 +38,7 @@ impl Explainer<'_> {
     pub fn exact_game(&self, settings: &Settings, progress: &dyn Progress) -> Result<GameReport> {
         let settings = &Settings { method: Method::PairEffects, ..settings.clone() };
         settings.check()?;
-        let target = settings.explained(self.logits());
+        let target = self.explained(settings);
         let reference = &settings.contrasts.references[0];
         let removal = self.removal(reference, &target)?;
         let segments = self.segments();
@@ -134,7 +134,7 @@ impl Explainer<'_> {
         let baseline = hsets_attribution::Baseline::Image(start.clone());
         // IDG-Vis' own path, for the target of the game.
         self.path_of(
-            &Settings { baseline, target: settings.explained(self.logits()), ..settings.clone() },
+            &Settings { baseline, target: self.explained(settings), ..settings.clone() },
             progress,
         )
     }

@@ -18,8 +18,8 @@ use std::sync::Arc;
 
 use hsets_attribution::Normalisation;
 use hsets_core::{
-    Error, Image, Progress, Randomisable, Removal, Result, SaliencyMap, Scored, SegmentMap, Shape,
-    Target, TwiceDifferentiable, Unseen,
+    Error, Image, Link, Progress, Randomisable, Removal, Result, SaliencyMap, Scored, SegmentMap,
+    Shape, Target, TwiceDifferentiable, Unseen,
 };
 use hsets_detection::PairEffects;
 
@@ -132,7 +132,7 @@ impl Explains for Again<'_, '_> {
     fn pairs(&self) -> Result<Option<Pairs<'_>>> {
         let Some(effects) = &self.interactions.pair_effects else { return Ok(None) };
         let segments = &self.explainer.segments;
-        let target = self.settings.explained(self.explainer.logits());
+        let target = self.explainer.explained(&self.settings);
         let removal = |reference| self.explainer.removal(reference, &target);
         let references = &self.settings.contrasts.references;
         Ok(Some(Pairs {
@@ -243,16 +243,10 @@ impl MetricReport {
 
 /// The class that a target is about; of a mixture of logits, the top one.
 fn class_of(target: &Target, logits: &[f32]) -> usize {
-    match *target {
-        Target::Logit(class)
-        | Target::LogProbability(class)
-        | Target::LogOdds(class)
-        | Target::Difference { class, .. } => class,
-        Target::Top | Target::Weighted(_) => {
-            let better = |best: usize, i: usize| if logits[i] > logits[best] { i } else { best };
-            (1..logits.len()).fold(0, better)
-        }
-    }
+    target.class().unwrap_or_else(|| {
+        let better = |best: usize, i: usize| if logits[i] > logits[best] { i } else { best };
+        (1..logits.len()).fold(0, better)
+    })
 }
 
 /// A field that gives nothing any more once the user wants to stop.
@@ -268,6 +262,10 @@ impl Scored for Stoppable<'_> {
 
     fn n_classes(&self) -> usize {
         self.field.n_classes()
+    }
+
+    fn link(&self) -> Link {
+        self.field.link()
     }
 
     fn logits(&self, images: &[Image]) -> Result<Vec<Vec<f32>>> {

@@ -4,7 +4,7 @@ use hsets_attribution::{
     Baseline, IdgVis, PathSettings,
     methods::{Caso, MoxiMap, Reward, SmoothGrad},
 };
-use hsets_core::{Error, FeatureSet, Result, Target};
+use hsets_core::{Error, FeatureSet, Link, Result, Target};
 use hsets_detection::{HessianSets, SegmentChoice, SpatialPrior};
 use hsets_metrics::Units;
 use serde::{Deserialize, Serialize};
@@ -124,17 +124,12 @@ impl Settings {
         self
     }
 
-    /// What is explained of these logits of the image: the target with its class chosen, as the
-    /// method sees it.
-    pub fn explained(&self, logits: &[f32]) -> Target {
+    /// What is explained of these logits of the image, and of what they mean: the target with its
+    /// class chosen, as the method sees it.
+    pub fn explained(&self, logits: &[f32], link: Link) -> Target {
+        let is_odds = self.method.is_by_removal() && self.contrasts.scalar == Scalar::LogOdds;
         match self.target.fixed(logits) {
-            Target::Logit(class)
-                if self.method.is_by_removal()
-                    && self.contrasts.scalar == Scalar::LogOdds
-                    && logits.len() > 1 =>
-            {
-                Target::LogOdds(class)
-            }
+            Target::Logit(class) if is_odds => link.log_odds(class),
             fixed => fixed,
         }
     }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use hsets_core::{
-    Curvature, Differentiable, Evaluation, Image, Result, Scored, Shape, Smoothing, Target,
+    Curvature, Differentiable, Evaluation, Image, Link, Result, Scored, Shape, Smoothing, Target,
     TwiceDifferentiable,
 };
 
@@ -118,6 +118,10 @@ impl Scored for Counted<'_> {
 
     fn n_classes(&self) -> usize {
         self.field.n_classes()
+    }
+
+    fn link(&self) -> Link {
+        self.field.link()
     }
 
     fn logits(&self, images: &[Image]) -> Result<Vec<Vec<f32>>> {

@@ -8,11 +8,7 @@ use hsets_pipeline::{
     detection::PairEffects,
     segmentation::SegmenterChoice,
 };
-use hsets_report::{
-    ModelRecord, Provenance, Results,
-    output::Folder,
-    record::{class, probability},
-};
+use hsets_report::{ModelRecord, Provenance, Results, output::Folder};
 use numpy::{PyArray1, PyArray2, PyArray3};
 use pyo3::{prelude::*, types::PyBytes};
 
@@ -43,13 +39,13 @@ impl Explanation {
     /// Index of the class that is explained; None where several are.
     #[getter]
     fn class_index(&self) -> Option<usize> {
-        class(&self.found.target)
+        self.found.target.class()
     }
 
     /// Probability of that class.
     #[getter]
     fn probability(&self) -> Option<f64> {
-        self.class_index().map(|class| probability(class, &self.found.logits))
+        self.class_index().map(|class| self.found.link.probability(&self.found.logits, class))
     }
 
     /// Logits [K] of the picture.

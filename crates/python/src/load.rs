@@ -7,7 +7,7 @@ use std::{
 };
 
 use hsets_pipeline::{
-    core::Error as CoreError,
+    core::{Error as CoreError, Link},
     models::{
         ALIASES, Architecture, Classifier, Device, Exif, Interpolation, LoadOptions, PaddingMode,
     },
@@ -42,7 +42,7 @@ pub(crate) fn bundled(py: Python<'_>) -> PyResult<Network> {
 #[pyo3(signature = (
     model = None, *, weights = None, like = None, output = None, labels = None, size = None,
     mean = None, std = None, resize = None, crop = None, interpolation = None,
-    exif = None, padding = None, device = "cpu",
+    exif = None, padding = None, probabilities = None, device = "cpu",
     memory = None, progress = false
 ))]
 #[allow(clippy::too_many_arguments, reason = "keyword arguments")]
@@ -61,6 +61,7 @@ pub(crate) fn load(
     interpolation: Option<&str>,
     exif: Option<&str>,
     padding: Option<&str>,
+    probabilities: Option<&str>,
     device: &str,
     memory: Option<usize>,
     progress: bool,
@@ -86,6 +87,7 @@ pub(crate) fn load(
         interpolation: interpolation.map_err(Error::from)?,
         exif: exif.map(str::parse::<Exif>).transpose().map_err(Error::from)?,
         padding: padding.map(str::parse::<PaddingMode>).transpose().map_err(Error::from)?,
+        probabilities: probabilities.map(str::parse::<Link>).transpose().map_err(Error::from)?,
         device: device_named(device)?,
         memory,
         ..LoadOptions::default()

@@ -104,24 +104,12 @@ impl Loaded {
                 let expected = "needs a target to compare with it";
                 return Err(CoreError::config("against", "given", expected).into());
             }
-            (Some(Class::Name(name)), None) => return self.scalar(name),
+            (Some(Class::Name(name)), None) => return Ok(self.classifier.scalar(name)?),
             (Some(class), None) => return Ok(Target::Logit(self.class(class)?)),
             (Some(class), Some(_)) => self.class(class)?,
         };
         let against = against.map(|class| self.class(class)).transpose()?.unwrap_or(class);
         Ok(Target::Difference { class, against })
-    }
-
-    /// The logit of a class by name; `logprob:` or `logodds:` before it ask for these.
-    fn scalar(&self, name: &str) -> Result<Target> {
-        let labels = self.classifier.labels();
-        if let Some(class) = name.strip_prefix("logprob:") {
-            return Ok(Target::LogProbability(labels.find(class)?));
-        }
-        match name.strip_prefix("logodds:") {
-            Some(class) => Ok(Target::LogOdds(labels.find(class)?)),
-            None => Ok(Target::Logit(labels.find(name)?)),
-        }
     }
 
     fn class(&self, class: &Class) -> Result<usize> {

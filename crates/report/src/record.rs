@@ -5,7 +5,7 @@ mod interactions;
 mod metrics;
 mod settings;
 
-use hsets_core::{ChannelReduction, MaskReport, Shape, Target, probabilities};
+use hsets_core::{ChannelReduction, Link, MaskReport, Shape, Target};
 #[cfg(feature = "models")]
 use hsets_pipeline::models::{Classifier, PaddingMode};
 use hsets_pipeline::{
@@ -103,6 +103,8 @@ pub struct Record {
     target: TargetRecord,
     class: Option<ClassRecord>,
     top: Vec<ClassRecord>,
+    /// How logits become probabilities.
+    probabilities: Link,
     seed: u64,
     settings: Value,
     n_segments: usize,
@@ -147,7 +149,7 @@ pub struct ClassRecord {
     pub index: usize,
     /// Name.
     pub label: String,
-    /// Softmax of the logits.
+    /// By the [`Link`] of the network.
     pub probability: f64,
     /// Logit.
     pub logit: f32,
@@ -209,7 +211,7 @@ impl Record {
     /// Everything about `explanation`, which `settings` led to.
     pub fn new(explanation: &Explanation, settings: &Settings, from: &Provenance<'_>) -> Self {
         let shape = explanation.image.shape();
-        let logits = &explanation.logits;
+        let (logits, link) = (&explanation.logits, explanation.link);
         let sets = explanation.sets.iter().enumerate();
         let stages = explanation.cost.timings.iter();
         let completeness = explanation.measures.completeness;
@@ -221,8 +223,9 @@ impl Record {
             input_shape: [shape.channels, shape.height, shape.width],
             model: from.model.clone(),
             target: target(explanation, from.label),
-            class: class(&explanation.target).map(|c| class_record(c, logits, from.label)),
-            top: top_classes(logits, 5, from.label),
+            class: explanation.target.class().map(|c| class_record(c, logits, link, from.label)),
+            top: top_classes(logits, link, 5, from.label),
+            probabilities: link,
             seed: settings.attribution.seed,
             settings: settings_record(settings, from),
             n_segments: explanation.segments.n_segments(),
@@ -292,33 +295,27 @@ impl Record {
 }
 
 /// The `n` most probable classes, the most probable first.
-pub fn top_classes(logits: &[f32], n: usize, label: &dyn Fn(usize) -> String) -> Vec<ClassRecord> {
+pub fn top_classes(
+    logits: &[f32],
+    link: Link,
+    n: usize,
+    label: &dyn Fn(usize) -> String,
+) -> Vec<ClassRecord> {
     let mut order: Vec<usize> = (0..logits.len()).collect();
     order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(a.cmp(&b)));
-    order.into_iter().take(n).map(|class| class_record(class, logits, label)).collect()
+    order.into_iter().take(n).map(|class| class_record(class, logits, link, label)).collect()
 }
 
-/// The class that a target is about, if it is about one.
-pub fn class(target: &Target) -> Option<usize> {
-    match target {
-        Target::Logit(class)
-        | Target::LogProbability(class)
-        | Target::LogOdds(class)
-        | Target::Difference { class, .. } => Some(*class),
-        Target::Top | Target::Weighted(_) => None,
-    }
-}
-
-/// Probability of a class by these logits.
-pub fn probability(class: usize, logits: &[f32]) -> f64 {
-    probabilities(&logits.iter().map(|&logit| f64::from(logit)).collect::<Vec<_>>())[class]
-}
-
-fn class_record(class: usize, logits: &[f32], label: &dyn Fn(usize) -> String) -> ClassRecord {
+fn class_record(
+    class: usize,
+    logits: &[f32],
+    link: Link,
+    label: &dyn Fn(usize) -> String,
+) -> ClassRecord {
     ClassRecord {
         index: class,
         label: label(class),
-        probability: probability(class, logits),
+        probability: link.probability(logits, class),
         logit: logits[class],
     }
 }
@@ -332,13 +329,14 @@ fn target(explanation: &Explanation, label: &dyn Fn(usize) -> String) -> TargetR
         Target::Logit(_) => ("logit", None),
         Target::Top => ("top", None),
         Target::Difference { against, .. } => ("difference", Some(against)),
-        Target::LogProbability(_) => ("log-probability", None),
+        Target::LogProbability(_) | Target::LogSigmoid(_) => ("log-probability", None),
         Target::LogOdds(_) => ("log-odds", None),
         Target::Weighted(_) => ("weighted", None),
     };
     TargetRecord {
         kind,
-        against: against.map(|class| class_record(class, &explanation.logits, label)),
+        against: against
+            .map(|class| class_record(class, &explanation.logits, explanation.link, label)),
         value: value(&explanation.logits),
         baseline_value: value(&explanation.baseline_logits),
     }

@@ -12,7 +12,6 @@ use crate::{
     maps,
     output::Folder,
     panel::Panels,
-    record::{class, probability},
 };
 
 /// One explanation with its record and what heads its pictures.
@@ -43,11 +42,10 @@ impl<'a> Results<'a> {
         settings: &Settings,
         from: &Provenance<'_>,
     ) -> Self {
-        let Explanation { target, logits, measures, .. } = explanation;
-        let share =
-            class(target).map(|class| format!("probability {:.3}", probability(class, logits)));
+        let Explanation { target, logits, link, measures, .. } = explanation;
+        let share = target.class().map(|class| link.probability(logits, class));
         let mut facts = vec![from.model.name.clone()];
-        facts.extend(share);
+        facts.extend(share.map(|share| format!("probability {share:.3}")));
         facts.push(format!("{} ({})", settings.method, from.preset));
         facts.push(format!("Gini {:.3}", measures.gini));
         Self {
@@ -135,7 +133,9 @@ impl Drawn {
 /// A target for people; `logits` tell which class [`Target::Top`] is, `label` its name.
 pub fn described(target: &Target, logits: &[f32], label: &dyn Fn(usize) -> String) -> String {
     match target.fixed(logits) {
-        Target::LogProbability(class) => format!("log-probability of {}", label(class)),
+        Target::LogProbability(class) | Target::LogSigmoid(class) => {
+            format!("log-probability of {}", label(class))
+        }
         Target::Difference { class, against } => {
             format!("{} rather than {}", label(class), label(against))
         }

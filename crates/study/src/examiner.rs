@@ -5,7 +5,7 @@ use std::time::Instant;
 use hsets_evaluation::{Case, Examined, Examiner, Failure, NetworkExaminer, datasets::Sample};
 use hsets_pipeline::{
     Metric, MetricSettings,
-    core::{Image, Progress, Segmenter},
+    core::{Image, Link, Progress, Segmenter},
     metrics::{Aopc, Road, RoadPoint, road},
     models::{Classifier, Prepared},
 };
@@ -177,6 +177,10 @@ impl<'a> StudyExaminer<'a> {
 impl Examiner for StudyExaminer<'_> {
     fn classify(&self, sample: &Sample) -> Result<Vec<f32>, Failure> {
         self.parts[0].classify(sample)
+    }
+
+    fn link(&self) -> Link {
+        self.parts[0].link()
     }
 
     fn examine(

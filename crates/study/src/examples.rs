@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use hsets_pipeline::{
-    core::{SaliencyMap, Segmenter, probabilities},
+    core::{SaliencyMap, Segmenter},
     models::{Classifier, Prepared},
 };
 use hsets_report::{
@@ -74,9 +74,8 @@ impl Gallery {
         ];
         panels.extend(maps.iter().map(|(name, map)| (name.as_str(), panel::overlay(photo, map))));
         let logits = classifier.field().logits(std::slice::from_ref(&prepared.image))?;
-        let logits: Vec<f64> = logits.concat().into_iter().map(f64::from).collect();
-        let (label, probability) = (classifier.labels().name(class), probabilities(&logits)[class]);
-        let percent = 100.0 * probability;
+        let label = classifier.labels().name(class);
+        let percent = 100.0 * classifier.field().link().probability(&logits.concat(), class);
         let example = Example {
             name: name.to_owned(),
             image: image.to_owned(),

@@ -52,6 +52,7 @@ fn model(model: &Model) -> ModelPlan {
             "architecture": model.classifier.name(),
             "preprocessing": preprocessing,
             "padding": model.classifier.padding(),
+            "probabilities": model.classifier.field().link(),
         }),
     }
 }

@@ -169,15 +169,16 @@ pub fn caso_at(
 ) -> Result<SaliencyMap> {
     settings.check()?;
     let shape = field.shape();
-    Target::LogProbability(class).check(field.n_classes())?;
+    let log_probability = |class| field.link().log_probability(class);
+    log_probability(class).check(field.n_classes())?;
     let scale = pixel_scale(shape, normalisation)?;
     if start.len() != shape.len() || images.is_empty() {
         return Err(Error::shape("start of the power iteration", shape.len(), start.len()));
     }
-    let mut targets = vec![Target::LogProbability(class); images.len()];
+    let mut targets = vec![log_probability(class); images.len()];
     if settings.noise.is_some_and(|noise| noise.own_class) {
         let logits = field.logits(images)?;
-        targets = logits.iter().map(|logits| Target::LogProbability(top(logits))).collect();
+        targets = logits.iter().map(|logits| log_probability(top(logits))).collect();
     }
     let delta = if settings.second_order {
         let curvatures = linearised(field, images, &targets, settings.smoothing)?;

@@ -4,7 +4,9 @@
 //! whose insertion gives the highest reward (or whose deletion the lowest): N patches cost about
 //! N²/2 forward passes.
 
-use hsets_core::{Error, Image, Progress, Result, SaliencyMap, Scored, SegmentMap, Shape, Target};
+use hsets_core::{
+    Error, Image, Link, Progress, Result, SaliencyMap, Scored, SegmentMap, Shape, Target,
+};
 use serde::{Deserialize, Serialize};
 
 use super::segments::{composed, for_batches, segment_map};
@@ -22,16 +24,11 @@ pub enum Reward {
 }
 
 impl Reward {
-    fn value(self, logits: &[f64], class: usize) -> f64 {
+    fn of(self, class: usize, link: Link) -> Target {
         match self {
-            Self::LogProbability => Target::LogProbability(class).value(logits),
-            Self::Logit => logits[class],
-            Self::LogOdds => {
-                let others = || logits.iter().enumerate().filter(|(i, _)| *i != class);
-                let top = others().fold(f64::NEG_INFINITY, |top, (_, &z)| top.max(z));
-                let sum: f64 = others().map(|(_, z)| (z - top).exp()).sum();
-                logits[class] - top - sum.ln()
-            }
+            Self::LogProbability => link.log_probability(class),
+            Self::LogOdds => link.log_odds(class),
+            Self::Logit => Target::Logit(class),
         }
     }
 }
@@ -126,7 +123,8 @@ pub fn moxi(
     progress: &dyn Progress,
 ) -> Result<MoxiOrder> {
     settings.check()?;
-    Target::Logit(class).check(field.n_classes())?;
+    let reward = settings.reward.of(class, field.link());
+    reward.check(field.n_classes())?;
     image.expect_shape("image", field.shape())?;
     baseline.expect_shape("baseline", field.shape())?;
     let patches = grid_patches(image.shape(), settings.grid)?;
@@ -143,7 +141,7 @@ pub fn moxi(
             composed(start, other, &patches, chosen.iter().copied().chain(*candidate))
         };
         let mut rewards = Vec::with_capacity(candidates.len());
-        let each = |logits: Vec<f64>| rewards.push(settings.reward.value(&logits, class));
+        let each = |logits: Vec<f64>| rewards.push(reward.value(&logits));
         for_batches(field, candidates.iter().map(with), settings.batch, each)?;
         Ok::<_, Error>(rewards)
     };

@@ -112,6 +112,7 @@ mod tests {
         let value = |name: &str| match name {
             "mean" | "std" => "0.1,0.2,0.3",
             "padding" => "same",
+            "probabilities" => "sigmoid",
             "size" => "192x320",
             "exif" => "ignore",
             "crop" => "0.9",

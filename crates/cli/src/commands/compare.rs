@@ -13,7 +13,7 @@ use hsets_report::{
     html::{ImageReport, IndexEntry, image_page},
     output::Folder,
     panel,
-    record::{class, metrics_record, probability},
+    record::metrics_record,
 };
 use serde_json::{Value, json};
 
@@ -149,7 +149,8 @@ impl Job<'_> {
     ) -> anyhow::Result<Option<IndexEntry>> {
         let target = self.settings.target.fixed(explainer.logits());
         let described = self.network.described(&target, explainer.logits());
-        let share = class(&target).map(|class| probability(class, explainer.logits()));
+        let link = self.network.field().link();
+        let share = target.class().map(|class| link.probability(explainer.logits(), class));
         let mut facts = vec![self.network.name().to_owned()];
         facts.extend(share.map(|p| format!("probability {p:.3}")));
         facts.push(format!("preset {}", self.args.method.preset.name()));

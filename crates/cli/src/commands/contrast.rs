@@ -51,7 +51,7 @@ pub(crate) fn run(args: &ContrastArgs, general: &General) -> anyhow::Result<()> 
     let bars = Bars::new(general.quiet, String::new());
     let explainer = Explainer::new(network.field(), &subject, choice.build()?.as_ref(), &bars)?;
     let found = explainer.contrast(&settings, &pairs, &bars)?;
-    let target = settings.explained(explainer.logits());
+    let target = explainer.explained(&settings);
     let label = network.described(&target, explainer.logits());
     if general.json {
         print_json(args, general, &found, explainer.segments(), &label, &target);

@@ -17,10 +17,7 @@ use hsets_pipeline::{
     segmentation::SegmenterChoice,
 };
 use hsets_report::{
-    Provenance, Results, contrast_words, group_words,
-    html::IndexEntry,
-    output::Folder,
-    record::{class, probability},
+    Provenance, Results, contrast_words, group_words, html::IndexEntry, output::Folder,
     verdict_words,
 };
 
@@ -180,9 +177,8 @@ impl Job<'_> {
 
     fn summarise(&self, explanation: &Explanation, input: &str, written: &Path) {
         let target = self.network.described(&explanation.target, &explanation.logits);
-        let class = class(&explanation.target);
-        let percent = class.map_or(String::new(), |class| {
-            format!(" ({:.1} %)", 100.0 * probability(class, &explanation.logits))
+        let percent = explanation.target.class().map_or(String::new(), |class| {
+            format!(" ({:.1} %)", 100.0 * explanation.link.probability(&explanation.logits, class))
         });
         say(&format!("{input}: {target}{percent}"));
         let shape = explanation.image.shape();

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use hsets_pipeline::core::Link;
 use hsets_report::record::{ClassRecord, top_classes};
 use serde::Serialize;
 
@@ -36,14 +37,15 @@ fn predict(network: &Network, input: &Path, general: &General) -> anyhow::Result
     let field = network.field();
     let logits = field.logits(std::slice::from_ref(&prepared.image))?.remove(0);
     crate::network::check_finite(&logits)?;
-    let top = top_classes(&logits, N_TOP, &|class| network.label(class));
+    let link = field.link();
+    let top = top_classes(&logits, link, N_TOP, &|class| network.label(class));
     let prediction = Prediction { input: input.display().to_string(), top };
     if general.json {
         output::say(&serde_json::to_string(&prediction)?);
         return Ok(());
     }
     output::say(&prediction.input);
-    let kind = if logits.len() == 1 { ", sigmoid" } else { "" };
+    let kind = if link == Link::Sigmoid { ", sigmoid" } else { "" };
     for class in &prediction.top {
         let percent = 100.0 * class.probability;
         output::say(&format!(

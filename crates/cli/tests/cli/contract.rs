@@ -115,6 +115,43 @@ fn predict_prints_the_top_classes() {
 }
 
 #[test]
+fn classes_may_stand_by_themselves() {
+    let place = Place::new();
+    place.picture("cat.png", 64, 64);
+    let sigmoid = |logit: &serde_json::Value| 1.0 / (1.0 + (-logit.as_f64().unwrap()).exp());
+    let top = place.run_model("predict cat.png --probabilities sigmoid --json").ok().json();
+    for class in top["top"].as_array().unwrap() {
+        let found = class["probability"].as_f64().unwrap();
+        assert!((found - sigmoid(&class["logit"])).abs() < 1e-6, "{class}");
+    }
+    let said = place.run_model("predict cat.png --probabilities sigmoid");
+    assert!(said.ok().stdout.contains("%, sigmoid"));
+    // Log-odds are the logit, and nothing competes.
+    let explain = "explain cat.png --method pair-effects --probabilities sigmoid --out";
+    place.run_model(&format!("{explain} odds --segmenter grid:2x2")).ok();
+    let record = fs::read(place.path("odds/cat/explanation.json")).unwrap();
+    let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
+    assert_eq!(
+        (&record["probabilities"], &record["target"]["kind"]),
+        (&"sigmoid".into(), &"logit".into())
+    );
+    assert_eq!(
+        record["target"]["value"].as_f64().unwrap() as f32,
+        record["class"]["logit"].as_f64().unwrap() as f32
+    );
+    place
+        .run_model(
+            "explain cat.png --method ig --target logprob:0 --probabilities sigmoid --out log",
+        )
+        .ok();
+    let record = fs::read(place.path("log/cat/explanation.json")).unwrap();
+    let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
+    let value = record["target"]["value"].as_f64().unwrap();
+    assert!((value - sigmoid(&record["class"]["logit"]).ln()).abs() < 1e-6, "{value}");
+    place.run_model("predict cat.png --probabilities softmix").failed_usage("softmax or sigmoid");
+}
+
+#[test]
 fn tensors_of_the_single_steps() {
     let place = Place::new();
     place.picture("cat.png", 64, 64);

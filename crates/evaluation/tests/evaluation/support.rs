@@ -11,7 +11,7 @@ use std::{
 };
 
 use datasets::{Annotations, Classes, Dataset, Layout, Sample};
-use hsets_core::{Progress, SaliencyMap, Shape};
+use hsets_core::{Link, Progress, SaliencyMap, Shape};
 use hsets_evaluation::{
     Candidate, Case, Cost, DatasetPlan, Error, Examined, Examiner, Failure, Finished, Job,
     MethodPlan, ModelPlan, Observer, Outcome, Plan, Result, Results, Selection, Shard, Store,
@@ -80,6 +80,10 @@ impl Pretender {
 }
 
 impl Examiner for Pretender {
+    fn link(&self) -> Link {
+        Link::Softmax
+    }
+
     fn classify(&self, sample: &Sample) -> Result<Vec<f32>, Failure> {
         if sample.id.starts_with("broken") {
             return Err(Failure::Reason(format!("{}: truncated", sample.id)));

@@ -113,7 +113,7 @@ pub fn road_curve(
     let order = removal_order(map, settings.reduction, settings.ties, removal)?;
     progress.begin(removal.name(), settings.percentages.len() as u64);
     let logits = field.logits(std::slice::from_ref(image))?;
-    let unperturbed = RoadPoint::new(0.0, score(&logits[0], class));
+    let unperturbed = RoadPoint::new(0.0, score(field.link(), &logits[0], class));
     let mut points = Vec::with_capacity(settings.percentages.len());
     for (chunk, percentages) in settings.percentages.chunks(settings.batch_size).enumerate() {
         if progress.is_cancelled() {
@@ -127,7 +127,8 @@ pub fn road_curve(
         let images: Vec<Image> =
             percentages.par_iter().enumerate().map(impute).collect::<Result<_>>()?;
         let logits = field.logits(&images)?;
-        let point = |(&p, logits): (&f64, &Vec<f32>)| RoadPoint::new(p, score(logits, class));
+        let point =
+            |(&p, logits): (&f64, &Vec<f32>)| RoadPoint::new(p, score(field.link(), logits, class));
         points.extend(percentages.iter().zip(&logits).map(point));
         progress.advance(percentages.len() as u64);
     }

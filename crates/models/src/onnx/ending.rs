@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use hsets_core::Link;
+
 use super::read::{Model, Node};
 
 /// What holds the logits, and what to say about it.
 pub(super) struct Ending<'a> {
     pub(super) logits: &'a str,
+    /// How they become probabilities, where the file says it.
+    pub(super) link: Option<Link>,
     pub(super) note: Option<String>,
 }
 
@@ -21,13 +25,10 @@ pub(super) fn of<'a>(model: &'a Model, output: &'a str) -> Ending<'a> {
         match node.op.as_str() {
             "Softmax" | "LogSoftmax" | "Sigmoid" => {
                 let behind = clip.map(|clip| format!(" and {clip}")).unwrap_or_default();
-                let mut note =
+                let note =
                     format!("it ends in {node}{behind}: the logits before that are explained");
-                if node.op == "Sigmoid" {
-                    note += "; where there are several, probabilities are shown as those of a \
-                             softmax, not the sigmoid of each";
-                }
-                return Ending { logits: before, note: Some(note) };
+                let link = if node.op == "Sigmoid" { Link::Sigmoid } else { Link::Softmax };
+                return Ending { logits: before, link: Some(link), note: Some(note) };
             }
             "Clip" => (clip, value) = (Some(node), before),
             _ if passes(node) => value = before,
@@ -38,7 +39,7 @@ pub(super) fn of<'a>(model: &'a Model, output: &'a str) -> Ending<'a> {
     let note = search.probabilities(output, MAX_STEPS).map(|node| {
         format!("its output is made of probabilities, those of {node}, but taken for logits")
     });
-    Ending { logits: output, note }
+    Ending { logits: output, link: None, note }
 }
 
 /// Nodes behind which the end of a network is looked for.

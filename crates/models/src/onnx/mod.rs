@@ -20,11 +20,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use hsets_autodiff::{Graph, Weights};
-use hsets_core::Shape;
+use hsets_core::{Link, Shape};
 use rten_onnx::onnx::DataType;
 
 use crate::error::{Error, Result};
 use crate::input::read_whole;
+use ending::Ending;
 use external::External;
 use lower::lower;
 use read::{Dimension, Model, ValueInfo};
@@ -80,6 +81,8 @@ pub(crate) struct OnnxNetwork {
     pub(crate) takes_bytes: bool,
     receptive_field: [usize; 2],
     sees_all: String,
+    /// How logits become probabilities, where the file says it.
+    pub(crate) probabilities: Option<Link>,
     /// What a user should know.
     pub(crate) notes: Vec<String>,
 }
@@ -155,9 +158,9 @@ impl OnnxFile {
     ) -> Result<OnnxNetwork> {
         let refuse = |problem: String| Error::file(&self.path, problem);
         let picture = self.picture(size, wished).map_err(refuse)?;
-        let (output, note) = self.output(output).map_err(refuse)?;
+        let Ending { logits, link, note } = self.ending(output).map_err(refuse)?;
         let PictureInput { name, shape, channels_last, takes_bytes } = picture;
-        let lowered = lower(&self.model, name, shape, channels_last, output).map_err(refuse)?;
+        let lowered = lower(&self.model, name, shape, channels_last, logits).map_err(refuse)?;
         let (field, sees_all) = lowered.field;
         Ok(OnnxNetwork {
             graph: lowered.graph,
@@ -165,6 +168,7 @@ impl OnnxFile {
             takes_bytes,
             receptive_field: field.size,
             sees_all,
+            probabilities: link,
             notes: note.into_iter().collect(),
         })
     }
@@ -231,8 +235,8 @@ impl OnnxFile {
         })
     }
 
-    /// The name of the value that holds the logits, and what to say about it.
-    fn output(&self, name: Option<&str>) -> Result<(&str, Option<String>), String> {
+    /// What holds the logits of an output.
+    fn ending(&self, name: Option<&str>) -> Result<Ending<'_>, String> {
         let outputs = &self.model.outputs;
         let listed = || outputs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let output = match (outputs.as_slice(), name) {
@@ -246,8 +250,7 @@ impl OnnxFile {
                 return Err(format!("has several outputs, choose one with --output: {}", listed()));
             }
         };
-        let ending = ending::of(&self.model, &output.name);
-        Ok((ending.logits, ending.note))
+        Ok(ending::of(&self.model, &output.name))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Functions made of a function, for which an axiom says something.
 
 use hsets_core::{
-    Curvature, Differentiable, Error, Evaluation, FeatureSet, Image, Result, Scored, Shape,
+    Curvature, Differentiable, Error, Evaluation, FeatureSet, Image, Link, Result, Scored, Shape,
     Smoothing, Target, TwiceDifferentiable,
 };
 
@@ -37,6 +37,10 @@ impl Scored for Frozen<'_> {
 
     fn n_classes(&self) -> usize {
         self.field.n_classes()
+    }
+
+    fn link(&self) -> Link {
+        self.field.link()
     }
 
     fn logits(&self, images: &[Image]) -> Result<Vec<Vec<f32>>> {
@@ -128,6 +132,10 @@ impl Scored for Mirrored<'_> {
         self.0.n_classes()
     }
 
+    fn link(&self) -> Link {
+        self.0.link()
+    }
+
     fn logits(&self, images: &[Image]) -> Result<Vec<Vec<f32>>> {
         let both: Vec<[Image; 2]> = images.iter().map(both).collect::<Result<_>>()?;
         let logits = self.0.logits(both.as_flattened())?;
@@ -165,7 +173,7 @@ impl TwiceDifferentiable for Mirrored<'_> {
         target: &Target,
         smoothing: Smoothing,
     ) -> Result<Box<dyn Curvature + '_>> {
-        if matches!(target, Target::LogProbability(_) | Target::LogOdds(_)) {
+        if !target.is_linear() {
             let what = "second derivatives of probabilities of a symmetrised network";
             return Err(Error::Unsupported(what.into()));
         }
@@ -218,6 +226,10 @@ impl Scored for Rewritten<'_> {
 
     fn n_classes(&self) -> usize {
         self.0.n_classes()
+    }
+
+    fn link(&self) -> Link {
+        self.0.link()
     }
 
     fn logits(&self, images: &[Image]) -> Result<Vec<Vec<f32>>> {

@@ -101,7 +101,7 @@ impl Explainer<'_> {
         progress: &dyn Progress,
     ) -> Result<Vec<Interaction>> {
         settings.check()?;
-        let target = settings.explained(self.logits());
+        let target = self.explained(settings);
         let references = settings.contrasts.references.iter();
         let removals: Vec<_> =
             references.map(|name| self.removal(name, &target)).collect::<Result<_>>()?;
@@ -119,7 +119,7 @@ impl Explainer<'_> {
         progress: &dyn Progress,
     ) -> Result<Vec<f32>> {
         settings.check()?;
-        let target = settings.explained(self.logits());
+        let target = self.explained(settings);
         let removal = self.removal(settings.contrasts.first()?, &target)?;
         hsets_detection::partners(
             &self.field,

@@ -140,14 +140,10 @@ impl<'t, 'a> Task<'t, 'a> {
 
     /// The class that is explained, for methods defined on classes alone.
     pub(super) fn class(&self) -> Result<usize> {
-        match self.target {
-            Target::Logit(class) | Target::LogProbability(class) | Target::LogOdds(class) => {
-                Ok(*class)
-            }
-            Target::Top | Target::Difference { .. } | Target::Weighted(_) => {
-                let method = self.settings.method;
-                Err(Error::config("target", "of several classes", format!("a class for {method}")))
-            }
-        }
+        let one = self.target.class().filter(|_| !matches!(self.target, Target::Difference { .. }));
+        one.ok_or_else(|| {
+            let method = self.settings.method;
+            Error::config("target", "of several classes", format!("a class for {method}"))
+        })
     }
 }

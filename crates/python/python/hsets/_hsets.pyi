@@ -228,6 +228,7 @@ def load(
     interpolation: Optional[Literal["bilinear", "bicubic"]] = None,
     exif: Optional[Literal["obey", "ignore"]] = None,
     padding: Optional[Literal["torch", "same"]] = None,
+    probabilities: Optional[Literal["softmax", "sigmoid"]] = None,
     device: Literal["cpu", "cuda", "metal"] = "cpu",
     memory: Optional[int] = None,
     progress: bool = False,

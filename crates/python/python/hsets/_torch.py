@@ -16,14 +16,24 @@ _TOLERANCE = 1e-3
 
 
 def from_torch(
-    module, example=None, *, name=None, labels=None, mean=None, std=None, check=True, memory=None
+    module,
+    example=None,
+    *,
+    name=None,
+    labels=None,
+    mean=None,
+    std=None,
+    probabilities=None,
+    check=True,
+    memory=None,
 ):
     """A network from any torch module that ONNX can hold.
 
     ``example``: a normalised input [1, C, H, W] or [C, H, W] as the module takes it, which fixes
     the size; for timm's models zeros of the size that they state. ``labels``: a name for every
     class. ``mean`` and ``std``: how pictures are normalised, of pixel values in 0 to 1; without
-    them as timm's models state it, or else as ImageNet's.
+    them as timm's models state it, or else as ImageNet's. ``probabilities``: "softmax", or
+    "sigmoid" where several classes may be true of a picture at once.
 
     The module is put into eval mode while it is exported and left as it was. Its logits at
     ``example`` are compared with the engine's unless ``check`` is False.
@@ -42,6 +52,10 @@ def from_torch(
     metadata = {key: _text(stated[key]) for key in kept if stated.get(key) is not None}
     if labels is not None:
         metadata["labels"] = json.dumps([str(label) for label in labels])
+    if probabilities is not None:
+        if probabilities not in ("softmax", "sigmoid"):
+            raise ValueError(f"probabilities: 'softmax' or 'sigmoid', not {probabilities!r}")
+        metadata["probabilities"] = probabilities
 
     def load(onnx):
         return _hsets.load_onnx(onnx, name, metadata, mean=mean, std=std, memory=memory)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hsets_core::Photo;
+use hsets_core::{Link, Photo};
 use hsets_pipeline::Explanation;
 use serde_json::Value;
 
@@ -103,8 +103,7 @@ fn value(record: &Record) -> Result<Value> {
 fn facts(record: &Value, methods: &[MethodReport<'_>]) -> Vec<(String, String)> {
     let mut facts = Vec::new();
     let classes = record["top"].as_array().map(Vec::as_slice).unwrap_or_default();
-    // The probability of a single logit is its sigmoid.
-    let kind = if classes.len() == 1 { " (sigmoid)" } else { "" };
+    let kind = if record["probabilities"] == Link::Sigmoid.name() { " (sigmoid)" } else { "" };
     for class in classes.iter().take(2) {
         let label = match class["label"].as_str() {
             None | Some("") => format!("class {}", class["index"]),

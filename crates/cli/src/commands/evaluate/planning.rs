@@ -115,6 +115,7 @@ impl Model {
                 "architecture": self.network.name(),
                 "preprocessing": preprocessing,
                 "padding": classifier.padding(),
+                "probabilities": classifier.field().link(),
                 "segmenter": segmenter_plan(&self.segmenter)?,
                 "baseline": baseline_record(&args.method.baseline)?,
                 "classes": text_hash(&json!(self.class_of).to_string()),
