@@ -43,13 +43,9 @@ impl Browser {
             println!("{message}");
             return None;
         };
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let port = port(&mut driver);
+        // It ends at once where the port that it found free was taken by another in between.
+        let mut tries = (0..5).map(|_| driver());
+        let (driver, port) = tries.find_map(|tried| tried).expect("chromedriver says its port");
         let profile = tempfile::tempdir().unwrap();
         let mut browser = Self { driver, port, session: String::new(), profile };
         let options = browser.options(chromium);
@@ -300,14 +296,25 @@ fn read(stream: &mut impl BufRead) -> Vec<u8> {
     body
 }
 
-/// The port that chromedriver chose.
-fn port(driver: &mut Child) -> u16 {
+/// chromedriver and the port that it chose; `None` where it found none.
+fn driver() -> Option<(Child, u16)> {
+    let mut command = Command::new("chromedriver");
+    command.arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut driver = command.spawn().unwrap();
+    let port = port(&mut driver);
+    if port.is_none() {
+        driver.wait().unwrap();
+    }
+    Some((driver, port?))
+}
+
+fn port(driver: &mut Child) -> Option<u16> {
     let lines = BufReader::new(driver.stdout.take().unwrap()).lines();
     let port = |line: String| -> Option<u16> {
         let (_, rest) = line.split_once("successfully on port ")?;
         rest.trim_end_matches('.').parse().ok()
     };
-    lines.map_while(Result::ok).find_map(port).expect("chromedriver says its port")
+    lines.map_while(Result::ok).find_map(port)
 }
 
 fn which(program: &str) -> Option<std::path::PathBuf> {
