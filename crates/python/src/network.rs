@@ -257,6 +257,12 @@ impl Network {
         self.0.field().n_classes()
     }
 
+    /// How logits become probabilities: "softmax" or "sigmoid".
+    #[getter]
+    fn probabilities(&self) -> &'static str {
+        self.0.field().link().name()
+    }
+
     /// Names of the classes.
     #[getter]
     fn labels<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {

@@ -40,4 +40,4 @@ fi
 
 "$env/bin/maturin" build --release --interpreter "$env/bin/python" --out "$work/wheels"
 install "$work"/wheels/*.whl
-"$env/bin/python" -m pytest -q -rs tests
+"$env/bin/python" -m pytest -q -rs --durations=12 tests

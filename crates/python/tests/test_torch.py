@@ -50,6 +50,32 @@ def test_logits_and_gradients_are_the_modules(module, batch, brought):
     np.testing.assert_allclose(brought.gradient(batch, 3), x.grad.numpy(), atol=1e-6)
 
 
+def test_a_sigmoid_at_the_end_means_classes_that_stand_by_themselves(module, batch, brought):
+    expected = torch.sigmoid(module(batch))
+    ended = hsets.from_torch(torch.nn.Sequential(module, torch.nn.Sigmoid()), batch[:1])
+    typed = hsets.from_torch(module, batch[:1], probabilities="sigmoid")
+    assert (brought.probabilities, ended.probabilities, typed.probabilities) == (
+        "softmax",
+        "sigmoid",
+        "sigmoid",
+    )
+    picture = np.random.default_rng(5).integers(0, 256, (24, 24, 3), dtype=np.uint8)
+    for network in (ended, typed):
+        np.testing.assert_allclose(network.logits(batch), module(batch).detach(), atol=1e-5)
+        x = batch.clone().requires_grad_()
+        torch.nn.functional.logsigmoid(module(x))[:, 3].sum().backward()
+        found = network.gradient(batch, "logprob:3")
+        np.testing.assert_allclose(found, x.grad.numpy(), atol=1e-6)
+        for one in network.predict(picture):
+            assert one.probability == pytest.approx(1 / (1 + np.exp(-one.logit)), abs=1e-6)
+    assert float(expected.max()) < 1
+    softmax = hsets.from_torch(torch.nn.Sequential(module, torch.nn.Softmax(1)), batch[:1])
+    assert softmax.probabilities == "softmax"
+    np.testing.assert_allclose(softmax.logits(batch), brought.logits(batch), atol=1e-6)
+    with pytest.raises(ValueError, match="softmax"):
+        hsets.from_torch(module, batch[:1], probabilities="relu")
+
+
 def test_integrated_gradients_are_captums(module, batch, brought):
     captum = pytest.importorskip("captum.attr", reason="captum is not installed")
     expected = captum.IntegratedGradients(module).attribute(

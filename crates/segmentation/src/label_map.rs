@@ -18,6 +18,8 @@ const MISTAKEN_ABOVE: usize = 4096;
 const MIN_MEAN_AREA: usize = 4;
 /// A map is held as colours, as labels and as segments at once: 1.5 GiB for the largest photo.
 const MAX_PIXELS: u64 = 64 << 20;
+/// Most bytes that deflate makes of one, and so a PNG: a match of 258 bytes takes two bits.
+const MAX_INFLATED: u64 = 1032;
 
 impl LabelMap {
     /// Uses these segments.
@@ -54,6 +56,12 @@ impl LabelMap {
             return Err(expected(&format!(
                 "{width}x{height} is too large: {limit} megapixels at most"
             )));
+        }
+        let n_bits = u64::from(width)
+            * u64::from(height)
+            * u64::from(decoder.original_color_type().bits_per_pixel());
+        if n_bits / 8 > MAX_INFLATED * bytes.len() as u64 {
+            return Err(expected(&"its end is missing"));
         }
         let picture = DynamicImage::from_decoder(decoder).map_err(|error| expected(&error))?;
         let (width, height) = (width as usize, height as usize);
@@ -168,6 +176,18 @@ mod tests {
         assert_eq!(map.segment(&photo(4, 2)).unwrap().labels(), [0, 0, 1, 1, 0, 0, 1, 1]);
         let error = map.segment(&photo(10, 10)).unwrap_err().to_string();
         assert!(error.contains("10x10 photo") && error.contains("found 2x1"), "{error}");
+    }
+
+    #[test]
+    fn one_segment_is_small_and_what_states_more_than_it_holds_is_refused() {
+        // Nothing packs better than this.
+        assert_eq!(open(GrayImage::new(3000, 3000)).unwrap().map().n_segments(), 1);
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../fixtures/hostile/label_map/states-more.png"
+        );
+        let error = LabelMap::open(path).unwrap_err().to_string();
+        assert!(error.contains("its end is missing"), "{error}");
     }
 
     #[test]

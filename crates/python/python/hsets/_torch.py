@@ -71,9 +71,9 @@ def from_torch(
         for part, mode in training.items():
             part.training = mode
     if check:
-        found = network.logits(example.cpu().float())
+        found = network.logits(example.cpu().float()).astype(np.float64)
         scale = max(float(np.abs(expected).max()), 1e-6)
-        error = float(np.abs(found - expected).max()) / scale
+        error = min(float(np.abs(end - expected).max()) for end in _ends(found)) / scale
         if not error <= _TOLERANCE:
             raise RuntimeError(
                 f"the engine's logits differ from the module's by {error:.1e} of their size: "
@@ -81,6 +81,16 @@ def from_torch(
             )
         _log.info("%s: logits equal to the module's to %.1e", network.name, error)
     return network
+
+
+def _ends(logits):
+    """What a module may give for these logits: themselves, or what it ends in beyond them."""
+    yield logits
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    softmax = powers / powers.sum(axis=1, keepdims=True)
+    yield softmax
+    yield np.log(np.maximum(softmax, 1e-300))
+    yield 1 / (1 + np.exp(-np.clip(logits, -700, 700)))
 
 
 def _text(value):
