@@ -15,6 +15,7 @@
 //! ```
 
 mod name;
+mod png;
 mod read;
 mod sweep;
 
@@ -27,6 +28,7 @@ use std::{
 use tempfile::{Builder, NamedTempFile, TempDir};
 
 pub use name::name_of;
+pub use png::{is_png, png_fault};
 pub use read::{read, regular};
 pub use sweep::sweep;
 

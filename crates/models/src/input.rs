@@ -137,8 +137,6 @@ mod decode {
     const MAX_DECODED: u64 = 512 << 20;
     /// Most pixels of a byte of a JPEG: each block of 64 takes a bit.
     const MAX_JPEG_PIXELS: u64 = 8 * 64;
-    /// Most bytes that deflate makes of one, and so a PNG: a match of 258 bytes takes two bits.
-    const MAX_INFLATED: u64 = 1032;
 
     /// Reads a photo from a JPEG, PNG, WebP, GIF, BMP, TIFF or PNM file; the content decides.
     ///
@@ -204,8 +202,8 @@ mod decode {
             ));
         }
         let n_bits = n_pixels * u64::from(decoder.original_color_type().bits_per_pixel());
-        if bytes.starts_with(SIGNATURE) && n_bits / 8 > MAX_INFLATED * bytes.len() as u64 {
-            return Err("a damaged or truncated PNG: its end is missing".into());
+        if let Some(fault) = hsets_files::png_fault(&bytes, n_bits) {
+            return Err(format!("a damaged or truncated PNG: {fault}"));
         }
         let is_jpeg = bytes.starts_with(&[0xff, 0xd8]);
         let holds_less = n_pixels > MAX_JPEG_PIXELS * bytes.len() as u64;
@@ -220,13 +218,10 @@ mod decode {
         Ok(picture)
     }
 
-    /// The first bytes of a PNG.
-    const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
-
     /// With the last chunk of a PNG, which other programs read without.
     fn ended(bytes: &[u8]) -> Cow<'_, [u8]> {
         const END: &[u8] = b"\0\0\0\0IEND\xaeB`\x82";
-        if bytes.starts_with(SIGNATURE) && !bytes.windows(END.len()).rev().any(|w| w == END) {
+        if hsets_files::is_png(bytes) && !bytes.windows(END.len()).rev().any(|w| w == END) {
             Cow::Owned([bytes, END].concat())
         } else {
             Cow::Borrowed(bytes)

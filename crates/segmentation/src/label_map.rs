@@ -18,8 +18,6 @@ const MISTAKEN_ABOVE: usize = 4096;
 const MIN_MEAN_AREA: usize = 4;
 /// A map is held as colours, as labels and as segments at once: 1.5 GiB for the largest photo.
 const MAX_PIXELS: u64 = 64 << 20;
-/// Most bytes that deflate makes of one, and so a PNG: a match of 258 bytes takes two bits.
-const MAX_INFLATED: u64 = 1032;
 
 impl LabelMap {
     /// Uses these segments.
@@ -60,8 +58,8 @@ impl LabelMap {
         let n_bits = u64::from(width)
             * u64::from(height)
             * u64::from(decoder.original_color_type().bits_per_pixel());
-        if n_bits / 8 > MAX_INFLATED * bytes.len() as u64 {
-            return Err(expected(&"its end is missing"));
+        if let Some(fault) = hsets_files::png_fault(bytes, n_bits) {
+            return Err(expected(&fault));
         }
         let picture = DynamicImage::from_decoder(decoder).map_err(|error| expected(&error))?;
         let (width, height) = (width as usize, height as usize);
