@@ -1,3 +1,5 @@
+//! What a PNG states of itself, before anything of it is believed.
+
 /// Begins every PNG.
 const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 /// Most bytes that deflate makes of one: a match of 258 bytes takes two bits.
