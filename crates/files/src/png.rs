@@ -23,7 +23,7 @@ pub fn png_fault(bytes: &[u8], n_bits: u64) -> Option<&'static str> {
         let [a, b, c, d, kind @ ..] = *head;
         let length = u32::from_be_bytes([a, b, c, d]) as usize;
         match &kind {
-            b"PLTE" if length % 3 != 0 => return Some("its palette is cut"),
+            b"PLTE" if !length.is_multiple_of(3) => return Some("its palette is cut"),
             b"IDAT" => break,
             _ => rest = after.get(length.saturating_add(4)..).unwrap_or_default(),
         }
