@@ -75,15 +75,15 @@ impl Context<'_> {
     /// What the network says, of the classes that are looked at.
     fn said(&self, desk: &Desk<'_>, logits: &[f32]) -> Value {
         let label = |class: usize| desk.classifier.labels().name(class).to_owned();
-        let link = desk.classifier.field().link();
+        let (wide, link) = (wide(logits), desk.classifier.field().link());
+        let probabilities = link.probabilities(&wide);
         let watched = self.watched();
         let watched = watched.iter().map(|&class| {
-            let probability = link.probability(logits, class);
-            json!({ "index": class, "label": label(class), "probability": probability })
+            json!({ "index": class, "label": label(class), "probability": probabilities[class] })
         });
         json!({
-            "value": scalar(&self.target, link).value(&wide(logits)),
-            "probability": link.probability(logits, self.class()),
+            "value": scalar(&self.target, link).value(&wide),
+            "probability": probabilities[self.class()],
             "top": top_classes(logits, link, N_TOP, &label),
             "watched": watched.collect::<Vec<_>>(),
         })

@@ -461,13 +461,14 @@ impl Classifier {
 
     /// The `n` most probable classes by these logits \[K\], most probable first.
     pub fn ranked(&self, logits: &[f32], n: usize) -> Vec<Prediction> {
-        let link = self.graph.link();
+        let wide: Vec<f64> = logits.iter().map(|&logit| f64::from(logit)).collect();
+        let probabilities = self.graph.link().probabilities(&wide);
         let mut order: Vec<usize> = (0..logits.len()).collect();
         order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(a.cmp(&b)));
         let prediction = |class: usize| Prediction {
             class,
             label: self.labels.name(class).to_owned(),
-            probability: link.probability(logits, class),
+            probability: probabilities[class],
             logit: logits[class],
         };
         order.into_iter().take(n).map(prediction).collect()
